@@ -1,0 +1,223 @@
+//! FITS headers as typed, ordered lists of cards.
+//!
+//! A [`Header`] keeps what the file says: the order of the cards, duplicates, comments, HISTORY and COMMENT, HIERARCH
+//! keywords, long strings, even cards that break the standard. Cards that nobody changed are written back column for
+//! column. What the standard does not allow is read as well as it can be and named in [`Header::issues`].
+
+mod card;
+mod error;
+mod value;
+
+pub use card::{CARD, Card, Content};
+pub use error::HeaderError;
+pub use value::Value;
+
+/// Something in a header that breaks the FITS standard and was read all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderIssue {
+    /// Number of the card, from 1.
+    pub card: usize,
+    /// Keyword of the card.
+    pub keyword: String,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl std::fmt::Display for HeaderIssue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "card {} ({}): {}", self.card, self.keyword, self.what)
+    }
+}
+
+/// An ordered list of header cards.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Header {
+    cards: Vec<Card>,
+    issues: Vec<HeaderIssue>,
+}
+
+/// Upper case, without a leading `HIERARCH`, tokens parted by one blank: `hierarch eso  dpr catg` is `ESO DPR CATG`.
+pub fn normalise(keyword: &str) -> String {
+    let mut tokens = keyword.split_whitespace().peekable();
+    if tokens.peek().is_some_and(|t| t.eq_ignore_ascii_case("HIERARCH")) && tokens.clone().count() > 1 {
+        tokens.next();
+    }
+    tokens.map(str::to_uppercase).collect::<Vec<_>>().join(" ")
+}
+
+impl Header {
+    /// An empty header.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads cards of 80 columns up to `END` or the end of the text. Bytes are taken as Latin-1.
+    pub fn parse(bytes: &[u8]) -> Self {
+        let mut header = Header::new();
+        for (n, record) in bytes.chunks(CARD).enumerate() {
+            let line: String = record.iter().map(|&b| b as char).collect();
+            if line.trim_end() == "END" {
+                break;
+            }
+            if line.starts_with("CONTINUE") && header.continue_text(&line) {
+                continue;
+            }
+            let (card, issue) = card::parse(&line);
+            if let Some(what) = issue {
+                header.issues.push(HeaderIssue { card: n + 1, keyword: card.keyword.clone(), what });
+            }
+            header.cards.push(card);
+        }
+        header
+    }
+
+    fn continue_text(&mut self, line: &str) -> bool {
+        let Some(last) = self.cards.last_mut() else { return false };
+        let Content::Value(Value::Text(text)) = &mut last.content else { return false };
+        let (true, Some((more, comment))) = (text.ends_with('&'), card::parse_continue(line)) else { return false };
+        text.pop();
+        text.push_str(&more);
+        if !comment.is_empty() {
+            if !last.comment.is_empty() {
+                last.comment.push(' ');
+            }
+            last.comment.push_str(&comment);
+        }
+        if let Some(source) = &mut last.source {
+            source.push_str(line);
+        }
+        true
+    }
+
+    /// What breaks the standard, in the order of the cards.
+    pub fn issues(&self) -> &[HeaderIssue] {
+        &self.issues
+    }
+
+    /// All cards in order.
+    pub fn cards(&self) -> &[Card] {
+        &self.cards
+    }
+
+    /// Whether there are no cards.
+    pub fn is_empty(&self) -> bool {
+        self.cards.is_empty()
+    }
+
+    /// Adds a card at the end, also if its keyword is there already.
+    pub fn push(&mut self, card: Card) {
+        self.cards.push(card);
+    }
+
+    /// Adds a HISTORY text (as many cards as it takes).
+    pub fn push_history(&mut self, text: &str) {
+        self.push(Card::commentary("HISTORY", text));
+    }
+
+    /// Adds a COMMENT text (as many cards as it takes).
+    pub fn push_comment(&mut self, text: &str) {
+        self.push(Card::commentary("COMMENT", text));
+    }
+
+    /// First card with that keyword that has a value. `HIERARCH` may be given or left out; case does not matter.
+    pub fn card(&self, keyword: &str) -> Option<&Card> {
+        let keyword = normalise(keyword);
+        self.cards.iter().find(|c| c.keyword == keyword && c.value().is_some())
+    }
+
+    /// All cards with that keyword, commentary included.
+    pub fn all(&self, keyword: &str) -> impl Iterator<Item = &Card> {
+        let keyword = normalise(keyword);
+        self.cards.iter().filter(move |c| c.keyword == keyword)
+    }
+
+    /// First value of that keyword.
+    pub fn get(&self, keyword: &str) -> Option<&Value> {
+        self.card(keyword).and_then(Card::value)
+    }
+
+    /// Whether the keyword has a value card.
+    pub fn contains(&self, keyword: &str) -> bool {
+        self.card(keyword).is_some()
+    }
+
+    /// Sets the value of the first card of that keyword, or adds one. An empty `comment` keeps the comment there is.
+    pub fn set(&mut self, keyword: &str, value: impl Into<Value>, comment: &str) {
+        let key = normalise(keyword);
+        match self.cards.iter_mut().find(|c| c.keyword == key && c.value().is_some()) {
+            Some(card) => {
+                card.content = Content::Value(value.into());
+                card.source = None;
+                if !comment.is_empty() {
+                    card.comment = comment.to_owned();
+                }
+            }
+            None => self.cards.push(Card::new(&key, value, comment)),
+        }
+    }
+
+    /// Removes every card of that keyword; says whether there was one.
+    pub fn remove(&mut self, keyword: &str) -> bool {
+        let key = normalise(keyword);
+        let before = self.cards.len();
+        self.cards.retain(|c| c.keyword != key);
+        self.cards.len() != before
+    }
+
+    /// Keeps the cards for which `keep` is true.
+    pub fn retain(&mut self, keep: impl FnMut(&Card) -> bool) {
+        self.cards.retain(keep);
+    }
+
+    fn require(&self, keyword: &str) -> Result<&Value, HeaderError> {
+        match self.get(keyword) {
+            None => Err(HeaderError::Missing { keyword: normalise(keyword) }),
+            Some(value) => Ok(value),
+        }
+    }
+
+    fn typed<'a, T>(&'a self, keyword: &str, wanted: &'static str, read: impl Fn(&'a Value) -> Option<T>) -> Result<T, HeaderError> {
+        let value = self.require(keyword)?;
+        read(value).ok_or_else(|| HeaderError::WrongType {
+            keyword: normalise(keyword),
+            wanted,
+            found: value.kind(),
+            value: value.to_string(),
+        })
+    }
+
+    /// The text of a keyword; an error if it is absent or not text.
+    pub fn text(&self, keyword: &str) -> Result<&str, HeaderError> {
+        self.typed(keyword, "text", Value::as_text)
+    }
+
+    /// The number of a keyword (integer or real); an error if it is absent or not a number.
+    pub fn real(&self, keyword: &str) -> Result<f64, HeaderError> {
+        self.typed(keyword, "a number", Value::as_real)
+    }
+
+    /// The integer of a keyword; a real number counts where it is an integer exactly.
+    pub fn integer(&self, keyword: &str) -> Result<i64, HeaderError> {
+        self.typed(keyword, "an integer", Value::as_integer)
+    }
+
+    /// The logical of a keyword; an error if it is absent or not `T` or `F`.
+    pub fn logical(&self, keyword: &str) -> Result<bool, HeaderError> {
+        self.typed(keyword, "a logical", Value::as_logical)
+    }
+
+    /// The header as columns of 80 characters, without `END` and without padding to a block.
+    /// Cards that were read and not changed come out as they were.
+    pub fn columns(&self) -> Vec<String> {
+        self.cards.iter().flat_map(Card::columns).collect()
+    }
+}
+
+impl FromIterator<Card> for Header {
+    fn from_iter<I: IntoIterator<Item = Card>>(cards: I) -> Self {
+        Header { cards: cards.into_iter().collect(), issues: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! Everything with pixels and no instrument.
+#![deny(missing_docs)]
+
+pub mod image;
+
+pub use image::{Image, quality};
