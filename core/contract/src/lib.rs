@@ -1,6 +1,36 @@
 //! What an instrument plugin and ifured agree on.
+//!
+//! An author describes an instrument by implementing [`Instrument`] and one [`Recipe`] for each step, and ends the crate
+//! with one line, `ifured_core::export_instrument!(MySpectrograph);`. Most of both is data:
+//!
+//! * [`header`] is what a file says, [`Lookup`] is how rules ask it;
+//! * [`Rule`]s made of [`Condition`]s say what kind of frame ([`Tag`]) a header describes;
+//! * a [`Signature`] is the list of values that must agree, between the frames of a group and between a group and its calibrations;
+//! * a [`recipe::RecipeDescription`] says how frames are grouped, which calibrations at which quality level may serve, and what is made;
+//! * [`Config`] is what a user may change of all that.
+//!
+//! Code is written only where pixels are touched: [`Recipe::run`], [`Instrument::simulate`] and
+//! [`Instrument::compare_with_truth`]. This crate opens no files.
 #![deny(missing_docs)]
 
+pub mod config;
 pub mod header;
+pub mod instrument;
+pub mod lookup;
+pub mod module;
+pub mod recipe;
+pub mod rule;
+pub mod section;
+pub mod signature;
+pub mod tag;
 
+pub use config::Config;
 pub use header::{Card, Header, HeaderError, HeaderIssue, Value};
+pub use instrument::{FrameType, Instrument, InstrumentDescription, NightRule, Role, TimeKeys};
+pub use lookup::Lookup;
+pub use module::{LoadedInstrument, Module};
+pub use recipe::{AnyRecipe, Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+pub use rule::{Classification, Condition, Rule, State, Test};
+pub use section::Section;
+pub use signature::{Compare, Disagreement, Signature, SignatureKey, SignatureValues};
+pub use tag::Tag;

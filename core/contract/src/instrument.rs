@@ -1,0 +1,133 @@
+//! Instruments: what an author describes so that a folder of raw frames can be reduced.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::recipe::{AnyRecipe, Host, ProductPath, RecipeDescription, RecipeError, Simulation, SimulationRequest, TruthRow};
+use crate::rule::{Condition, Rule};
+use crate::signature::Signature;
+
+/// What a kind of frame is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Calibrates others.
+    Calibration,
+    /// What the night was for.
+    Science,
+    /// Neither: acquisition, focus.
+    Other,
+}
+
+/// One kind of raw frame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FrameType {
+    /// When a frame is of this kind, and what a good one fulfils.
+    #[serde(flatten)]
+    pub rule: Rule,
+    /// One line.
+    pub title: String,
+    /// What it is for.
+    pub role: Role,
+    /// The values that identify a set-up.
+    pub signature: Signature,
+}
+
+/// Which night a frame belongs to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NightRule {
+    /// The name of the directory that holds the file.
+    Directory,
+    /// The date at the preceding local noon.
+    Noon {
+        /// Longitude of the observatory in degrees, east positive.
+        longitude_deg: f64,
+    },
+}
+
+/// Where the time of a frame is found. The first that gives a sensible value is taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimeKeys {
+    /// Modified Julian date.
+    pub mjd: String,
+    /// ISO date and time, UTC.
+    pub date: String,
+    /// Julian date.
+    pub jd: Option<String>,
+}
+
+impl Default for TimeKeys {
+    fn default() -> Self {
+        TimeKeys { mjd: "MJD-OBS".into(), date: "DATE-OBS".into(), jd: Some("JD".into()) }
+    }
+}
+
+/// All that the engine needs to know of an instrument; data, so that it can cross a library boundary as JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InstrumentDescription {
+    /// Name, lower case: `cafos`.
+    pub name: String,
+    /// Other names it is asked for by.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// One line.
+    pub title: String,
+    /// Version of the plugin.
+    pub version: String,
+    /// A frame is of this instrument when all of these hold.
+    pub recognise: Vec<Condition>,
+    /// What every usable raw frame fulfils, whatever its kind; a frame that does not is refused with the reason.
+    #[serde(default)]
+    pub require: Vec<Condition>,
+    /// Whether pixel statistics of the primary array are wanted for each frame.
+    pub statistics: bool,
+    /// Which night a frame belongs to.
+    pub night: NightRule,
+    /// Where the time is found.
+    #[serde(default)]
+    pub time: TimeKeys,
+    /// Kinds of raw frames, in the order in which the rules are tried.
+    pub frame_types: Vec<FrameType>,
+    /// Recipes; filled in from [`Instrument::recipes`].
+    #[serde(default)]
+    pub recipes: Vec<RecipeDescription>,
+    /// Keywords that lists show unless asked for others.
+    pub columns: Vec<String>,
+}
+
+impl InstrumentDescription {
+    /// The recipe of that name.
+    pub fn recipe(&self, name: &str) -> Option<&RecipeDescription> {
+        self.recipes.iter().find(|r| r.name == name)
+    }
+
+    /// Whether it answers to that name.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name) || self.aliases.iter().any(|a| a.eq_ignore_ascii_case(name))
+    }
+}
+
+/// An instrument, as its author writes it.
+pub trait Instrument: Send + Sync {
+    /// Name, rules, signatures; recipes are filled in.
+    fn describe(&self) -> InstrumentDescription;
+
+    /// The recipes.
+    fn recipes(&self) -> Vec<Box<dyn AnyRecipe>>;
+
+    /// Writes raw frames with known truth: for the demo, the tests and `ifured plugin check`.
+    fn simulate(&self, request: &SimulationRequest, host: &dyn Host) -> Result<Simulation, RecipeError>;
+
+    /// Compares products with the truth that [`Instrument::simulate`] wrote.
+    fn compare_with_truth(&self, truth: &Path, products: &[ProductPath]) -> Result<Vec<TruthRow>, RecipeError>;
+
+    /// As [`Instrument::describe`], with the recipes.
+    fn description(&self) -> InstrumentDescription {
+        let mut description = self.describe();
+        description.recipes = self.recipes().iter().map(|r| r.description()).collect();
+        description
+    }
+}
