@@ -1,1 +1,22 @@
-//! Everything with a run and no pixel arithmetic.
+//! Everything with a run and no pixel arithmetic: catalogue, classification, association, plan, execution, provenance, reports.
+#![deny(missing_docs)]
+
+pub mod associate;
+pub mod catalogue;
+pub mod classify;
+pub mod config;
+pub mod error;
+pub mod execute;
+pub mod files;
+pub mod frame;
+pub mod graph;
+pub mod group;
+pub mod item;
+pub mod plan;
+pub mod run;
+pub mod scan;
+pub mod standing;
+pub mod time;
+pub mod worker;
+
+pub use error::{Error, Result};

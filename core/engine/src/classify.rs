@@ -1,0 +1,253 @@
+//! From scanned files to frames: instrument, corrections, tag, night, time, duplicates.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use ifured_core::rule::{self, UNCLASSIFIED, Verdict};
+use ifured_core::{Config, InstrumentDescription, Rule, SignatureValues, State, Tag};
+
+use crate::catalogue::ScannedRow;
+use crate::error::{Error, Result};
+use crate::frame::{Frame, FrameState};
+use crate::scan::PRODUCT_MARK;
+use crate::time;
+
+/// Tag of a frame that the instrument does not recognise.
+pub const WRONG_INSTRUMENT: &str = "wrong-instrument";
+/// Tag of a file that cannot be read.
+pub const UNREADABLE: &str = "unreadable";
+
+/// The instrument's description with the configuration's changes of rules and signatures.
+///
+/// # Errors
+/// A tag that the instrument does not know, with the nearest one it does.
+pub fn configured(mut instrument: InstrumentDescription, config: &Config) -> Result<InstrumentDescription> {
+    for (tag, change) in &config.classification {
+        let known: Vec<String> = instrument.frame_types.iter().map(|t| t.rule.tag.to_string()).collect();
+        let Some(frame_type) = instrument.frame_types.iter_mut().find(|t| t.rule.tag.as_str() == tag) else {
+            return Err(Error::Config(format!("[classification.{tag}]: {} has no such tag{}", instrument.name, nearest(tag, &known))));
+        };
+        if let Some(when) = &change.when {
+            frame_type.rule.when = when.clone();
+        }
+        if let Some(expect) = &change.expect {
+            frame_type.rule.expect = expect.clone();
+        }
+        if let Some(signature) = &change.signature {
+            frame_type.signature = ifured_core::Signature(signature.clone());
+        }
+    }
+    for forced in &config.frames.force {
+        let known: Vec<String> = instrument.frame_types.iter().map(|t| t.rule.tag.to_string()).collect();
+        if !known.iter().any(|t| t == forced.tag.as_str()) {
+            return Err(Error::Config(format!(
+                "[[frames.force]]: {} has no tag `{}`{}",
+                instrument.name,
+                forced.tag,
+                nearest(forced.tag.as_str(), &known)
+            )));
+        }
+    }
+    Ok(instrument)
+}
+
+/// `; did you mean …?` with the most similar word, or all words if none is similar.
+pub fn nearest(word: &str, known: &[String]) -> String {
+    let best = known.iter().map(|k| (distance(&word.to_lowercase(), &k.to_lowercase()), k)).min();
+    match best {
+        Some((d, k)) if d <= word.len().max(3) / 3 + 1 => format!("; did you mean `{k}`?"),
+        Some(_) => format!("; there are {}", known.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// Edit distance (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// Classifies all files that are not our own products, in the order of their names.
+pub fn classify(rows: Vec<ScannedRow>, instrument: &InstrumentDescription, config: &Config) -> Vec<Frame> {
+    let rules: Vec<Rule> = instrument.frame_types.iter().map(|t| t.rule.clone()).collect();
+    let mut frames: Vec<Frame> =
+        rows.into_iter().filter(|r| !r.header.contains(PRODUCT_MARK)).map(|row| frame(row, instrument, &rules, config)).collect();
+    frames.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.path.cmp(&b.path)));
+    mark_duplicates(&mut frames);
+    frames
+}
+
+/// Which of several instruments recognises a header.
+pub fn recognised<'a>(header: &ifured_core::Header, instruments: &'a [InstrumentDescription]) -> Vec<&'a InstrumentDescription> {
+    instruments.iter().filter(|i| i.recognise.iter().all(|c| c.check(header) == Verdict::Holds)).collect()
+}
+
+fn frame(row: ScannedRow, instrument: &InstrumentDescription, rules: &[Rule], config: &Config) -> Frame {
+    let directory = row.path.parent().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let base = row.root.parent().unwrap_or(&row.root);
+    let name = row.path.strip_prefix(base).unwrap_or(&row.path).to_string_lossy().into_owned();
+    let (mjd, time_note) = time::modified_julian_date(&row.header, &instrument.time);
+    let night = time::night(&instrument.night, &directory, mjd);
+    let mut frame = Frame {
+        path: row.path,
+        name,
+        night,
+        hash: row.hash,
+        bytes: row.fingerprint.map(|f| f.size as u64).unwrap_or(0),
+        header: row.header,
+        statistics: row.statistics,
+        mjd,
+        instrument: None,
+        tag: UNREADABLE.into(),
+        state: FrameState::Refused,
+        why: row.error,
+        notes: Vec::new(),
+        trace: Vec::new(),
+        signature: SignatureValues::default(),
+        corrections: Vec::new(),
+    };
+    if !frame.why.is_empty() {
+        return frame;
+    }
+    frame.notes.extend(frame.header.issues().iter().map(ToString::to_string));
+    apply_corrections(&mut frame, config);
+    if !frame.corrections.is_empty() {
+        let (mjd, note) = time::modified_julian_date(&frame.header, &instrument.time);
+        frame.mjd = mjd;
+        frame.notes.extend(note);
+    } else {
+        frame.notes.extend(time_note);
+    }
+    if recognise(&mut frame, instrument) {
+        give_tag(&mut frame, instrument, rules);
+    }
+    apply_overrides(&mut frame, instrument, config);
+    frame
+}
+
+fn apply_corrections(frame: &mut Frame, config: &Config) {
+    let file_name = frame.file_name();
+    for correction in config.frames.correct.iter().filter(|c| c.frames.selects(&frame.night, &file_name)) {
+        for (key, value) in &correction.set {
+            frame.header.set(key, value.clone(), "");
+            frame.corrections.push((ifured_core::header::normalise(key), value.clone()));
+        }
+    }
+}
+
+fn recognise(frame: &mut Frame, instrument: &InstrumentDescription) -> bool {
+    for condition in &instrument.recognise {
+        match condition.check(&frame.header) {
+            Verdict::Holds => {}
+            Verdict::Fails { why } => {
+                (frame.tag, frame.state, frame.why) = (WRONG_INSTRUMENT.into(), FrameState::Wrong, why);
+                return false;
+            }
+            Verdict::Unknown { why } => {
+                (frame.tag, frame.state, frame.why) = (WRONG_INSTRUMENT.into(), FrameState::Refused, why);
+                return false;
+            }
+        }
+    }
+    frame.instrument = Some(instrument.name.clone());
+    true
+}
+
+fn give_tag(frame: &mut Frame, instrument: &InstrumentDescription, rules: &[Rule]) {
+    let classification = rule::classify(rules, frame);
+    frame.tag = classification.tag;
+    frame.why = classification.why;
+    frame.trace = classification.trace;
+    frame.state = match classification.state {
+        State::Good => FrameState::Good,
+        State::Wrong => FrameState::Wrong,
+        State::Refused => FrameState::Refused,
+    };
+    let mut reasons: Vec<String> = Vec::new();
+    for condition in &instrument.require {
+        if let Verdict::Fails { why } | Verdict::Unknown { why } = condition.check(frame) {
+            reasons.push(why);
+        }
+    }
+    if frame.state == FrameState::Good && frame.mjd.is_none() {
+        reasons.extend(frame.notes.iter().filter(|n| n.ends_with("the frame has no time")).cloned());
+    }
+    if !reasons.is_empty() {
+        reasons.extend(Some(std::mem::take(&mut frame.why)).filter(|w| !w.is_empty()));
+        frame.why = reasons.join("; ");
+        frame.state = FrameState::Refused;
+    }
+    set_signature(frame, instrument);
+}
+
+fn set_signature(frame: &mut Frame, instrument: &InstrumentDescription) {
+    let kind = frame.tag.as_str().strip_prefix("wrong-").unwrap_or(frame.tag.as_str());
+    if let Some(frame_type) = instrument.frame_types.iter().find(|t| t.rule.tag.as_str() == kind) {
+        frame.signature = frame_type.signature.extract(frame);
+    }
+}
+
+fn apply_overrides(frame: &mut Frame, instrument: &InstrumentDescription, config: &Config) {
+    let file_name = frame.file_name();
+    let forced = config.frames.force.iter().rfind(|f| f.frames.selects(&frame.night, &file_name));
+    if let Some(forced) = forced {
+        let was = std::mem::replace(&mut frame.tag, forced.tag.clone());
+        frame.why = format!("forced by the configuration, was {was}{}", because(&forced.frames.why));
+        frame.instrument = Some(instrument.name.clone());
+        frame.state = if frame.mjd.is_some() { FrameState::Good } else { FrameState::Refused };
+        set_signature(frame, instrument);
+    }
+    if let Some(ignored) = config.frames.ignore.iter().find(|i| i.frames.selects(&frame.night, &file_name)) {
+        frame.state = FrameState::Ignored;
+        frame.tag = "ignored".into();
+        frame.why = format!("left out by the configuration{}", because(&ignored.frames.why));
+    }
+}
+
+fn because(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(": {why}") }
+}
+
+/// Of good frames with the same content only the first by name is used.
+fn mark_duplicates(frames: &mut [Frame]) {
+    let mut first: HashMap<String, String> = HashMap::new();
+    for frame in frames.iter_mut().filter(|f| f.state == FrameState::Good) {
+        match first.get(&frame.hash) {
+            Some(original) => {
+                frame.state = FrameState::Duplicate;
+                frame.why = format!("same content as {original}");
+            }
+            None => {
+                first.insert(frame.hash.clone(), frame.name.clone());
+            }
+        }
+    }
+}
+
+/// Frames by tag and state, for a summary: (tag, state, number), in the order of the instrument's rules.
+pub fn census(frames: &[Frame], instrument: &InstrumentDescription) -> Vec<(Tag, FrameState, usize)> {
+    let mut order: Vec<Tag> = instrument.frame_types.iter().map(|t| t.rule.tag.clone()).collect();
+    order.extend(instrument.frame_types.iter().map(|t| t.rule.tag.wrong()));
+    order.extend([UNCLASSIFIED, WRONG_INSTRUMENT, UNREADABLE, "ignored"].map(Tag::from));
+    let states = [FrameState::Good, FrameState::Wrong, FrameState::Refused, FrameState::Ignored, FrameState::Duplicate];
+    let mut rows = Vec::new();
+    for tag in order {
+        for state in states {
+            let n = frames.iter().filter(|f| f.tag == tag && f.state == state).count();
+            if n > 0 {
+                rows.push((tag.clone(), state, n));
+            }
+        }
+    }
+    rows
+}

@@ -1,0 +1,63 @@
+//! What can go into a task: a raw frame, or the product of another task, seen alike.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ifured_core::{Lookup, Tag, Value};
+
+use crate::frame::Frame;
+
+/// A raw frame or a product. Keywords of a product are those of the first frame it was made from.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Its tag.
+    pub tag: Tag,
+    /// Path below the data directory (raw) or the output directory (product).
+    pub name: String,
+    /// Where it is or will be.
+    pub path: PathBuf,
+    /// Hash of its content, or of the task that makes it and its tag.
+    pub identity: String,
+    /// Night.
+    pub night: String,
+    /// Mean time of the frames in it.
+    pub mjd: f64,
+    /// The raw frame, or the first raw frame of the product.
+    pub first: Arc<Frame>,
+    /// Raw frames in it.
+    pub frames: usize,
+    /// Index of the task that makes it; none for a raw frame.
+    pub producer: Option<usize>,
+    /// Quality level it already carries from its own calibrations.
+    pub level: i32,
+    /// Why it does not exist: its task failed.
+    pub failed: Option<String>,
+    /// Why it should not be used: its quality is bad.
+    pub bad: Option<String>,
+}
+
+impl Item {
+    /// A raw frame that is good.
+    pub fn raw(frame: Arc<Frame>) -> Item {
+        Item {
+            tag: frame.tag.clone(),
+            name: frame.name.clone(),
+            path: frame.path.clone(),
+            identity: frame.hash.clone(),
+            night: frame.night.clone(),
+            mjd: frame.mjd.unwrap_or(f64::NAN),
+            frames: 1,
+            producer: None,
+            level: 0,
+            failed: None,
+            bad: None,
+            first: frame,
+        }
+    }
+}
+
+impl Lookup for Item {
+    fn lookup(&self, key: &str) -> Option<Value> {
+        self.first.lookup(key)
+    }
+}

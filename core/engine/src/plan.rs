@@ -1,0 +1,417 @@
+//! The plan: all tasks, what each needs, and why — before anything runs.
+//!
+//! Recipes are taken in the order in which their products feed each other. A task's identity is a hash of its recipe and
+//! version, its parameters and the identities of its inputs; the identity of a product that is yet to be made is that of its
+//! task and its tag. So the whole plan is known, and what is done can be told from what is not, without running anything.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use ifured_core::config::AssociationChange;
+use ifured_core::recipe::{InputSpec, MissingInput, ProductSpec, RecipeDescription, TaskInput, TaskOutput};
+use ifured_core::rule::Verdict;
+use ifured_core::{Config, InstrumentDescription, Tag, Task, rule};
+use serde::{Deserialize, Serialize};
+
+use crate::associate::{Association, Choice, associate};
+use crate::error::{Error, Result};
+use crate::files::stem;
+use crate::frame::{Frame, FrameState};
+use crate::group::group;
+use crate::item::Item;
+
+/// One task of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedTask {
+    /// The task.
+    #[serde(flatten)]
+    pub task: Task,
+    /// Identifiers of the tasks whose products it needs.
+    pub depends_on: Vec<String>,
+    /// All candidates for its inputs.
+    pub associations: Vec<Association>,
+}
+
+/// A group that cannot be reduced because something it requires is missing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Blocked {
+    /// The recipe.
+    pub recipe: String,
+    /// Night.
+    pub night: String,
+    /// Names of the main frames.
+    pub frames: Vec<String>,
+    /// What is missing and why.
+    pub why: String,
+    /// All candidates.
+    pub associations: Vec<Association>,
+}
+
+/// A group that is left out on purpose: too few frames.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The recipe.
+    pub recipe: String,
+    /// Night.
+    pub night: String,
+    /// Names of the main frames.
+    pub frames: Vec<String>,
+    /// Why.
+    pub why: String,
+}
+
+/// All tasks in an order in which they can be done.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Version of the format of this file.
+    pub format: u32,
+    /// Name of the instrument.
+    pub instrument: String,
+    /// The tasks.
+    pub tasks: Vec<PlannedTask>,
+    /// What cannot be done.
+    pub blocked: Vec<Blocked>,
+    /// What is left out.
+    pub skipped: Vec<Skipped>,
+}
+
+/// What is wanted of all that could be done.
+#[derive(Clone, Debug, Default)]
+pub struct Targets {
+    /// Only what leads to products (or reduces frames) of these tags.
+    pub to: Vec<Tag>,
+    /// Only final tasks with a main frame or product whose name matches one of these patterns.
+    pub only: Vec<String>,
+}
+
+/// What is known of tasks that were run: why the products of some cannot or should not be used.
+#[derive(Clone, Debug, Default)]
+pub struct Verdicts {
+    /// Tasks that failed, with the reason.
+    pub failed: HashMap<String, String>,
+    /// Tasks whose products have the grade `bad`, with the reason.
+    pub bad: HashMap<String, String>,
+}
+
+/// Plans everything that the frames and the configuration ask for.
+pub fn plan(
+    frames: &[Arc<Frame>],
+    instrument: &InstrumentDescription,
+    config: &Config,
+    output: &Path,
+    verdicts: &Verdicts,
+) -> Result<Plan> {
+    let mut planner = Planner {
+        instrument,
+        config,
+        output,
+        verdicts,
+        items: frames.iter().filter(|f| f.state == FrameState::Good).map(|f| Arc::new(Item::raw(f.clone()))).collect(),
+        plan: Plan { format: 1, instrument: instrument.name.clone(), ..Plan::default() },
+        taken: HashSet::new(),
+    };
+    for recipe in in_order(instrument, config)? {
+        planner.plan_recipe(recipe)?;
+    }
+    Ok(planner.plan)
+}
+
+/// Whether a recipe runs: as the instrument says, or as the configuration says.
+fn is_enabled(recipe: &RecipeDescription, config: &Config) -> bool {
+    let asked = config.recipes.get(&recipe.name).and_then(|p| p.get("enabled")).and_then(|v| v.as_bool());
+    asked.unwrap_or(recipe.enabled)
+}
+
+/// Enabled recipes, makers before users.
+fn in_order<'a>(instrument: &'a InstrumentDescription, config: &Config) -> Result<Vec<&'a RecipeDescription>> {
+    let mut waiting: Vec<&RecipeDescription> = instrument.recipes.iter().filter(|r| is_enabled(r, config)).collect();
+    let mut ordered = Vec::new();
+    while !waiting.is_empty() {
+        let to_come: HashSet<&Tag> = waiting.iter().flat_map(|r| r.products.iter().map(|p| &p.tag)).collect();
+        let ready = waiting.iter().position(|r| {
+            let mut needs = r.main.tags.iter().chain(r.inputs.iter().flat_map(|i| i.tags.iter()));
+            needs.all(|tag| !to_come.contains(tag))
+        });
+        match ready {
+            Some(at) => ordered.push(waiting.remove(at)),
+            None => {
+                let names: Vec<&str> = waiting.iter().map(|r| r.name.as_str()).collect();
+                return Err(Error::Inconsistent(format!(
+                    "recipes of {} need each other in a circle: {}",
+                    instrument.name,
+                    names.join(", ")
+                )));
+            }
+        }
+    }
+    Ok(ordered)
+}
+
+struct Planner<'a> {
+    instrument: &'a InstrumentDescription,
+    config: &'a Config,
+    output: &'a Path,
+    verdicts: &'a Verdicts,
+    items: Vec<Arc<Item>>,
+    plan: Plan,
+    taken: HashSet<String>,
+}
+
+impl Planner<'_> {
+    fn plan_recipe(&mut self, recipe: &RecipeDescription) -> Result<()> {
+        let mut grouping = recipe.main.group.clone();
+        if let Some(change) = self.config.grouping.get(&recipe.name) {
+            grouping.span_hours = change.span_hours.or(grouping.span_hours);
+            grouping.min_frames = change.min_frames.unwrap_or(grouping.min_frames);
+        }
+        let parameters = crate::config::parameters(recipe, self.config)?;
+        let fits = |i: &Arc<Item>| {
+            recipe.main.tags.contains(&i.tag)
+                && i.failed.is_none()
+                && i.bad.is_none()
+                && recipe.main.when.iter().all(|c| c.check(&**i) == Verdict::Holds)
+        };
+        let main: Vec<Arc<Item>> = self.items.iter().filter(|i| fits(i)).cloned().collect();
+        let mut made = Vec::new();
+        for members in group(main, &grouping) {
+            if members.len() < grouping.min_frames {
+                self.plan.skipped.push(Skipped {
+                    recipe: recipe.name.clone(),
+                    night: members[0].night.clone(),
+                    frames: members.iter().map(|m| m.name.clone()).collect(),
+                    why: format!("{} of at least {} frames", members.len(), grouping.min_frames),
+                });
+                continue;
+            }
+            self.plan_group(recipe, &parameters, &members, &mut made);
+        }
+        self.items.extend(made);
+        Ok(())
+    }
+
+    fn plan_group(&mut self, recipe: &RecipeDescription, parameters: &serde_json::Value, members: &[Arc<Item>], made: &mut Vec<Arc<Item>>) {
+        let first = &members[0];
+        let mut chosen: Vec<(&InputSpec, Choice)> = Vec::new();
+        let mut missing = Vec::new();
+        let mut associations = Vec::new();
+        let mut blocked = Vec::new();
+        for spec in &recipe.inputs {
+            if spec.parameter.as_ref().is_some_and(|p| parameters.get(p) == Some(&serde_json::Value::Bool(false))) {
+                continue;
+            }
+            let change = self.association_change(recipe, spec);
+            let (choice, association) = associate(first, spec, &change, &self.items);
+            let why = association.candidates.first().map_or_else(
+                || format!("there is no {}", spec.tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(" or ")),
+                |c| format!("nearest candidate {}: {}", c.name, c.why),
+            );
+            associations.push(association);
+            match choice {
+                Some(choice) => chosen.push((spec, choice)),
+                None if change.required.unwrap_or(spec.required) => blocked.push(format!("no {}: {why}", spec.role)),
+                None => missing.push(MissingInput {
+                    role: spec.role.clone(),
+                    otherwise: spec.otherwise.clone(),
+                    level: spec.level_without,
+                    why,
+                }),
+            }
+        }
+        if !blocked.is_empty() {
+            self.plan.blocked.push(Blocked {
+                recipe: recipe.name.clone(),
+                night: first.night.clone(),
+                frames: members.iter().map(|m| m.name.clone()).collect(),
+                why: blocked.join("; "),
+                associations,
+            });
+            return;
+        }
+        let index = self.plan.tasks.len();
+        let mut task = self.task(recipe, parameters, members, &chosen, missing);
+        task.outputs = recipe.products.iter().map(|p| self.output_of(p, first, &task.id)).collect();
+        let mut producers: Vec<usize> = members.iter().filter_map(|m| m.producer).collect();
+        producers.extend(chosen.iter().filter_map(|(_, c)| c.item.producer));
+        producers.sort_unstable();
+        producers.dedup();
+        let depends_on = producers.iter().map(|&p| self.plan.tasks[p].task.id.clone()).collect();
+        let failed = self.verdicts.failed.get(&task.id).map(|why| format!("it could not be made: {why}"));
+        let bad = self.verdicts.bad.get(&task.id).cloned();
+        let frames: usize = members.iter().map(|m| m.frames).sum();
+        for output in &task.outputs {
+            made.push(Arc::new(Item {
+                tag: output.tag.clone(),
+                name: output.name.clone(),
+                path: output.path.clone(),
+                identity: product_identity(&task.id, &output.tag),
+                night: first.night.clone(),
+                mjd: members.iter().map(|m| m.mjd * m.frames as f64).sum::<f64>() / frames as f64,
+                first: first.first.clone(),
+                frames,
+                producer: Some(index),
+                level: task.level,
+                failed: failed.clone(),
+                bad: bad.clone(),
+            }));
+        }
+        self.plan.tasks.push(PlannedTask { task, depends_on, associations });
+    }
+
+    fn association_change(&self, recipe: &RecipeDescription, spec: &InputSpec) -> AssociationChange {
+        self.config.association.get(&recipe.name).and_then(|r| r.get(&spec.role)).cloned().unwrap_or_default()
+    }
+
+    fn task(
+        &self,
+        recipe: &RecipeDescription,
+        parameters: &serde_json::Value,
+        members: &[Arc<Item>],
+        chosen: &[(&InputSpec, Choice)],
+        missing: Vec<MissingInput>,
+    ) -> Task {
+        let input = |role: &str, item: &Item, level: i32, adapt: Option<String>, why: String| TaskInput {
+            role: role.to_owned(),
+            tag: item.tag.clone(),
+            path: item.path.clone(),
+            name: if item.producer.is_some() { item.name.clone() } else { item.first.file_name() },
+            identity: item.identity.clone(),
+            level,
+            adapt,
+            why,
+            corrections: if item.producer.is_none() { item.first.corrections.clone() } else { Vec::new() },
+            mjd: Some(item.mjd).filter(|m| m.is_finite()),
+        };
+        let mut inputs: Vec<TaskInput> = members.iter().map(|m| input("main", m, m.level, None, String::new())).collect();
+        for (spec, choice) in chosen {
+            let level = choice.level.max(choice.item.level);
+            inputs.push(input(&spec.role, &choice.item, level, choice.adapt.clone(), choice.why.clone()));
+        }
+        let level = inputs.iter().map(|i| i.level).chain(missing.iter().map(|m| m.level)).max().unwrap_or(0);
+        let pixels = members.iter().map(|m| m.first.pixels()).fold(0.0, f64::max);
+        let signature = recipe.products.first().map(|p| p.signature.extract(&*members[0]).to_string()).unwrap_or_default();
+        let mut task = Task {
+            id: String::new(),
+            instrument: self.instrument.name.clone(),
+            recipe: recipe.name.clone(),
+            recipe_version: recipe.version,
+            parameters: parameters.clone(),
+            night: members[0].night.clone(),
+            signature,
+            inputs,
+            outputs: Vec::new(),
+            missing,
+            level,
+            memory: recipe.memory.bytes(pixels, members.len()),
+        };
+        task.id = identity(&task);
+        task
+    }
+
+    fn output_of(&mut self, product: &ProductSpec, first: &Item, id: &str) -> TaskOutput {
+        let name = fill(&product.path, &[("night", &first.night), ("stem", &stem(&first.first.name)), ("tag", first.tag.as_str())]);
+        let name = if self.taken.contains(&name) {
+            // Two groups that would write the same file: the later one says so in its name.
+            match name.strip_suffix(".fits") {
+                Some(start) => format!("{start}-{}.fits", &id[..8]),
+                None => format!("{name}-{}", &id[..8]),
+            }
+        } else {
+            name
+        };
+        self.taken.insert(name.clone());
+        TaskOutput { tag: product.tag.clone(), path: self.output.join(&name), name }
+    }
+}
+
+fn fill(pattern: &str, values: &[(&str, &str)]) -> String {
+    let safe = |v: &str| v.replace(['/', '\0'], "_");
+    values.iter().fold(pattern.to_owned(), |text, (key, value)| text.replace(&format!("{{{key}}}"), &safe(value)))
+}
+
+/// Hash of everything that decides what a task computes. Paths do not: the same frames elsewhere give the same products.
+fn identity(task: &Task) -> String {
+    let inputs: Vec<_> = task.inputs.iter().map(|i| (&i.role, &i.tag, &i.name, &i.identity, i.level, &i.adapt, &i.corrections)).collect();
+    let missing: Vec<_> = task.missing.iter().map(|m| (&m.role, &m.otherwise)).collect();
+    let text =
+        serde_json::json!([task.instrument, task.recipe, task.recipe_version, canonical(&task.parameters), task.night, inputs, missing,]);
+    blake3::hash(text.to_string().as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// Keys sorted, so that equal parameters hash equal.
+fn canonical(value: &serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Object(map) => {
+            let sorted: BTreeMap<_, _> = map.iter().map(|(k, v)| (k.clone(), canonical(v))).collect();
+            serde_json::to_value(sorted).unwrap_or_default()
+        }
+        serde_json::Value::Array(list) => list.iter().map(canonical).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Identity of a product that a task makes.
+pub fn product_identity(task: &str, tag: &Tag) -> String {
+    blake3::hash(format!("{task} {tag}").as_bytes()).to_hex()[..32].to_owned()
+}
+
+impl Plan {
+    /// The task of that identifier.
+    pub fn task(&self, id: &str) -> Option<&PlannedTask> {
+        self.tasks.iter().find(|t| t.task.id == id)
+    }
+
+    /// The task that writes a product: by name, or by any end of its name that is unique.
+    pub fn producer(&self, product: &str) -> Option<&PlannedTask> {
+        let makes = |t: &&PlannedTask, wanted: &dyn Fn(&str) -> bool| t.task.outputs.iter().any(|o| wanted(&o.name));
+        let exact = self.tasks.iter().find(|t| makes(t, &|name| name == product));
+        exact.or_else(|| {
+            let mut ending = self.tasks.iter().filter(|t| makes(t, &|name| name.ends_with(product)));
+            ending.next().filter(|_| ending.next().is_none())
+        })
+    }
+
+    /// Keeps what the targets ask for, and what that needs.
+    pub fn restrict(&mut self, targets: &Targets) {
+        if targets.to.is_empty() && targets.only.is_empty() {
+            return;
+        }
+        let to = |t: &Task| {
+            targets.to.is_empty() || t.outputs.iter().any(|o| targets.to.contains(&o.tag)) || t.main().any(|m| targets.to.contains(&m.tag))
+        };
+        let only = |t: &Task| {
+            let names = t.main().map(|m| m.name.as_str()).chain(t.outputs.iter().map(|o| o.name.as_str()));
+            let base = |n: &str| n.rsplit('/').next().unwrap_or(n).to_owned();
+            let names: Vec<String> = names.flat_map(|n| [n.to_owned(), base(n), stem(n)]).collect();
+            targets.only.is_empty() || targets.only.iter().any(|p| names.iter().any(|n| rule::like(p, n)))
+        };
+        let mut wanted: HashSet<String> = HashSet::new();
+        for planned in self.tasks.iter().rev() {
+            if wanted.contains(&planned.task.id) || (to(&planned.task) && only(&planned.task)) {
+                wanted.insert(planned.task.id.clone());
+                wanted.extend(planned.depends_on.iter().cloned());
+            }
+        }
+        self.tasks.retain(|t| wanted.contains(&t.task.id));
+        let blocked_wanted = |b: &Blocked| {
+            targets.to.is_empty()
+                && (targets.only.is_empty()
+                    || b.frames.iter().any(|f| targets.only.iter().any(|p| rule::like(p, &stem(f)) || rule::like(p, f))))
+        };
+        self.blocked.retain(blocked_wanted);
+        self.skipped.clear();
+    }
+
+    /// Names of products in the plan that depend on a task, directly or not.
+    pub fn dependents(&self, id: &str) -> Vec<&PlannedTask> {
+        let mut affected: HashSet<&str> = HashSet::from([id]);
+        let mut found = Vec::new();
+        for planned in &self.tasks {
+            if planned.depends_on.iter().any(|d| affected.contains(d.as_str())) {
+                affected.insert(&planned.task.id);
+                found.push(planned);
+            }
+        }
+        found
+    }
+}

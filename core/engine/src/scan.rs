@@ -1,0 +1,110 @@
+//! Scanning: headers, content hashes and pixel statistics of all files below a directory, in parallel.
+//!
+//! A file whose size, times and inode are as the catalogue remembers them is not read again. A file that cannot be read is a
+//! row with its reason, never the end of the run.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use ifured_core::Header;
+use ifured_pixels::fits;
+use rayon::prelude::*;
+
+use crate::catalogue::{Catalogue, ScannedRow};
+use crate::error::{Error, Result};
+use crate::files::{self, Fingerprint};
+use crate::frame::Statistics;
+
+/// Keyword that marks our own products: they are never taken for raw frames.
+pub const PRODUCT_MARK: &str = "IFURED TASK";
+
+/// What a scan found.
+#[derive(Clone, Debug, Default)]
+pub struct ScanSummary {
+    /// Frames below the directory.
+    pub frames: usize,
+    /// Of these, read now because they are new or changed.
+    pub read: usize,
+    /// Files that were in the catalogue and are gone.
+    pub gone: Vec<PathBuf>,
+    /// Files whose content is another one than before.
+    pub replaced: Vec<PathBuf>,
+    /// Directories that could not be looked into.
+    pub problems: Vec<String>,
+}
+
+/// Scans a directory into the catalogue. `progress` is called with the number of files done and to do.
+pub fn scan(catalogue: &mut Catalogue, root: &Path, statistics: bool, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<ScanSummary> {
+    let root = root.canonicalize().map_err(Error::io("cannot look into", root))?;
+    let (paths, problems) = files::find_frames(&root)?;
+    let mut known: HashMap<PathBuf, ScannedRow> = HashMap::new();
+    for row in catalogue.scanned()? {
+        known.insert(row.path.clone(), row);
+    }
+    let to_read: Vec<(PathBuf, Option<Fingerprint>)> = paths
+        .iter()
+        .filter_map(|path| {
+            let now = Fingerprint::of(path).ok();
+            let unchanged = known.get(path).is_some_and(|row| row.fingerprint == now && now.is_some() && row.root == root);
+            (!unchanged).then(|| (path.clone(), now))
+        })
+        .collect();
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    let rows: Vec<ScannedRow> = to_read
+        .par_iter()
+        .map(|(path, now)| {
+            let row = read_row(path, &root, *now, statistics);
+            let n = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+            progress(n, to_read.len());
+            row
+        })
+        .collect();
+    let replaced =
+        rows.iter().filter(|row| known.get(&row.path).is_some_and(|old| old.hash != row.hash)).map(|row| row.path.clone()).collect();
+    let present: std::collections::HashSet<&PathBuf> = paths.iter().collect();
+    let gone: Vec<PathBuf> =
+        known.values().filter(|row| row.root == root && !present.contains(&row.path)).map(|row| row.path.clone()).collect();
+    catalogue.store_scan(&root, &rows, &gone)?;
+    Ok(ScanSummary { frames: paths.len(), read: rows.len(), gone, replaced, problems })
+}
+
+fn read_row(path: &Path, root: &Path, fingerprint: Option<Fingerprint>, statistics: bool) -> ScannedRow {
+    let row = |hash: String, header: Header, statistics: Statistics, error: String| ScannedRow {
+        path: path.to_owned(),
+        root: root.to_owned(),
+        fingerprint,
+        hash,
+        header,
+        statistics,
+        error,
+    };
+    let header = fits::primary_header(path).unwrap_or_default();
+    if header.contains(PRODUCT_MARK) {
+        return row(String::new(), header, Vec::new(), String::new());
+    }
+    match fits::scan_file(path, statistics) {
+        Ok(file) => {
+            let header = file.hdus.first().map(|h| h.header.clone()).unwrap_or_default();
+            let statistics = file.statistics.map(|s| statistics_by_name(&s)).unwrap_or_default();
+            row(file.hash, header, statistics, String::new())
+        }
+        Err(e) => row(String::new(), header, Vec::new(), e.to_string()),
+    }
+}
+
+fn statistics_by_name(s: &fits::PixelStatistics) -> Statistics {
+    let values = [
+        ("NPOINTS", s.npoints as f64),
+        ("FMINIMUM", s.minimum),
+        ("QUANT025", s.q025),
+        ("QUANT159", s.q159),
+        ("QUANT250", s.q250),
+        ("QUANT500", s.q500),
+        ("QUANT750", s.q750),
+        ("QUANT841", s.q841),
+        ("QUANT975", s.q975),
+        ("FMAXIMUM", s.maximum),
+        ("ROBUSTSTD", s.robust_std),
+    ];
+    values.iter().filter(|(_, v)| v.is_finite()).map(|(k, v)| ((*k).to_owned(), *v)).collect()
+}
