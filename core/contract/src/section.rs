@@ -46,7 +46,7 @@ impl Section {
 
     /// Rows; 0 for a section that is empty.
     pub fn height(&self) -> usize {
-        if self.y1 < 0 { 0 } else { usize::try_from(self.y2 - self.y1 + 1).unwrap_or(0) }
+        if self.y1 < 1 { 0 } else { usize::try_from(self.y2 - self.y1 + 1).unwrap_or(0) }
     }
 
     /// Whether `other` lies inside.

@@ -11,12 +11,16 @@ pub mod files;
 pub mod frame;
 pub mod graph;
 pub mod group;
+pub mod init;
 pub mod item;
+pub mod manual;
 pub mod plan;
+pub mod remove;
 pub mod run;
 pub mod scan;
 pub mod standing;
 pub mod time;
+pub mod verify;
 pub mod worker;
 
 pub use error::{Error, Result};

@@ -330,7 +330,7 @@ fn fill(pattern: &str, values: &[(&str, &str)]) -> String {
 }
 
 /// Hash of everything that decides what a task computes. Paths do not: the same frames elsewhere give the same products.
-fn identity(task: &Task) -> String {
+pub fn identity(task: &Task) -> String {
     let inputs: Vec<_> = task.inputs.iter().map(|i| (&i.role, &i.tag, &i.name, &i.identity, i.level, &i.adapt, &i.corrections)).collect();
     let missing: Vec<_> = task.missing.iter().map(|m| (&m.role, &m.otherwise)).collect();
     let text =

@@ -1,0 +1,115 @@
+//! A configuration file to start from: its schema line, and every default with its documentation, commented out.
+
+use ifured_core::InstrumentDescription;
+use serde_json::{Map, Value};
+
+use crate::config;
+
+/// Format of a configuration file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// TOML, with comments.
+    Toml,
+    /// JSON; it has no comments, so editors take documentation from the schema.
+    Json,
+}
+
+/// The text of a configuration for an instrument. `schema` is where the schema lies, as the file names it. With `full`, all
+/// defaults are written out as settings instead of comments.
+pub fn text(instrument: &InstrumentDescription, format: Format, full: bool, schema: &str) -> String {
+    match format {
+        Format::Json => json(instrument, full, schema),
+        Format::Toml => toml(instrument, full, schema),
+    }
+}
+
+fn json(instrument: &InstrumentDescription, full: bool, schema: &str) -> String {
+    let mut root = Map::new();
+    root.insert("$schema".into(), schema.into());
+    root.insert("instrument".into(), instrument.name.clone().into());
+    let recipes: Map<String, Value> = instrument
+        .recipes
+        .iter()
+        .map(|r| {
+            let mut parameters = if full { r.defaults.as_object().cloned().unwrap_or_default() } else { Map::new() };
+            if full {
+                parameters.retain(|_, v| !v.is_null());
+                parameters.insert("enabled".into(), r.enabled.into());
+            }
+            (r.name.clone(), Value::Object(parameters))
+        })
+        .collect();
+    root.insert("recipes".into(), Value::Object(recipes));
+    serde_json::to_string_pretty(&Value::Object(root)).unwrap_or_default() + "\n"
+}
+
+fn toml(instrument: &InstrumentDescription, full: bool, schema: &str) -> String {
+    let all = config::schema(instrument);
+    let mut out = format!("#:schema {schema}\n\n");
+    out += &format!("# Configuration of ifured for {}: {}.\n", instrument.name, instrument.title);
+    out += "# What is commented out is the default. `ifured schema` prints all keys; unknown keys are errors.\n\n";
+    out += &format!("instrument = \"{}\"\n\n", instrument.name);
+    out += "# ---- How much of the machine a run may take\n[resources]\n";
+    out += &settings(&all["$defs"]["Resources"], None, false);
+    out += "\n# ---- Single frames. Files are patterns (* and ?); night may be left out.\n";
+    out += "# [[frames.ignore]]\n# night = \"170319_t2_CAFOS\"\n# files = [\"*-16:0?:*.fits\"]\n# why = \"light leak\"\n\n";
+    out += "# [[frames.force]]\n# files = [\"odd.fits\"]\n# tag = \"bias\"\n\n";
+    out += "# [[frames.correct]]\n# files = [\"odd.fits\"]\n# set = { IMAGETYP = \"bias\", OBJECT = \"[bias]\" }\n";
+    for recipe in &instrument.recipes {
+        out += &format!("\n# ---- {}: {}\n", recipe.name, recipe.title);
+        out += &comment(&recipe.description);
+        out += &format!("[recipes.{}]\n", recipe.name);
+        out += &comment("Whether the recipe runs.");
+        out += &setting("enabled", &recipe.enabled.into(), full);
+        out += &settings(&all["properties"]["recipes"]["properties"][&recipe.name], Some(&recipe.defaults), full);
+    }
+    out
+}
+
+/// Every property of an object's schema with its description and default.
+fn settings(schema: &Value, defaults: Option<&Value>, full: bool) -> String {
+    let mut out = String::new();
+    for (key, property) in schema["properties"].as_object().into_iter().flatten().filter(|(k, _)| *k != "enabled") {
+        out += &comment(property["description"].as_str().unwrap_or_default());
+        let limits = [("minimum", "at least"), ("exclusiveMinimum", "above"), ("maximum", "at most"), ("exclusiveMaximum", "below")];
+        let limits: Vec<String> =
+            limits.iter().filter(|(k, _)| property[*k].is_number()).map(|(k, w)| format!("{w} {}", property[*k])).collect();
+        if !limits.is_empty() {
+            out += &comment(&format!("({})", limits.join(", ")));
+        }
+        let default = defaults.and_then(|d| d.get(key)).or(property.get("default")).cloned().unwrap_or(Value::Null);
+        out += &match default {
+            Value::Null => format!("# {key} =\n"),
+            value => setting(key, &value, full),
+        };
+    }
+    out
+}
+
+fn setting(key: &str, value: &Value, full: bool) -> String {
+    // Every JSON value but null is written the same way in TOML, apart from tables.
+    let text = match value {
+        Value::Object(map) => format!("{{ {} }}", map.iter().map(|(k, v)| format!("{k} = {v}")).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    };
+    format!("{}{key} = {text}\n", if full { "" } else { "# " })
+}
+
+fn comment(text: &str) -> String {
+    let mut out = String::new();
+    for paragraph in text.lines() {
+        let mut line = String::from("#");
+        for word in paragraph.split_whitespace() {
+            if line.len() + word.len() > 110 {
+                out += &line;
+                out.push('\n');
+                line = String::from("#");
+            }
+            line.push(' ');
+            line += word;
+        }
+        out += &line;
+        out.push('\n');
+    }
+    out
+}

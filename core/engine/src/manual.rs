@@ -1,0 +1,105 @@
+//! One recipe by hand: a task made from files that were named, without catalogue or plan.
+
+use std::path::{Path, PathBuf};
+
+use ifured_core::recipe::{MissingInput, RecipeDescription, TaskInput, TaskOutput};
+use ifured_core::{Config, InstrumentDescription, Lookup, Rule, Tag, Task, rule};
+use ifured_pixels::fits;
+
+use crate::classify;
+use crate::error::{Error, Result};
+use crate::files::stem;
+use crate::standing::content_hash;
+
+/// A task of one recipe on the frames that were named. `inputs` are pairs of role and file. Products go into `output`, flat.
+pub fn task(
+    instrument: &InstrumentDescription,
+    recipe: &RecipeDescription,
+    config: &Config,
+    main: &[PathBuf],
+    inputs: &[(String, PathBuf)],
+    output: &Path,
+) -> Result<Task> {
+    let Some(first) = main.first() else {
+        return Err(Error::usage(format!("no frames for {}", recipe.name), "name the frames: ifured recipe run NAME FRAME..."));
+    };
+    let roles: Vec<String> = recipe.inputs.iter().map(|i| i.role.clone()).collect();
+    if let Some((role, _)) = inputs.iter().find(|(r, _)| !roles.contains(r)) {
+        return Err(Error::usage(
+            format!("recipe {} has no input `{role}`{}", recipe.name, classify::nearest(role, &roles)),
+            format!("`ifured recipe show {}` lists its inputs", recipe.name),
+        ));
+    }
+    let mut task_inputs = Vec::new();
+    for path in main {
+        task_inputs.push(input(instrument, "main", path)?);
+    }
+    for (role, path) in inputs {
+        task_inputs.push(input(instrument, role, path)?);
+    }
+    let mut missing = Vec::new();
+    for spec in recipe.inputs.iter().filter(|s| !inputs.iter().any(|(r, _)| *r == s.role)) {
+        if spec.required {
+            return Err(Error::usage(
+                format!("recipe {} needs a {}", recipe.name, spec.role),
+                format!("give one with --input {}=FILE", spec.role),
+            ));
+        }
+        missing.push(MissingInput {
+            role: spec.role.clone(),
+            otherwise: spec.otherwise.clone(),
+            level: spec.level_without,
+            why: "not given".into(),
+        });
+    }
+    let header = fits::primary_header(first).map_err(|e| Error::usage(e.to_string(), "check the file"))?;
+    let stem = stem(&first.to_string_lossy());
+    let outputs = recipe
+        .products
+        .iter()
+        .map(|p| {
+            let pattern = p.path.rsplit('/').next().unwrap_or(&p.path);
+            let name = pattern.replace("{stem}", &stem).replace("{night}", "").replace("{tag}", task_inputs[0].tag.as_str());
+            TaskOutput { tag: p.tag.clone(), path: output.join(&name), name }
+        })
+        .collect();
+    let pixels =
+        header.lookup("NAXIS1").and_then(|v| v.as_real()).unwrap_or(0.0) * header.lookup("NAXIS2").and_then(|v| v.as_real()).unwrap_or(0.0);
+    let mut task = Task {
+        id: String::new(),
+        instrument: instrument.name.clone(),
+        recipe: recipe.name.clone(),
+        recipe_version: recipe.version,
+        parameters: crate::config::parameters(recipe, config)?,
+        night: first.parent().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+        signature: recipe.products.first().map(|p| p.signature.extract(&header).to_string()).unwrap_or_default(),
+        inputs: task_inputs,
+        outputs,
+        level: missing.iter().map(|m| m.level).max().unwrap_or(0),
+        missing,
+        memory: recipe.memory.bytes(pixels, main.len()),
+    };
+    task.id = crate::plan::identity(&task);
+    Ok(task)
+}
+
+fn input(instrument: &InstrumentDescription, role: &str, path: &Path) -> Result<TaskInput> {
+    let header = fits::primary_header(path).map_err(|e| Error::usage(e.to_string(), "check the file"))?;
+    let rules: Vec<Rule> = instrument.frame_types.iter().map(|t| t.rule.clone()).collect();
+    let tag = match header.text("IFURED TAG") {
+        Ok(tag) => Tag::new(tag),
+        Err(_) => rule::classify(&rules, &header).tag,
+    };
+    Ok(TaskInput {
+        role: role.to_owned(),
+        tag,
+        path: std::path::absolute(path).map_err(Error::io("cannot find", path))?,
+        name: path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+        identity: content_hash(path)?,
+        level: 0,
+        adapt: None,
+        why: "given by hand".into(),
+        corrections: Vec::new(),
+        mjd: crate::time::modified_julian_date(&header, &instrument.time).0,
+    })
+}

@@ -1,0 +1,97 @@
+//! Verifying a product: its checksums, its provenance, and whether what it was made from is still the same.
+
+use std::path::Path;
+
+use ifured_core::Header;
+use ifured_pixels::fits;
+use serde::Serialize;
+
+use crate::catalogue::Catalogue;
+use crate::scan::PRODUCT_MARK;
+use crate::standing::content_hash;
+
+/// One thing that was checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was checked.
+    pub what: String,
+    /// Whether it is right; none where it cannot be said.
+    pub right: Option<bool>,
+    /// What was found.
+    pub found: String,
+}
+
+fn check(what: impl Into<String>, right: impl Into<Option<bool>>, found: impl Into<String>) -> Check {
+    Check { what: what.into(), right: right.into(), found: found.into() }
+}
+
+/// Checks a product. With a catalogue, also that its inputs are still what they were.
+pub fn verify(path: &Path, catalogue: Option<&Catalogue>) -> Vec<Check> {
+    let mut checks = Vec::new();
+    match fits::verify(path) {
+        Err(e) => return vec![check("file", false, e.to_string())],
+        Ok(verdicts) => {
+            for v in verdicts {
+                let name = v.name.unwrap_or_else(|| if v.index == 0 { "PRIMARY".into() } else { format!("HDU {}", v.index) });
+                let both = [("CHECKSUM", v.checksum), ("DATASUM", v.datasum)];
+                for (keyword, verdict) in both {
+                    let (right, found) = match verdict {
+                        fits::Verdict::Right => (Some(true), "right"),
+                        fits::Verdict::Wrong => (Some(false), "WRONG: the file was changed after it was written"),
+                        fits::Verdict::Absent => (None, "absent"),
+                    };
+                    checks.push(check(format!("{name} {keyword}"), right, found));
+                }
+            }
+        }
+    }
+    let header = match fits::primary_header(path) {
+        Ok(header) => header,
+        Err(e) => return vec![check("header", false, e.to_string())],
+    };
+    let Ok(task) = header.text(PRODUCT_MARK) else {
+        checks.push(check("provenance", None, "none: this is no product of ifured"));
+        return checks;
+    };
+    let text = |key: &str| header.text(key).unwrap_or("?").to_owned();
+    checks.push(check("provenance", true, format!("task {task}, recipe {}, ifured {}", text("IFURED RECIPE"), text("IFURED VERSION"))));
+    if let Some(catalogue) = catalogue {
+        inputs(&header, task, catalogue, &mut checks);
+    }
+    checks
+}
+
+fn inputs(header: &Header, task: &str, catalogue: &Catalogue, checks: &mut Vec<Check>) {
+    let Ok(Some(row)) = catalogue.task(task) else {
+        checks.push(check("inputs", None, "the catalogue of this directory does not know the task"));
+        return;
+    };
+    let products = catalogue.products().unwrap_or_default();
+    let recorded = |name: &str| {
+        let keys = (1..).map(|n| format!("RAW{n}")).take_while(|k| header.contains(&format!("IFURED {k} NAME")));
+        let cals = (1..).map(|n| format!("CAL{n}")).take_while(|k| header.contains(&format!("IFURED {k} NAME")));
+        let mut all = keys.chain(cals);
+        all.any(|k| header.text(&format!("IFURED {k} NAME")) == Ok(name))
+    };
+    for input in &row.task.inputs {
+        let what = format!("{} {}", input.role, input.name);
+        if !recorded(&input.name) {
+            checks.push(check(what, false, "the product's header does not name it"));
+            continue;
+        }
+        // A raw frame is known by its content; a product by the task that made it.
+        match products.iter().find(|p| p.name == input.name) {
+            Some(p) if crate::plan::product_identity(&p.task, &p.tag) == input.identity => match content_hash(&input.path) {
+                Ok(hash) if hash == p.hash => checks.push(check(what, true, "the same")),
+                Ok(_) => checks.push(check(what, false, "changed since")),
+                Err(e) => checks.push(check(what, false, e.to_string())),
+            },
+            Some(_) => checks.push(check(what, false, "made anew since, from other frames or with other parameters")),
+            None => match content_hash(&input.path) {
+                Ok(hash) if hash == input.identity => checks.push(check(what, true, "the same")),
+                Ok(_) => checks.push(check(what, false, "another content than when it was used")),
+                Err(e) => checks.push(check(what, false, e.to_string())),
+            },
+        }
+    }
+}
