@@ -147,9 +147,7 @@ impl Body<'_> {
     }
 
     fn ascii_columns(&self, fields: usize) -> Result<Vec<Column>, Fault> {
-        (1..=fields)
-            .map(|n| self.ascii_column(n).map_err(|what| (self.label(n), what)))
-            .collect()
+        (1..=fields).map(|n| self.ascii_column(n).map_err(|what| (self.label(n), what))).collect()
     }
 
     fn ascii_column(&self, n: usize) -> Result<Column, String> {
@@ -173,7 +171,8 @@ impl Body<'_> {
             let mut reals = Vec::new();
             for r in 0..self.rows {
                 let text = cell(r);
-                let value = if is_null(&text) { f64::NAN } else { ascii_number(&text, digits).ok_or(format!("row {r}: `{text}` is no number"))? };
+                let value =
+                    if is_null(&text) { f64::NAN } else { ascii_number(&text, digits).ok_or(format!("row {r}: `{text}` is no number"))? };
                 integers.push(text.trim().trim_start_matches('+').parse::<i64>().unwrap_or(0));
                 reals.push(value);
             }

@@ -132,7 +132,8 @@ impl Drop for TiledImage {
 /// Refuses claims that the compressed bytes cannot hold, or that do not fit each other.
 fn check_claims(path: &std::path::Path, info: &HduInfo) -> Result<(), FitsError> {
     let HduKind::CompressedImage { bitpix, axes, algorithm } = &info.kind else { return Ok(()) };
-    let keyword = |keyword: &str, what: String| FitsError::Keyword { path: path.to_owned(), hdu: info.index, keyword: keyword.to_owned(), what };
+    let keyword =
+        |keyword: &str, what: String| FitsError::Keyword { path: path.to_owned(), hdu: info.index, keyword: keyword.to_owned(), what };
     // Bytes of pixels that one byte of compressed data can stand for: deflate reaches 1032, a Rice block of 32 equal pixels
     // of 4 bytes takes 5 bits; runs of PLIO and empty quadtrees of H-compress reach further.
     let ratio: u128 = match algorithm.as_str() {
@@ -171,11 +172,23 @@ fn check_claims(path: &std::path::Path, info: &HduInfo) -> Result<(), FitsError>
     let claimed = pixels.saturating_mul(bytes_per_pixel);
     let limit = u128::from(info.data_bytes) * ratio;
     if claimed > limit {
-        return Err(FitsError::TooLarge { path: path.to_owned(), hdu: info.index, what: "the decompressed image, in bytes,", claimed, limit });
+        return Err(FitsError::TooLarge {
+            path: path.to_owned(),
+            hdu: info.index,
+            what: "the decompressed image, in bytes,",
+            claimed,
+            limit,
+        });
     }
     if tile_pixels > i32::MAX as u128 / 8 {
         let what = "the pixels of one tile";
-        return Err(FitsError::TooLarge { path: path.to_owned(), hdu: info.index, what, claimed: tile_pixels, limit: i32::MAX as u128 / 8 });
+        return Err(FitsError::TooLarge {
+            path: path.to_owned(),
+            hdu: info.index,
+            what,
+            claimed: tile_pixels,
+            limit: i32::MAX as u128 / 8,
+        });
     }
     check_column(header).map_err(|what| keyword("TFIELDS", what))
 }

@@ -85,12 +85,8 @@ pub(super) fn walk(path: &Path, bytes: &mut impl Bytes) -> Result<Vec<HduInfo>, 
     let mut offset = 0;
     while let Some((header, header_bytes)) = read_header(path, bytes, offset, hdus.len())? {
         let hdu = hdus.len();
-        let (kind, needed) = kind_and_size(&header, hdu == 0).map_err(|(keyword, what)| FitsError::Keyword {
-            path: path.to_owned(),
-            hdu,
-            keyword,
-            what,
-        })?;
+        let (kind, needed) =
+            kind_and_size(&header, hdu == 0).map_err(|(keyword, what)| FitsError::Keyword { path: path.to_owned(), hdu, keyword, what })?;
         let data_offset = offset + header_bytes;
         let truncated = |found| FitsError::TruncatedData { path: path.to_owned(), hdu, needed, found };
         // No file is longer than this, so the sums below cannot overflow.
