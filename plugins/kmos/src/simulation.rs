@@ -73,7 +73,7 @@ fn set_arm(header: &mut Header, number: u8) {
     let angle = std::f64::consts::TAU * f64::from(number) / f64::from(ARMS);
     let dec = FIELD.1 + 0.05 * angle.cos();
     let ra = FIELD.0 + 0.05 * angle.sin() / dec.to_radians().cos();
-    let kind = if number % 4 == 0 { "S" } else { "O" };
+    let kind = if number.is_multiple_of(4) { "S" } else { "O" };
     header.set(&key("NAME"), format!("target_{number}"), "Target name hosted by arm i");
     header.set(&key("TYPE"), kind, "Target type hosted by arm i");
     header.set(&key("ALPHA"), pack_right_ascension(ra), "[HHMMSS.TTT] Target alpha hosted by arm i");

@@ -1,6 +1,7 @@
 //! KMOS frames get the right tag and their arms are read: synthetic headers of each kind, and real ones.
 
-use ifured_core::recipe::SimulationRequest;
+use ifured_core::module::TruthRequest;
+use ifured_core::recipe::{ProductPath, QuietHost, SimulationRequest};
 use ifured_core::rule::{Verdict, classify};
 use ifured_core::{Classification, Header, LoadedInstrument, State};
 use ifured_eso::samples::{primary_header, sample};
@@ -162,4 +163,28 @@ fn simulated_headers_are_classified_as_what_they_are() {
         let off = arms(&frame.primary).unwrap().iter().filter(|a| a.is_off()).count();
         assert!(off == 2 || off == 0);
     }
+}
+
+#[test]
+fn simulated_files_are_found_to_be_what_they_are_and_nothing_else_is_compared() {
+    let directory = tempfile::tempdir().unwrap();
+    let request = SimulationRequest { directory: directory.path().into(), seed: 1, nights: 1, size: Some(8) };
+    let simulation = kmos().simulate(&request, &QuietHost).unwrap();
+    assert_eq!(simulation.frames, 10);
+    let files: Vec<_> = std::fs::read_dir(&simulation.raw).unwrap().map(|f| f.unwrap().path()).collect();
+    let products = files.iter().map(|path| ProductPath {
+        tag: classified(&primary_header(path).unwrap()).tag,
+        path: path.clone(),
+        name: path.file_name().unwrap().to_string_lossy().into_owned(),
+    });
+    let mut products: Vec<ProductPath> = products.collect();
+    let compare = |products: &[ProductPath]| {
+        kmos().compare_with_truth(&TruthRequest { truth: simulation.truth.clone(), products: products.to_vec() })
+    };
+    let rows = compare(&products).unwrap();
+    assert_eq!(rows.len(), 10);
+    assert!(rows.iter().all(|r| r.recovered()), "{rows:?}");
+    products[0].tag = "SOMETHING".into();
+    assert_eq!(compare(&products).unwrap().iter().filter(|r| !r.recovered()).count(), 1);
+    assert!(compare(&[]).unwrap_err().what.contains("nothing was compared"));
 }

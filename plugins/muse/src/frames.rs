@@ -2,8 +2,8 @@
 //!
 //! Raw frames by DPR keywords as in table 6.1 of the MUSE pipeline manual, which allows both orders of a list
 //! (`FLAT,LAMP` and `LAMP,FLAT`); products and static calibrations by the PRO CATG that the ESO pipeline 2.8 writes. The
-//! order matters: `WAVE,MASK` before `WAVE`, `FLAT,LAMP,ILLUM` before `FLAT,LAMP`; the patterns have no wild cards, so that each
-//! rule also says on its own what it takes.
+//! patterns have no wild cards, so that no two rules take the same frame; the special kinds (`FLAT,LAMP,ILLUM`, `WAVE,MASK`) still come
+//! before the general ones, for users who loosen a rule.
 
 use ifured_core::{FrameType, Role, Signature};
 use ifured_eso::{Dpr, product, raw};

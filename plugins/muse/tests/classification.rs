@@ -1,6 +1,7 @@
 //! MUSE frames get the right tag: synthetic headers of each kind, and real ones.
 
-use ifured_core::recipe::SimulationRequest;
+use ifured_core::module::TruthRequest;
+use ifured_core::recipe::{ProductPath, QuietHost, SimulationRequest};
 use ifured_core::rule::{Verdict, classify};
 use ifured_core::{Classification, Header, LoadedInstrument, State};
 use ifured_eso::samples::{primary_header, sample};
@@ -122,4 +123,37 @@ fn simulated_headers_are_classified_as_what_they_are() {
         assert_eq!(classified(&frame.primary).tag, frame.tag, "{}", frame.name);
         assert_eq!(frame.detectors.len(), 24);
     }
+}
+
+#[test]
+fn simulated_files_are_found_to_be_what_they_are_and_nothing_else_is_compared() {
+    let directory = tempfile::tempdir().unwrap();
+    let request = SimulationRequest { directory: directory.path().into(), seed: 1, nights: 1, size: Some(8) };
+    let simulation = muse().simulate(&request, &QuietHost).unwrap();
+    assert_eq!(simulation.frames, 11);
+    let files: Vec<_> = std::fs::read_dir(&simulation.raw).unwrap().map(|f| f.unwrap().path()).collect();
+    let products = files.iter().map(|path| ProductPath {
+        tag: classified(&primary_header(path).unwrap()).tag,
+        path: path.clone(),
+        name: path.file_name().unwrap().to_string_lossy().into_owned(),
+    });
+    let mut products: Vec<ProductPath> = products.collect();
+    let compare = |products: &[ProductPath]| {
+        muse().compare_with_truth(&TruthRequest { truth: simulation.truth.clone(), products: products.to_vec() })
+    };
+    let rows = compare(&products).unwrap();
+    assert_eq!(rows.len(), 11);
+    assert!(rows.iter().all(|r| r.recovered()), "{rows:?}");
+    products[0].tag = "SOMETHING".into();
+    assert_eq!(compare(&products).unwrap().iter().filter(|r| !r.recovered()).count(), 1);
+    assert!(compare(&[]).unwrap_err().what.contains("nothing was compared"));
+}
+
+#[test]
+fn simulated_names_are_the_times_of_the_frames() {
+    let request = SimulationRequest { directory: "unused".into(), seed: 1, nights: 1, size: None };
+    let names: Vec<String> = ifured_muse::simulation::raw_frames(&request).into_iter().map(|f| f.name).collect();
+    assert_eq!(names[0], "MUSE.2024-01-01T18:00:00.000.fits");
+    assert!(names.iter().all(|n| n.ends_with(":00:00.000.fits")), "{names:?}");
+    assert_eq!(names[10], "MUSE.2024-01-02T04:00:00.000.fits");
 }
