@@ -1,0 +1,90 @@
+//! One raw frame of each kind a night, with true headers.
+
+use ifured_core::Header;
+use ifured_core::recipe::SimulationRequest;
+use ifured_eso::sexagesimal::{pack_declination, pack_right_ascension};
+use ifured_eso::simulation::{Exposure, RawFrame};
+
+use crate::arms::ARMS;
+
+/// Detectors, one extension each.
+const DETECTORS: i64 = 3;
+/// First night: 2024-01-01.
+const FIRST_NIGHT_MJD: f64 = 60_310.0;
+/// The first frame of a night is taken at 18 h UTC, shortly after local noon; the others follow hourly, so that a night
+/// goes over midnight.
+const FIRST_FRAME_H: f64 = 18.0;
+/// Centre of the field, in degrees.
+const FIELD: (f64, f64) = (53.033_208, -27.680_639);
+/// Arms that are switched off.
+const OFF: [u8; 2] = [5, 14];
+/// Band of gratings and filters.
+const BAND: &str = "K";
+
+/// Tag, DPR (category, type, technique), filter, exposure time in seconds, whether arms have targets.
+const KINDS: [(&str, [&str; 3], &str, f64, bool); 10] = [
+    ("DARK", ["CALIB", "DARK", "IMAGE"], "Block", 60.0, false),
+    ("FLAT_OFF", ["CALIB", "FLAT,OFF", "IMAGE"], "Block", 3.0, false),
+    ("FLAT_ON", ["CALIB", "FLAT,LAMP", "SPECTRUM"], BAND, 3.0, false),
+    ("ARC_OFF", ["CALIB", "WAVE,OFF", "IMAGE"], "Block", 8.0, false),
+    ("ARC_ON", ["CALIB", "WAVE,LAMP", "SPECTRUM"], BAND, 8.0, false),
+    ("FLAT_SKY", ["CALIB", "FLAT,SKY", "IFU"], BAND, 10.0, false),
+    ("STD", ["CALIB", "OBJECT,SKY,STD,FLUX", "IFU"], BAND, 5.0, true),
+    ("LUT_FRAME", ["CALIB", "OBJECT,SKY", "IFU"], BAND, 5.0, true),
+    ("ACQ_FRAME", ["ACQUISITION", "OBJECT,SKY", "IFU"], BAND, 30.0, true),
+    ("SCIENCE", ["SCIENCE", "OBJECT,SKY", "IFU"], BAND, 300.0, true),
+];
+
+/// The raw frames of a simulation, in order of time.
+pub fn raw_frames(request: &SimulationRequest) -> Vec<RawFrame> {
+    (0..request.nights).flat_map(night).collect()
+}
+
+fn night(number: u32) -> Vec<RawFrame> {
+    let frame = |(n, (tag, dpr, filter, exptime_s, targets)): (usize, (&str, [&str; 3], &str, f64, bool))| {
+        let mjd = FIRST_NIGHT_MJD + f64::from(number) + (FIRST_FRAME_H + n as f64) / 24.0;
+        // The ESO pipeline pairs object and sky only if DATE-OBS has 24 characters, hence four decimals.
+        let exposure = Exposure { instrument: "KMOS", telescope: "ESO-VLT-U1", object: tag, dpr, exptime_s, mjd, decimals: 4 };
+        let mut primary = exposure.header();
+        for n in 1..=DETECTORS {
+            primary.set(&format!("ESO INS FILT{n} ID"), filter, "Filter unique id.");
+            primary.set(&format!("ESO INS GRAT{n} ID"), BAND, "Grating unique ID.");
+        }
+        primary.set("ESO DET SEQ1 DIT", exptime_s, "Integration Time");
+        primary.set("ESO DET NDIT", 1i64, "# of Sub-Integrations");
+        primary.set("ESO DET READ CURNAME", "Nondest", "Used readout mode name");
+        primary.set("ESO OCS ROT NAANGLE", 0.0, "[deg] Rotator relative to nasmyth");
+        if targets {
+            (1..=ARMS).for_each(|arm| set_arm(&mut primary, arm));
+        }
+        RawFrame { tag: tag.into(), name: exposure.file_name(), primary, detectors: (1..=DETECTORS).map(detector).collect() }
+    };
+    KINDS.into_iter().enumerate().map(frame).collect()
+}
+
+/// Arms on a ring of 3 arcminutes; each fourth on the sky.
+fn set_arm(header: &mut Header, number: u8) {
+    let key = |what: &str| format!("ESO OCS ARM{number} {what}");
+    if OFF.contains(&number) {
+        header.set(&key("NAME"), "", "Target name hosted by arm i");
+        header.set(&key("NOTUSED"), "NotInPAF/Locked", "Reason why arm was not used");
+        return;
+    }
+    let angle = std::f64::consts::TAU * f64::from(number) / f64::from(ARMS);
+    let dec = FIELD.1 + 0.05 * angle.cos();
+    let ra = FIELD.0 + 0.05 * angle.sin() / dec.to_radians().cos();
+    let kind = if number.is_multiple_of(4) { "S" } else { "O" };
+    header.set(&key("NAME"), format!("target_{number}"), "Target name hosted by arm i");
+    header.set(&key("TYPE"), kind, "Target type hosted by arm i");
+    header.set(&key("ALPHA"), pack_right_ascension(ra), "[HHMMSS.TTT] Target alpha hosted by arm i");
+    header.set(&key("DELTA"), pack_declination(dec), "[DDMMSS.TTT] Target delta hosted by arm i");
+}
+
+fn detector(number: i64) -> Header {
+    let mut h = Header::new();
+    h.set("EXTNAME", format!("CHIP{number}.INT1"), "");
+    h.set("ESO DET CHIP INDEX", number, "Chip index");
+    h.set("ESO DET CHIP GAIN", 2.1, "[e-/ADU] Gain");
+    h.set("ESO DET CHIP RON", 3.0, "[e-] Read-out noise");
+    h
+}
