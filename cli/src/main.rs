@@ -1,1 +1,126 @@
-fn main() {}
+//! `ifured`: what was typed, and what is said about it. The work is in the engine and in the instruments.
+
+mod arguments;
+mod commands;
+mod progress;
+
+use clap::{CommandFactory, Parser};
+use clap::error::ErrorKind;
+use ifured_core::LoadedInstrument;
+use ifured_engine::Error;
+use ifured_engine::run::Setup;
+
+use arguments::{Arguments, Command, Global};
+use progress::{Loudness, Progress};
+
+/// Everything a command needs: what was typed for all commands, the instruments, the voice.
+pub struct Context {
+    pub instruments: Vec<LoadedInstrument>,
+    pub setup: Setup,
+    pub progress: Progress,
+    pub json: bool,
+    pub quiet: bool,
+}
+
+fn main() -> std::process::ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(e) => {
+            let _ = e.print();
+            let asked = matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return std::process::ExitCode::from(if asked { 0 } else { 2 });
+        }
+    };
+    start_log(&arguments.global);
+    let quiet = arguments.global.quiet;
+    let json = arguments.global.json;
+    let code = match run(arguments) {
+        Ok(code) => code,
+        Err(e) => {
+            complain(&e, json, quiet);
+            e.exit_code()
+        }
+    };
+    std::process::ExitCode::from(code)
+}
+
+fn start_log(global: &Global) {
+    let level = match global.verbose {
+        0 => "warn",
+        1 => "ifured=info,warn",
+        2 => "ifured=debug,info",
+        _ => "trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("IFURED_LOG").unwrap_or_else(|_| level.into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().with_target(false).init();
+}
+
+/// An error as a person (or a machine) reads it: what and where, then what to do.
+fn complain(error: &Error, json: bool, _quiet: bool) {
+    let advice = error.advice();
+    if json {
+        println!("{}", serde_json::json!({"error": error.to_string(), "advice": advice, "exit_code": error.exit_code()}));
+        return;
+    }
+    eprintln!("error: {error}");
+    if !advice.is_empty() {
+        eprintln!("help: {advice}");
+    }
+}
+
+fn instruments() -> Result<Vec<LoadedInstrument>, Error> {
+    let modules = [ifured_cafos::module(), ifured_kmos::module(), ifured_muse::module()];
+    modules.into_iter().map(|m| LoadedInstrument::new(m).map_err(Error::from)).collect()
+}
+
+fn run(arguments: Arguments) -> Result<u8, Error> {
+    let global = arguments.global;
+    let loudness = match (global.quiet || global.json, global.verbose) {
+        (true, _) => Loudness::Quiet,
+        (false, 0) => Loudness::Normal,
+        (false, _) => Loudness::Verbose,
+    };
+    if let Some(n) = global.threads {
+        // Fails only if the pool is already there, which it is not.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(usize::from(n)).build_global();
+    }
+    let context = Context {
+        instruments: instruments()?,
+        setup: Setup {
+            output: global.output,
+            config: global.config,
+            set: global.set,
+            instrument: global.instrument,
+            threads: global.threads.map(usize::from),
+        },
+        progress: Progress::new(loudness),
+        json: global.json,
+        quiet: global.quiet,
+    };
+    match arguments.command {
+        Command::Init { directory, format, full, force } => commands::configuration::init(&context, &directory, format, full, force),
+        Command::Schema => commands::configuration::schema(&context),
+        Command::Scan { directories } => commands::scan::scan(&context, &directories),
+        Command::Ls(ls) => commands::lists::ls(&context, &ls),
+        Command::Plan { directories, graph, targets } => commands::planning::plan(&context, &directories, graph, &targets),
+        Command::Why { product } => commands::planning::why(&context, &product),
+        Command::Whynot { frame, calibration } => commands::planning::whynot(&context, &frame, &calibration),
+        Command::Reduce { directories, targets, force, dry_run } => {
+            commands::reduce::reduce(&context, &directories, &targets, force, dry_run)
+        }
+        Command::Recipe { what } => commands::recipes::recipe(&context, what),
+        Command::Show { frame, header, preview } => commands::frames::show(&context, &frame, header, preview.as_deref()),
+        Command::Plot { keywords, frame, to, selection } => commands::frames::plot(&context, &keywords, frame.as_deref(), &to, &selection),
+        Command::Report => commands::reduce::report(&context),
+        Command::Verify { products, truth } => commands::products::verify(&context, &products, truth.as_deref()),
+        Command::Plugin { .. } => commands::configuration::plugins(&context),
+        Command::Simulate { directory, seed, nights, size } => commands::scan::simulate(&context, &directory, seed, nights, size),
+        Command::Clean { products, left_over, dry_run } => commands::products::clean(&context, &products, left_over, dry_run),
+        Command::Exec { task, plan, stdin } => commands::exec::exec(&context, task.as_deref(), &plan, stdin),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "ifured", &mut std::io::stdout());
+            Ok(0)
+        }
+        Command::Man { directory } => commands::configuration::man(&directory),
+    }
+}

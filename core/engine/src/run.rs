@@ -535,6 +535,24 @@ fn job<'a>(
     Job { task: &planned.task, after }
 }
 
+/// Stores what a task that was run outside of [`reduce`] has made.
+pub fn store_outcome(catalogue: &mut Catalogue, task: &Task, outcome: &Outcome, output: &Path) -> Result<()> {
+    catalogue.store_done(task, outcome, &product_rows(task, outcome, output))
+}
+
+/// The state of a plan as a summary, without running anything: for reports.
+pub fn summary_of(session: &Session, plan: Plan, standings: Vec<Standing>) -> Result<RunSummary> {
+    let outcomes = outcomes(&plan, &standings);
+    let mut failed = Vec::new();
+    for planned in plan.tasks.iter().filter(|t| !outcomes.contains_key(&t.task.id)) {
+        if let Some(attempt) = session.catalogue.last_attempt(&planned.task.id)?.filter(|a| a.state == "failed") {
+            failed.push(FailedTask { task: planned.task.clone(), error: RecipeError::new(attempt.error, attempt.advice) });
+        }
+    }
+    let run = session.catalogue.last_run()?.map_or(0, |r| r.0);
+    Ok(RunSummary { run, reused: outcomes.len(), plan, outcomes, failed, ..RunSummary::default() })
+}
+
 fn product_rows(task: &Task, outcome: &Outcome, output: &Path) -> Vec<ProductRow> {
     let row = |p: &ifured_core::recipe::WrittenProduct| ProductRow {
         name: p.name.clone(),

@@ -5,7 +5,7 @@ pub mod combine;
 pub mod fits;
 pub mod image;
 mod network;
-mod order_statistics;
+pub mod order_statistics;
 pub mod statistics;
 
 pub use image::{Image, quality};

@@ -1,0 +1,52 @@
+# make demo | test | docs | bench. Each installs the system libraries it needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help system demo test docs bench build schemas lint
+
+help:
+	@echo "make demo    build, simulate a CAFOS night, reduce it, compare with the truth"
+	@echo "make test    all tests"
+	@echo "make docs    the book and the reference, in target/book and target/doc"
+	@echo "make bench   compare with filabres on the same nights, write docs/benchmarks.md"
+	@echo "make schemas write the JSON Schemas anew"
+
+# What is needed: CFITSIO, OpenBLAS, pkg-config, a C compiler.
+system:
+	@./docs/system-libraries.sh build
+
+build: system
+	cargo build --release --package ifured
+
+DEMO := target/demo
+demo: build
+	rm -rf $(DEMO) && mkdir -p $(DEMO)
+	target/release/ifured --instrument cafos simulate $(DEMO)/night
+	target/release/ifured --instrument cafos --output $(DEMO)/reduced reduce $(DEMO)/night/raw
+	@echo
+	@echo "How well the truth came back:"
+	target/release/ifured --output $(DEMO)/reduced verify --truth $(DEMO)/night/truth
+	@echo
+	@echo "products:  $(CURDIR)/$(DEMO)/reduced"
+	@echo "report:    $(CURDIR)/$(DEMO)/reduced/report/index.html"
+	@echo "next:      target/release/ifured --output $(DEMO)/reduced ls products"
+
+test: system
+	@./docs/system-libraries.sh test
+	cargo test --release --workspace
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
+
+docs: system
+	@./docs/system-libraries.sh docs
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	mdbook build docs --dest-dir ../target/book
+
+schemas: build
+	@for i in cafos kmos muse; do target/release/ifured --instrument $$i schema > schemas/$$i.json; done
+
+bench: build
+	@./docs/system-libraries.sh bench
+	./docs/bench/run.sh

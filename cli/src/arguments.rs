@@ -1,0 +1,346 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Reduces astronomical data: a folder of raw frames goes in, calibrated and combined science data come out.
+#[derive(Parser)]
+#[command(name = "ifured", version, propagate_version = true, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  ifured --instrument cafos simulate night          raw frames with known truth, to try things out
+  ifured --instrument cafos reduce night/raw        reduce them into the current directory
+  ifured why bias_caf-20170319-16:00:00-cal_red.fits
+  ifured ls --where 'EXPTIME > 50 && QUANT500 < 1000' --columns OBJECT,AIRMASS
+
+Exit codes: 0 done, 1 some task failed or some frame was refused, 2 wrong usage or configuration, 3 nothing to do.")]
+pub struct Arguments {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Args)]
+pub struct Global {
+    /// Instrument; without it the frames are asked.
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub instrument: Option<String>,
+    /// Directory for products, catalogue and report.
+    #[arg(short, long, global = true, value_name = "DIR", default_value = ".")]
+    pub output: PathBuf,
+    /// Configuration; without it ifured.toml or ifured.json in the output directory, if there is one.
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Set one value of the configuration (may be repeated), for example recipes.master-bias.method=median.
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Cores to use; all if not given.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Say more (-vv: much more).
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only what went wrong.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Answer in JSON, for machines.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Write a configuration with its schema line and every default documented.
+    #[command(after_help = "Example:\n  ifured --instrument cafos init\n  $EDITOR ifured.toml")]
+    Init {
+        /// Where to write it.
+        #[arg(default_value = ".")]
+        directory: PathBuf,
+        /// Format of the file.
+        #[arg(long, default_value = "toml")]
+        format: ConfigFormat,
+        /// Write the defaults as settings, not as comments.
+        #[arg(long)]
+        full: bool,
+        /// Replace a file that is there.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Find, classify and catalogue the frames below directories.
+    #[command(after_help = "Example:\n  ifured --instrument cafos scan /data/cafos\n\nFiles that have not changed are not read again.")]
+    Scan {
+        /// Directories with raw frames; without any, those that were scanned before.
+        directories: Vec<PathBuf>,
+    },
+    /// List frames, groups, tasks or products.
+    #[command(after_help = "\
+Examples:
+  ifured ls                                         all frames
+  ifured ls --tag 'wrong-*'                         what is not as it should be, and why
+  ifured ls --where 'EXPTIME > 50 && QUANT500 < 1000' --columns OBJECT,AIRMASS --sort QUANT500
+  ifured ls products --tag master-bias --columns 'READ NOISE' --csv
+  ifured ls --columns all                           the keywords that can be shown")]
+    Ls(Ls),
+    /// Show what would run, without running it.
+    #[command(after_help = "Examples:\n  ifured --instrument cafos plan /data/cafos\n  ifured plan --graph dot | dot -Tsvg > plan.svg")]
+    Plan {
+        /// Directories with raw frames; without any, those that were scanned before.
+        directories: Vec<PathBuf>,
+        /// Draw the plan instead.
+        #[arg(long, value_name = "FORMAT")]
+        graph: Option<Graph>,
+        #[command(flatten)]
+        targets: TargetArguments,
+    },
+    /// Say why a product is made with these calibrations.
+    #[command(after_help = "Example:\n  ifured why science-imaging_caf-20170319-20:00:00-sci_red.fits")]
+    Why {
+        /// Name of a product (its end is enough), or of a raw frame.
+        product: String,
+    },
+    /// Say why a calibration is not used for a frame, and what would have to change.
+    #[command(after_help = "Example:\n  ifured whynot caf-20170319-20:00:00-sci.fits bias_caf-20170320-16:00:00-cal_red.fits")]
+    Whynot {
+        /// Name of a science frame or product.
+        frame: String,
+        /// Name of a calibration.
+        calibration: String,
+    },
+    /// Reduce everything: scan, classify, associate, plan, run what is not done, report.
+    #[command(after_help = "\
+Examples:
+  ifured --instrument cafos reduce /data/cafos/20240720
+  ifured reduce                                     again, after a change: only what depends on it
+  ifured reduce --to master-bias                    only the master biases
+  ifured reduce --only '*20240720-20*' --set recipes.science-imaging.cosmic_rays=false")]
+    Reduce {
+        /// Directories with raw frames; without any, those that were scanned before.
+        directories: Vec<PathBuf>,
+        #[command(flatten)]
+        targets: TargetArguments,
+        /// Do again what is done.
+        #[arg(long)]
+        force: bool,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// The recipes of an instrument, and one recipe by hand.
+    Recipe {
+        #[command(subcommand)]
+        what: RecipeCommand,
+    },
+    /// Show one frame: header, statistics, preview.
+    #[command(after_help = "Example:\n  ifured show night/raw/170319_t2_CAFOS/caf-20170319-16:00:00-cal-simu.fits --preview bias.png")]
+    Show {
+        /// The file.
+        frame: PathBuf,
+        /// Print the whole header.
+        #[arg(long)]
+        header: bool,
+        /// Write a preview (PNG).
+        #[arg(long, value_name = "FILE")]
+        preview: Option<PathBuf>,
+    },
+    /// Plot keyword against keyword, or draw a frame, as SVG.
+    #[command(after_help = "Examples:\n  ifured plot QUANT500 ROBUSTSTD --tag bias --to bias.svg\n  ifured plot --frame bias/170319_t2_CAFOS/bias_caf-20170319-16:00:00-cal-simu_red.fits --to bias.svg")]
+    Plot {
+        /// Keywords; each is plotted against each other.
+        keywords: Vec<String>,
+        /// Draw this frame instead.
+        #[arg(long, value_name = "FILE", conflicts_with = "keywords")]
+        frame: Option<PathBuf>,
+        /// Where to write the SVG.
+        #[arg(long, value_name = "FILE", default_value = "plot.svg")]
+        to: PathBuf,
+        #[command(flatten)]
+        selection: Selection,
+    },
+    /// Write the HTML report of the last run again.
+    Report,
+    /// Check products: checksums, provenance, inputs still the same.
+    #[command(after_help = "Examples:\n  ifured verify bias/*/*.fits\n  ifured verify --truth night/truth          compare all products with a simulation's truth")]
+    Verify {
+        /// Products.
+        products: Vec<PathBuf>,
+        /// Compare the products of the output directory with the truth of a simulation.
+        #[arg(long, value_name = "DIR")]
+        truth: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of the configuration.
+    Schema,
+    /// The instruments that are known.
+    Plugin {
+        #[command(subcommand)]
+        what: PluginCommand,
+    },
+    /// Write raw frames with known truth.
+    #[command(after_help = "Example:\n  ifured --instrument cafos simulate night --nights 2 --seed 7")]
+    Simulate {
+        /// Directory to write into: raw/ and truth/ below it.
+        directory: PathBuf,
+        /// Seed of everything random.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Nights.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        nights: u32,
+        /// Pixels along each axis.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(64..=8192))]
+        size: Option<u32>,
+    },
+    /// Remove products with all that was made from them, or all that nothing makes any more.
+    #[command(after_help = "Examples:\n  ifured clean bias_caf-20170319-16:00:00-cal_red.fits\n  ifured clean --left-over")]
+    Clean {
+        /// Products (the end of a name is enough).
+        products: Vec<String>,
+        /// Products that no task of the plan makes.
+        #[arg(long)]
+        left_over: bool,
+        /// Only say what would be removed.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Run one task of a plan; does nothing if it is done.
+    #[command(after_help = "Example:\n  ifured exec 5f0c1d2e --plan plan.json")]
+    Exec {
+        /// Identifier of the task (its beginning is enough).
+        task: Option<String>,
+        /// The plan.
+        #[arg(long, value_name = "FILE", default_value = "plan.json")]
+        plan: PathBuf,
+        /// Read the task from standard input and answer in lines of JSON: how a run talks to its workers.
+        #[arg(long, hide = true)]
+        stdin: bool,
+    },
+    /// Print completions for a shell.
+    #[command(after_help = "Example:\n  ifured completions bash > ~/.local/share/bash-completion/completions/ifured")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages.
+    #[command(after_help = "Example:\n  ifured man man && man -l man/ifured.1")]
+    Man {
+        /// Directory to write into.
+        #[arg(default_value = ".")]
+        directory: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum RecipeCommand {
+    /// List the recipes.
+    Ls,
+    /// Show one recipe: what it needs, what it makes, its parameters.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Run one recipe on files that are named.
+    #[command(after_help = "Example:\n  ifured -i cafos recipe run master-flat-imaging flat*.fits --input bias=master_bias.fits")]
+    Run {
+        /// Its name.
+        name: String,
+        /// The main frames.
+        #[arg(required = true)]
+        frames: Vec<PathBuf>,
+        /// A calibration, by its role.
+        #[arg(long = "input", value_name = "ROLE=FILE")]
+        inputs: Vec<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum PluginCommand {
+    /// List the instruments.
+    Ls,
+}
+
+/// What is wanted of all that could be done.
+#[derive(Args)]
+pub struct TargetArguments {
+    /// Only what leads to products of this tag (may be repeated).
+    #[arg(long, value_name = "TAG")]
+    pub to: Vec<String>,
+    /// Only frames or products whose name matches (may be repeated; * and ? are wild).
+    #[arg(long, value_name = "GLOB")]
+    pub only: Vec<String>,
+}
+
+/// Which frames.
+#[derive(Args)]
+pub struct Selection {
+    /// What to look at.
+    #[arg(long, value_name = "KIND", default_value = "frames")]
+    pub of: Kind,
+    /// Tag (* and ? are wild; may be repeated).
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    /// Night (* and ? are wild).
+    #[arg(long, value_name = "GLOB")]
+    pub night: Option<String>,
+    /// Only rows for which this holds, for example 'EXPTIME > 50 && QUANT500 < 1000'.
+    #[arg(long = "where", value_name = "EXPRESSION")]
+    pub filter: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Ls {
+    /// What to list.
+    #[arg(default_value = "frames")]
+    pub kind: Kind,
+    /// Tag (* and ? are wild; may be repeated).
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    /// Night (* and ? are wild).
+    #[arg(long, value_name = "GLOB")]
+    pub night: Option<String>,
+    /// Only rows for which this holds, for example 'EXPTIME > 50 && QUANT500 < 1000'.
+    #[arg(long = "where", value_name = "EXPRESSION")]
+    pub filter: Option<String>,
+    /// Keywords to show, parted by commas; `all` lists what there is.
+    #[arg(long, value_name = "KEYS", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Keywords to sort by, parted by commas.
+    #[arg(long, value_name = "KEYS", value_delimiter = ',')]
+    pub sort: Vec<String>,
+    /// Decimals of numbers.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub decimals: usize,
+    /// Comma-separated values.
+    #[arg(long, conflicts_with_all = ["basic", "single_line"])]
+    pub csv: bool,
+    /// One ` - name` a line.
+    #[arg(long, conflicts_with = "single_line")]
+    pub basic: bool,
+    /// All paths on one line.
+    #[arg(long)]
+    pub single_line: bool,
+    /// The frames that went into this product, and the other products of its signature.
+    #[arg(long, value_name = "PRODUCT")]
+    pub made_from: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
+pub enum Kind {
+    Frames,
+    Groups,
+    Tasks,
+    Products,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Graph {
+    Dot,
+    Mermaid,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum ConfigFormat {
+    Toml,
+    Json,
+}

@@ -1,0 +1,60 @@
+//! `init`, `schema`, `plugin ls`, `man`.
+
+use std::path::Path;
+
+use clap::CommandFactory;
+use ifured_engine::{Error, config, files, init};
+
+use super::{named_description, print_json, say};
+use crate::Context;
+use crate::arguments::{Arguments, ConfigFormat};
+
+/// Writes a configuration and its schema beside it.
+pub fn init(context: &Context, directory: &Path, format: ConfigFormat, full: bool, force: bool) -> Result<u8, Error> {
+    let instrument = named_description(context)?;
+    let (format, name) = match format {
+        ConfigFormat::Toml => (init::Format::Toml, "ifured.toml"),
+        ConfigFormat::Json => (init::Format::Json, "ifured.json"),
+    };
+    let path = directory.join(name);
+    if let Some(there) = config::NAMES.iter().map(|n| directory.join(n)).find(|p| p.exists())
+        && !force
+    {
+        return Err(Error::usage(format!("{} is there already", there.display()), "edit it, or replace it with --force"));
+    }
+    let schema_name = format!("ifured-{}.schema.json", instrument.name);
+    let schema = serde_json::to_string_pretty(&config::schema(instrument)).unwrap_or_default() + "\n";
+    files::write_atomically(&directory.join(&schema_name), schema.as_bytes())?;
+    files::write_atomically(&path, init::text(instrument, format, full, &format!("./{schema_name}")).as_bytes())?;
+    if !context.quiet {
+        say(&format!("wrote {} and its schema {schema_name}", path.display()));
+    }
+    Ok(0)
+}
+
+/// Prints the schema.
+pub fn schema(context: &Context) -> Result<u8, Error> {
+    print_json(&config::schema(named_description(context)?))?;
+    Ok(0)
+}
+
+/// Lists the instruments.
+pub fn plugins(context: &Context) -> Result<u8, Error> {
+    if context.json {
+        let all: Vec<_> = context.instruments.iter().map(|i| i.description()).collect();
+        print_json(&all)?;
+        return Ok(0);
+    }
+    for d in context.instruments.iter().map(|i| i.description()) {
+        let rule: Vec<String> = d.recognise.iter().map(ToString::to_string).collect();
+        say(&format!("{:<8} {:<8} {:>2} kinds of frames, {:>2} recipes  {}  ({})", d.name, d.version, d.frame_types.len(), d.recipes.len(), d.title, rule.join(" and ")));
+    }
+    Ok(0)
+}
+
+/// Writes the manual pages, one a command.
+pub fn man(directory: &Path) -> Result<u8, Error> {
+    std::fs::create_dir_all(directory).map_err(Error::io("cannot create", directory))?;
+    clap_mangen::generate_to(Arguments::command(), directory).map_err(Error::io("cannot write", directory))?;
+    Ok(0)
+}

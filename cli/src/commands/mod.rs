@@ -1,0 +1,45 @@
+//! One file for each family of commands. Each gives the exit code.
+
+pub mod configuration;
+pub mod exec;
+pub mod frames;
+pub mod lists;
+pub mod planning;
+pub mod products;
+pub mod recipes;
+pub mod reduce;
+pub mod scan;
+
+use ifured_core::InstrumentDescription;
+use ifured_engine::{Error, classify};
+
+use crate::Context;
+
+/// The instrument that was named; for commands that have no frames to ask.
+pub fn named_instrument(context: &Context) -> Result<&ifured_core::LoadedInstrument, Error> {
+    let known: Vec<String> = context.instruments.iter().map(|i| i.description().name.clone()).collect();
+    let Some(name) = &context.setup.instrument else {
+        return Err(Error::usage("no instrument is named", format!("add --instrument with one of {}", known.join(", "))));
+    };
+    context.instruments.iter().find(|i| i.description().is_called(name)).ok_or_else(|| {
+        Error::usage(format!("unknown instrument `{name}`{}", classify::nearest(name, &known)), "`ifured plugin ls` shows all instruments")
+    })
+}
+
+/// Description of the instrument that was named.
+pub fn named_description(context: &Context) -> Result<&InstrumentDescription, Error> {
+    named_instrument(context).map(|i| i.description())
+}
+
+/// Prints a value as JSON.
+pub fn print_json(value: &impl serde::Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::Inconsistent(e.to_string()))?;
+    say(&text);
+    Ok(())
+}
+
+/// Prints a line; a reader that has gone away (`| head`) is no error.
+pub fn say(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}

@@ -1,0 +1,110 @@
+//! `plan`, `why`, `whynot`.
+
+use std::path::PathBuf;
+
+use ifured_core::Tag;
+use ifured_engine::plan::{Plan, Targets};
+use ifured_engine::run::{Session, write_plan};
+use ifured_engine::standing::Standing;
+use ifured_engine::{Error, classify, graph, why};
+
+use super::{print_json, say};
+use crate::Context;
+use crate::arguments::{Graph, TargetArguments};
+
+/// What was typed, checked against the tags that there are.
+pub fn targets(session: &Session, typed: &TargetArguments) -> Result<Targets, Error> {
+    let mut known: Vec<String> = session.instrument.frame_types.iter().map(|t| t.rule.tag.to_string()).collect();
+    known.extend(session.instrument.recipes.iter().flat_map(|r| r.products.iter().map(|p| p.tag.to_string())));
+    if let Some(wrong) = typed.to.iter().find(|t| !known.contains(t)) {
+        return Err(Error::usage(
+            format!("{} has no tag `{wrong}`{}", session.instrument.name, classify::nearest(wrong, &known)),
+            "`ifured recipe ls` shows what is made",
+        ));
+    }
+    Ok(Targets { to: typed.to.iter().map(|t| Tag::new(t.clone())).collect(), only: typed.only.clone() })
+}
+
+/// Shows the plan.
+pub fn plan(context: &Context, directories: &[PathBuf], drawing: Option<Graph>, typed: &TargetArguments) -> Result<u8, Error> {
+    let mut session = Session::open(&context.setup, &context.instruments, Some(directories), &context.progress)?;
+    context.progress.finish();
+    let targets = targets(&session, typed)?;
+    let plan = session.plan(&targets)?;
+    if plan.tasks.is_empty() && plan.blocked.is_empty() {
+        super::scan::print_census(&session);
+        return Err(Error::Nothing {
+            what: format!("nothing to reduce for {}", session.instrument.name),
+            advice: "`ifured ls` shows all frames and why they are not used".into(),
+        });
+    }
+    write_plan(&session, &plan)?;
+    match drawing {
+        Some(Graph::Dot) => say(graph::dot(&plan).trim_end()),
+        Some(Graph::Mermaid) => say(graph::mermaid(&plan).trim_end()),
+        None if context.json => print_json(&plan)?,
+        None => {
+            let standings = session.standings(&plan)?;
+            print_plan(&plan, &standings);
+        }
+    }
+    Ok(0)
+}
+
+/// The plan as a person reads it.
+pub fn print_plan(plan: &Plan, standings: &[Standing]) {
+    let mut night = "";
+    for (planned, standing) in plan.tasks.iter().zip(standings) {
+        let task = &planned.task;
+        if task.night != night {
+            night = &task.night;
+            say(&format!("night {night}"));
+        }
+        let frames = task.main().count();
+        let state = match standing {
+            Standing::Done(_) => "done",
+            Standing::ToDo(_) => "to do",
+        };
+        let name = task.outputs.first().map(|o| o.name.as_str()).unwrap_or_default();
+        let level = if task.level > 0 { format!(", level {}", task.level) } else { String::new() };
+        say(&format!("  {:<26} {state:<6} {name}  ({frames} frame{}{level})", task.recipe, if frames == 1 { "" } else { "s" }));
+        for input in task.inputs.iter().filter(|i| i.role != "main") {
+            say(&format!("  {:<26}        {} {}: {}", "", input.role, input.name, input.why));
+        }
+        for missing in &task.missing {
+            say(&format!("  {:<26}        no {}: {} (level {}; {})", "", missing.role, missing.otherwise, missing.level, missing.why));
+        }
+    }
+    for blocked in &plan.blocked {
+        say(&format!("blocked: {} of {} frame(s) {}…: {}", blocked.recipe, blocked.frames.len(), blocked.frames[0], blocked.why));
+    }
+    for skipped in &plan.skipped {
+        say(&format!("left out: {} of {}: {}", skipped.recipe, skipped.frames[0], skipped.why));
+    }
+    let done = standings.iter().filter(|s| matches!(s, Standing::Done(_))).count();
+    say(&format!("{} tasks, {done} done, {} blocked", plan.tasks.len(), plan.blocked.len()));
+}
+
+/// Why a product is made with these calibrations, or a frame is what it is.
+pub fn why(context: &Context, product: &str) -> Result<u8, Error> {
+    let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
+    let plan = session.plan(&Targets::default())?;
+    if context.json {
+        print_json(&why::explain_product_json(&session, &plan, product)?)?;
+    } else {
+        say(why::explain_product(&session, &plan, product)?.trim_end());
+    }
+    Ok(0)
+}
+
+/// Why a calibration is not used for a frame.
+pub fn whynot(context: &Context, frame: &str, calibration: &str) -> Result<u8, Error> {
+    let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
+    let plan = session.plan(&Targets::default())?;
+    if context.json {
+        print_json(&why::explain_not_json(&session, &plan, frame, calibration)?)?;
+    } else {
+        say(why::explain_not(&session, &plan, frame, calibration)?.trim_end());
+    }
+    Ok(0)
+}

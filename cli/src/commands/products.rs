@@ -1,0 +1,105 @@
+//! `verify` and `clean`.
+
+use std::path::{Path, PathBuf};
+
+use ifured_core::module::TruthRequest;
+use ifured_core::recipe::ProductPath;
+use ifured_engine::catalogue::Catalogue;
+use ifured_engine::files::DirectoryLock;
+use ifured_engine::plan::Targets;
+use ifured_engine::run::Session;
+use ifured_engine::{Error, remove, verify};
+
+use super::{print_json, say};
+use crate::Context;
+
+/// Checks products.
+pub fn verify(context: &Context, products: &[PathBuf], truth: Option<&Path>) -> Result<u8, Error> {
+    if let Some(truth) = truth {
+        return against_truth(context, truth);
+    }
+    if products.is_empty() {
+        return Err(Error::usage("no products are named", "for example: ifured verify bias/*/*.fits"));
+    }
+    let output = &context.setup.output;
+    let catalogue = if Catalogue::exists(output) { Some(Catalogue::open(output)?.0) } else { None };
+    let mut wrong = 0;
+    let mut all = Vec::new();
+    for path in products {
+        let checks = verify::verify(path, catalogue.as_ref());
+        let bad = checks.iter().filter(|c| c.right == Some(false)).count();
+        wrong += usize::from(bad > 0);
+        if !context.json {
+            say(&format!("{}: {}", path.display(), if bad == 0 { "right" } else { "WRONG" }));
+            for c in checks.iter().filter(|c| !context.quiet || c.right == Some(false)) {
+                let mark = match c.right {
+                    Some(true) => "ok",
+                    Some(false) => "WRONG",
+                    None => "-",
+                };
+                say(&format!("  {mark:<6} {:<44} {}", c.what, c.found));
+            }
+        }
+        all.push(serde_json::json!({"product": path, "right": bad == 0, "checks": checks}));
+    }
+    if context.json {
+        print_json(&all)?;
+    }
+    Ok(u8::from(wrong > 0))
+}
+
+fn against_truth(context: &Context, truth: &Path) -> Result<u8, Error> {
+    let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
+    let plan = session.plan(&Targets::default())?;
+    let products: Vec<ProductPath> = plan
+        .tasks
+        .iter()
+        .flat_map(|t| t.task.outputs.iter())
+        .filter(|o| o.path.exists())
+        .map(|o| ProductPath { tag: o.tag.clone(), path: o.path.clone(), name: o.name.clone() })
+        .collect();
+    let instrument = context.instruments.iter().find(|i| i.description().name == session.instrument.name);
+    let Some(instrument) = instrument else { return Err(Error::Inconsistent("the instrument is gone".into())) };
+    let rows = instrument.compare_with_truth(&TruthRequest { truth: truth.to_owned(), products })?;
+    let missed = rows.iter().filter(|r| !r.recovered()).count();
+    if context.json {
+        print_json(&rows)?;
+    } else {
+        say(&format!("{:<58} {:<34} {:>11} {:>11} {:>10}  unit", "product", "what", "found", "truth", "tolerance"));
+        for r in &rows {
+            let name = r.product.rsplit('/').next().unwrap_or(&r.product);
+            let mark = if r.recovered() { "" } else { "  MISSED" };
+            say(&format!("{name:<58} {:<34} {:>11.4} {:>11.4} {:>10.4}  {}{mark}", r.what, r.found, r.truth, r.tolerance, r.unit));
+        }
+        say(&format!("{} of {} comparisons recover the truth", rows.len() - missed, rows.len()));
+    }
+    Ok(u8::from(missed > 0))
+}
+
+/// Removes products.
+pub fn clean(context: &Context, products: &[String], left_over: bool, dry_run: bool) -> Result<u8, Error> {
+    if products.is_empty() && !left_over {
+        return Err(Error::usage("nothing is named", "name products, or give --left-over for those that nothing makes any more"));
+    }
+    let _lock = DirectoryLock::take(&context.setup.output)?;
+    let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
+    let mut names = Vec::new();
+    for product in products {
+        names.extend(remove::with_dependents(&session.catalogue, product)?);
+    }
+    if left_over {
+        let plan = session.plan(&Targets::default())?;
+        names.extend(session.left_over(&plan)?.into_iter().map(|p| p.name));
+    }
+    names.dedup();
+    let kept = if dry_run { Vec::new() } else { remove::remove(&mut session.catalogue, &session.output, &names)? };
+    for name in &names {
+        let what = match (dry_run, kept.contains(name)) {
+            (true, _) => "would remove",
+            (false, true) => "kept, because it was changed since it was written:",
+            (false, false) => "removed",
+        };
+        say(&format!("{what} {name}"));
+    }
+    Ok(0)
+}

@@ -1,0 +1,118 @@
+//! `reduce` and `report`.
+
+use std::path::PathBuf;
+
+use ifured_core::Grade;
+use ifured_engine::execute::WorkerCommand;
+use ifured_engine::plan::Targets;
+use ifured_engine::run::{self, ReduceOptions, RunSummary, Session};
+use ifured_engine::{Error, report};
+
+use super::{print_json, say};
+use crate::Context;
+use crate::arguments::TargetArguments;
+
+/// This very program as a worker.
+fn worker() -> Result<WorkerCommand, Error> {
+    let program = std::env::current_exe().map_err(Error::io("cannot find", "ifured"))?;
+    Ok(WorkerCommand { program, arguments: vec!["exec".into(), "--stdin".into()] })
+}
+
+/// Reduces everything.
+pub fn reduce(context: &Context, directories: &[PathBuf], typed: &TargetArguments, force: bool, dry_run: bool) -> Result<u8, Error> {
+    let mut session = Session::open(&context.setup, &context.instruments, Some(directories), &context.progress)?;
+    if !context.quiet && !context.json {
+        super::scan::print_census(&session);
+    }
+    let targets = super::planning::targets(&session, typed)?;
+    let command = std::env::args().collect::<Vec<_>>().join(" ");
+    let options = ReduceOptions { targets, force, dry_run, command };
+    let summary = run::reduce(&mut session, &worker()?, &options, &context.progress)?;
+    context.progress.finish();
+    let page = if dry_run { None } else { Some(report::write(&session, &summary)?) };
+    let code = summary.exit_code(&session);
+    if context.json {
+        print_json(&summary_json(&session, &summary, page.as_deref(), code))?;
+    } else {
+        print_summary(context, &session, &summary, page.as_deref());
+    }
+    Ok(code)
+}
+
+fn print_summary(context: &Context, session: &Session, summary: &RunSummary, page: Option<&std::path::Path>) {
+    let products: usize = summary.outcomes.values().map(|o| o.products.len()).sum();
+    if !context.quiet {
+        for planned in &summary.plan.tasks {
+            if let Some((_, why)) = summary.to_do.iter().find(|(id, _)| *id == planned.task.id) {
+                say(&format!("would run {}: {why}", crate::progress::title(&planned.task)));
+            }
+        }
+        let questionable = summary.outcomes.values().filter(|o| o.grade() == Grade::Questionable).count();
+        let bad = summary.outcomes.values().filter(|o| o.grade() == Grade::Bad).count();
+        say(&format!(
+            "{} tasks: {} run now, {} done before, {} failed, {} blocked; {products} products ({questionable} questionable, {bad} bad) in {} ({:.1} s)",
+            summary.plan.tasks.len(),
+            summary.ran,
+            summary.reused,
+            summary.failed.len(),
+            summary.plan.blocked.len(),
+            session.output.display(),
+            summary.seconds
+        ));
+    }
+    for failed in &summary.failed {
+        eprintln!("failed: {}: {}", crate::progress::title(&failed.task), failed.error.what);
+        if !failed.error.advice.is_empty() {
+            eprintln!("   help: {}", failed.error.advice);
+        }
+    }
+    for blocked in &summary.plan.blocked {
+        eprintln!("blocked: {} of {}: {}", blocked.recipe, blocked.frames.join(", "), blocked.why);
+    }
+    let refused = session.refused().count();
+    if refused > 0 {
+        eprintln!("{refused} frame(s) refused; `ifured ls --where 'STATE == \"refused\"'` says why");
+    }
+    if let (Some(page), false) = (page, context.quiet) {
+        say(&format!("report: {}", page.display()));
+    }
+}
+
+fn summary_json(session: &Session, summary: &RunSummary, page: Option<&std::path::Path>, code: u8) -> serde_json::Value {
+    let failed: Vec<_> = summary
+        .failed
+        .iter()
+        .map(|f| serde_json::json!({"task": f.task.id, "recipe": f.task.recipe, "error": f.error.what, "advice": f.error.advice}))
+        .collect();
+    let refused: Vec<_> = session.refused().map(|f| serde_json::json!({"frame": f.name, "why": f.why})).collect();
+    let tasks: Vec<_> = summary
+        .plan
+        .tasks
+        .iter()
+        .map(|t| {
+            let outcome = summary.outcomes.get(&t.task.id);
+            serde_json::json!({
+                "id": t.task.id, "recipe": t.task.recipe, "night": t.task.night, "level": t.task.level,
+                "products": t.task.outputs.iter().map(|o| &o.name).collect::<Vec<_>>(),
+                "done": outcome.is_some(), "outcome": outcome,
+                "would_run_because": summary.to_do.iter().find(|(id, _)| *id == t.task.id).map(|(_, why)| why),
+            })
+        })
+        .collect();
+    serde_json::json!({
+        "instrument": session.instrument.name, "output": session.output, "exit_code": code, "frames": session.frames.len(),
+        "refused": refused, "tasks": tasks, "ran": summary.ran, "reused": summary.reused, "failed": failed,
+        "blocked": summary.plan.blocked, "left_out": summary.plan.skipped, "report": page, "seconds": summary.seconds,
+    })
+}
+
+/// Writes the report of what there is, without running anything.
+pub fn report(context: &Context) -> Result<u8, Error> {
+    let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
+    let plan = session.plan(&Targets::default())?;
+    let standings = session.standings(&plan)?;
+    let summary = run::summary_of(&session, plan, standings)?;
+    let page = report::write(&session, &summary)?;
+    say(&page.display().to_string());
+    Ok(0)
+}

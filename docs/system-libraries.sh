@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Installs the system packages that a goal of the Makefile needs, or says which ones to install.
+#   system-libraries.sh build|test|docs|bench
+set -euo pipefail
+
+case "${1:-build}" in
+  build) packages="gcc pkg-config libcfitsio-dev libopenblas-dev" ;;
+  test) packages="fitsverify python3-astropy" ;;
+  docs) packages="" ;;
+  bench) packages="python3-venv python3-astropy time" ;;
+  *) echo "usage: $0 build|test|docs|bench" >&2; exit 2 ;;
+esac
+
+if ! command -v cargo > /dev/null; then
+  echo "A Rust toolchain (1.95 or newer) is needed: https://rustup.rs" >&2
+  exit 1
+fi
+
+if ! command -v apt-get > /dev/null; then
+  [ "${1:-build}" = build ] && pkg-config --exists cfitsio openblas 2> /dev/null && exit 0
+  cat >&2 <<'TEXT'
+This is no Debian-like system: install these yourself, then give the command again:
+  a C compiler, pkg-config, CFITSIO (4 or newer, with headers), OpenBLAS (with headers)
+  for the tests: fitsverify, Python 3 with astropy
+  Fedora:  dnf install gcc pkgconf cfitsio-devel openblas-devel fitsverify python3-astropy
+  macOS:   brew install pkg-config cfitsio openblas
+TEXT
+  exit 1
+fi
+
+missing=""
+for package in $packages; do
+  dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'install ok installed' || missing="$missing $package"
+done
+[ -z "$missing" ] && exit 0
+
+echo "installing:$missing"
+sudo=""
+if [ "$(id -u)" != 0 ]; then
+  command -v sudo > /dev/null || { echo "as root: apt-get install$missing" >&2; exit 1; }
+  sudo="sudo"
+fi
+$sudo apt-get update -qq || true
+# shellcheck disable=SC2086
+DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing > /dev/null
