@@ -146,7 +146,9 @@ Examples:
         preview: Option<PathBuf>,
     },
     /// Plot keyword against keyword, or draw a frame, as SVG.
-    #[command(after_help = "Examples:\n  ifured plot QUANT500 ROBUSTSTD --tag bias --to bias.svg\n  ifured plot --frame bias/170319_t2_CAFOS/bias_caf-20170319-16:00:00-cal-simu_red.fits --to bias.svg")]
+    #[command(
+        after_help = "Examples:\n  ifured plot QUANT500 ROBUSTSTD --tag bias --to bias.svg\n  ifured plot --frame bias/170319_t2_CAFOS/bias_caf-20170319-16:00:00-cal-simu_red.fits --to bias.svg"
+    )]
     Plot {
         /// Keywords; each is plotted against each other.
         keywords: Vec<String>,
@@ -162,7 +164,9 @@ Examples:
     /// Write the HTML report of the last run again.
     Report,
     /// Check products: checksums, provenance, inputs still the same.
-    #[command(after_help = "Examples:\n  ifured verify bias/*/*.fits\n  ifured verify --truth night/truth          compare all products with a simulation's truth")]
+    #[command(
+        after_help = "Examples:\n  ifured verify bias/*/*.fits\n  ifured verify --truth night/truth          compare all products with a simulation's truth"
+    )]
     Verify {
         /// Products.
         products: Vec<PathBuf>,

@@ -88,7 +88,7 @@ impl Reporter for Progress {
                 bar.finish_and_clear();
                 state.scanning = None;
             }
-        } else if done == all || state.last_scan_line.is_none_or(|t| t.elapsed() > Duration::from_secs(10)) {
+        } else if done == all || state.last_scan_line.get_or_insert_with(Instant::now).elapsed() > Duration::from_secs(10) {
             state.last_scan_line = Some(Instant::now());
             eprintln!("read {done} of {all} files");
         }

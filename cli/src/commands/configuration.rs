@@ -47,7 +47,15 @@ pub fn plugins(context: &Context) -> Result<u8, Error> {
     }
     for d in context.instruments.iter().map(|i| i.description()) {
         let rule: Vec<String> = d.recognise.iter().map(ToString::to_string).collect();
-        say(&format!("{:<8} {:<8} {:>2} kinds of frames, {:>2} recipes  {}  ({})", d.name, d.version, d.frame_types.len(), d.recipes.len(), d.title, rule.join(" and ")));
+        say(&format!(
+            "{:<8} {:<8} {:>2} kinds of frames, {:>2} recipes  {}  ({})",
+            d.name,
+            d.version,
+            d.frame_types.len(),
+            d.recipes.len(),
+            d.title,
+            rule.join(" and ")
+        ));
     }
     Ok(0)
 }

@@ -19,7 +19,8 @@ pub fn exec(context: &Context, task: Option<&str>, plan: &Path, stdin: bool) -> 
         return Err(Error::usage("no task is named", "give the beginning of a task's identifier; `ifured ls tasks` lists them"));
     };
     let bytes = std::fs::read(plan).map_err(Error::io("cannot read the plan", plan))?;
-    let plan: Plan = serde_json::from_slice(&bytes).map_err(|e| Error::usage(format!("{}: {e}", plan.display()), "make it anew with `ifured plan`"))?;
+    let plan: Plan =
+        serde_json::from_slice(&bytes).map_err(|e| Error::usage(format!("{}: {e}", plan.display()), "make it anew with `ifured plan`"))?;
     let mut found = plan.tasks.iter().filter(|t| t.task.id.starts_with(wanted));
     let (Some(planned), None) = (found.next(), found.next()) else {
         return Err(Error::usage(format!("no task, or more than one, begins with `{wanted}`"), "`ifured ls tasks` lists them"));

@@ -14,7 +14,10 @@ pub fn recipe(context: &Context, what: RecipeCommand) -> Result<u8, Error> {
     let find = |name: &str| -> Result<&RecipeDescription, Error> {
         let known: Vec<String> = instrument.recipes.iter().map(|r| r.name.clone()).collect();
         instrument.recipe(name).ok_or_else(|| {
-            Error::usage(format!("{} has no recipe `{name}`{}", instrument.name, classify::nearest(name, &known)), "`ifured recipe ls` lists them")
+            Error::usage(
+                format!("{} has no recipe `{name}`{}", instrument.name, classify::nearest(name, &known)),
+                "`ifured recipe ls` lists them",
+            )
         })
     };
     match what {
@@ -43,9 +46,9 @@ pub fn recipe(context: &Context, what: RecipeCommand) -> Result<u8, Error> {
             let config = config::check(typed, instrument, "configuration")?;
             let mut named = Vec::new();
             for input in &inputs {
-                let (role, file) = input
-                    .split_once('=')
-                    .ok_or_else(|| Error::usage(format!("--input {input}: no `=`"), "write --input ROLE=FILE, for example --input bias=master.fits"))?;
+                let (role, file) = input.split_once('=').ok_or_else(|| {
+                    Error::usage(format!("--input {input}: no `=`"), "write --input ROLE=FILE, for example --input bias=master.fits")
+                })?;
                 named.push((role.to_owned(), file.into()));
             }
             let output = std::path::absolute(&context.setup.output).map_err(Error::io("cannot find", &context.setup.output))?;
@@ -85,10 +88,15 @@ fn show(r: &RecipeDescription) {
     let tags = |tags: &[ifured_core::Tag]| tags.iter().map(|t| t.as_str()).collect::<Vec<_>>().join(" or ");
     say(&format!("frames   {}", tags(&r.main.tags)));
     let keys: Vec<&str> = r.main.group.signature.0.iter().map(|k| k.key.as_str()).collect();
-    let span = r.main.group.span_hours.map_or(String::new(), |h| if h == 0.0 { "each frame alone".into() } else { format!("within {h} h") });
+    let span =
+        r.main.group.span_hours.map_or(String::new(), |h| if h == 0.0 { "each frame alone".into() } else { format!("within {h} h") });
     say(&format!("grouped  by {} {span}", keys.join(" ")));
     for input in &r.inputs {
-        let need = if input.required { "required".to_owned() } else { format!("optional; without: {} (level {})", input.otherwise, input.level_without) };
+        let need = if input.required {
+            "required".to_owned()
+        } else {
+            format!("optional; without: {} (level {})", input.otherwise, input.level_without)
+        };
         say(&format!("input    {} ({}), {need}", input.role, tags(&input.tags)));
         for level in &input.levels {
             let age = level.max_age_days.map_or(String::new(), |d| format!(", at most {d} d away"));

@@ -17,8 +17,7 @@ pub fn scan(context: &Context, directories: &[PathBuf]) -> Result<u8, Error> {
     let frames: Vec<_> = session.frames.iter().map(|f| (**f).clone()).collect();
     let census = classify::census(&frames, &session.instrument);
     if context.json {
-        let rows: Vec<_> =
-            census.iter().map(|(tag, state, n)| serde_json::json!({"tag": tag, "state": state, "frames": n})).collect();
+        let rows: Vec<_> = census.iter().map(|(tag, state, n)| serde_json::json!({"tag": tag, "state": state, "frames": n})).collect();
         print_json(&serde_json::json!({"instrument": session.instrument.name, "frames": frames.len(), "census": rows}))?;
     } else {
         print_census(&session);

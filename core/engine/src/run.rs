@@ -419,6 +419,12 @@ fn nothing_to_do(session: &Session, plan: &Plan) -> Result<()> {
         return Ok(());
     }
     let name = &session.instrument.name;
+    if session.instrument.recipes.is_empty() {
+        return Err(Error::Nothing {
+            what: format!("{name} has no recipes in this version: its frames are classified, not reduced"),
+            advice: "`ifured ls` shows what they were classified as".into(),
+        });
+    }
     let roots = session.catalogue.roots()?;
     let places: Vec<String> = roots.iter().map(|r| r.display().to_string()).collect();
     let census = classify::census(&session.frames.iter().map(|f| (**f).clone()).collect::<Vec<_>>(), &session.instrument);
