@@ -28,6 +28,7 @@ mod table;
 mod table_format;
 mod table_read;
 mod table_write;
+mod tile_claims;
 mod tiled;
 mod verify;
 mod walk;
@@ -47,7 +48,7 @@ pub use table::{Cells, Column, ColumnData, Table};
 pub use table_read::read_table;
 pub use verify::{HduVerdict, Verdict, verify};
 pub use walk::{HduInfo, hdus, hdus_within, primary_header};
-pub use write::{HduToWrite, PixelType, Pixels, ProducerError, ProductWriter, Written, write_product};
+pub use write::{HduToWrite, PixelType, Pixels, PlannedImage, ProducerError, ProductWriter, Written, write_product};
 
 #[cfg(test)]
 mod tests;
