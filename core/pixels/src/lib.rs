@@ -2,6 +2,9 @@
 #![deny(missing_docs)]
 
 pub mod combine;
+pub mod detector;
+pub mod filter;
+pub mod fit;
 pub mod image;
 mod network;
 pub mod order_statistics;
