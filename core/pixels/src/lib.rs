@@ -2,6 +2,7 @@
 #![deny(missing_docs)]
 
 pub mod combine;
+pub mod cosmic;
 pub mod detector;
 pub mod filter;
 pub mod fit;

@@ -36,7 +36,7 @@ pub fn median_filter(data: ArrayView2<f32>, window: (usize, usize), edge: Edge) 
 }
 
 /// The data with a border of `by` (rows, columns) on each side.
-pub(crate) fn padded(data: ArrayView2<f32>, by: (usize, usize), edge: Edge) -> Array2<f32> {
+fn padded(data: ArrayView2<f32>, by: (usize, usize), edge: Edge) -> Array2<f32> {
     let (rows, columns) = data.dim();
     let mut out = Array2::from_elem((rows + 2 * by.0, columns + 2 * by.1), edge.outside());
     for (y, mut row) in out.rows_mut().into_iter().enumerate() {

@@ -7,7 +7,6 @@ mod running;
 
 pub use convolve::{boxcar, convolve_normalised, convolve_separable, gaussian_kernel, gaussian_smooth};
 pub use median2d::median_filter;
-pub(crate) use median2d::padded;
 pub use morphology::{dilate, erode};
 pub use running::running_median;
 
