@@ -42,6 +42,14 @@ impl NormalEquations {
         self.points += 1;
     }
 
+    /// Takes `amount` from the diagonal element of one coefficient: the part that the noise of its own basis values put there.
+    ///
+    /// # Panics
+    /// If there is no such coefficient.
+    pub fn reduce(&mut self, coefficient: usize, amount: f64) {
+        self.matrix[[coefficient, coefficient]] -= amount;
+    }
+
     /// The coefficients and their covariance.
     ///
     /// # Errors
