@@ -72,6 +72,9 @@ impl Card {
     }
 }
 
+/// Columns that keyword and value indicator may take so that every number, and a piece of any text, fits behind them.
+const LONGEST_HEAD: usize = 55;
+
 fn is_hierarchical(keyword: &str) -> bool {
     keyword.len() > 8 || !keyword.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
 }
@@ -220,6 +223,10 @@ fn format(card: &Card) -> Vec<String> {
     };
     let hierarchical = card.is_hierarchical();
     let head = if hierarchical { format!("HIERARCH {keyword} = ") } else { format!("{keyword:<8}= ") };
+    if head.len() > LONGEST_HEAD {
+        // No room for a value of any kind: the standard has no card for it. What it says is kept as text.
+        return format_commentary("COMMENT", &ascii(&format!("{head}{value}")));
+    }
     let comment = ascii(&card.comment);
     let body = match value {
         Value::Logical(b) => (if *b { "T" } else { "F" }).to_owned(),

@@ -93,6 +93,14 @@ proptest! {
     }
 
     #[test]
+    fn any_keyword_makes_whole_cards(keyword in "[A-Z ]{1,120}", text in "[ -~]{0,100}") {
+        let mut h = Header::new();
+        h.set(&keyword, text.as_str(), "comment");
+        h.set(&keyword, -1.234567890123456e-300, "comment");
+        prop_assert!(h.columns().iter().all(|c| c.len() == CARD));
+    }
+
+    #[test]
     fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..800)) {
         let h = Header::parse(&bytes);
         let _ = h.columns();
