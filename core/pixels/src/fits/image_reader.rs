@@ -1,0 +1,341 @@
+//! Images of any BITPIX as physical values, whole or by bands of rows (FITS standard 4.0, sections 4.4.2.5, 5 and 7.1).
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Mutex;
+
+use ifured_core::Header;
+use ndarray::Array2;
+
+use super::convert;
+use super::error::FitsError;
+use super::inflate::Limits;
+use super::kind::HduKind;
+use super::raw_bytes::bytes_of_mut;
+use super::source::Source;
+use super::tiled::TiledImage;
+use super::walk::HduInfo;
+
+/// Bytes read at a time: small enough to stay in the second-level cache until they are converted.
+const CHUNK: usize = 1 << 18;
+
+/// Which HDU of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HduSelect {
+    /// The first image with data: the primary HDU, or else the first image extension, compressed ones included.
+    First,
+    /// By number, from 0.
+    Index(usize),
+    /// By `EXTNAME`; case and trailing blanks do not matter.
+    Name(String),
+}
+
+impl HduSelect {
+    /// The HDU of that name.
+    pub fn name(name: &str) -> Self {
+        HduSelect::Name(name.to_owned())
+    }
+
+    pub(super) fn find(&self, path: &Path, hdus: &[HduInfo]) -> Result<usize, FitsError> {
+        let has_pixels = |h: &HduInfo| h.kind.image().is_some_and(|(_, axes)| !axes.is_empty() && !axes.contains(&0));
+        let (found, wanted) = match self {
+            HduSelect::First => (hdus.iter().position(has_pixels), "with an image".to_owned()),
+            HduSelect::Index(n) => ((*n < hdus.len()).then_some(*n), n.to_string()),
+            HduSelect::Name(name) => {
+                let named = |h: &HduInfo| h.name().is_some_and(|n| n.eq_ignore_ascii_case(name.trim()));
+                (hdus.iter().position(named), format!("named `{name}`"))
+            }
+        };
+        found.ok_or_else(|| FitsError::NoSuchHdu { path: path.to_owned(), wanted, present: list(hdus) })
+    }
+}
+
+fn list(hdus: &[HduInfo]) -> String {
+    let one = |h: &HduInfo| match h.name() {
+        Some(name) => format!("{} ({name}): {}", h.index, h.kind.describe()),
+        None => format!("{}: {}", h.index, h.kind.describe()),
+    };
+    let mut texts: Vec<String> = hdus.iter().take(30).map(one).collect();
+    if hdus.len() > 30 {
+        texts.push(format!("and {} more", hdus.len() - 30));
+    }
+    texts.join("; ")
+}
+
+/// How stored pixels become values: `zero + scale * stored`; `blank` becomes NaN.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scaling {
+    /// `BSCALE`, 1 if absent.
+    pub scale: f64,
+    /// `BZERO`, 0 if absent.
+    pub zero: f64,
+    /// `BLANK`, where it is a value that the stored type can have.
+    pub blank: Option<i64>,
+}
+
+impl Scaling {
+    pub(super) fn is_identity(&self) -> bool {
+        self.scale == 1.0 && self.zero == 0.0
+    }
+
+    /// From a header; what cannot be used is named in `issues`.
+    pub(super) fn of(header: &Header, bitpix: i32, issues: &mut Vec<String>) -> Scaling {
+        let mut number = |keyword: &str, default: f64| match header.get(keyword) {
+            None => default,
+            Some(value) => match value.as_real().filter(|v| v.is_finite()) {
+                Some(v) if v != 0.0 || keyword == "BZERO" => v,
+                _ => {
+                    issues.push(format!("{keyword} = {value} cannot be used; {default} is taken"));
+                    default
+                }
+            },
+        };
+        let (scale, zero) = (number("BSCALE", 1.0), number("BZERO", 0.0));
+        let range = match bitpix {
+            8 => 0..=255,
+            16 => i64::from(i16::MIN)..=i64::from(i16::MAX),
+            32 => i64::from(i32::MIN)..=i64::from(i32::MAX),
+            64 => i64::MIN..=i64::MAX,
+            _ => return Scaling { scale, zero, blank: None },
+        };
+        let blank = header.get("BLANK").and_then(|value| match value.as_integer() {
+            Some(blank) if range.contains(&blank) => Some(blank),
+            _ => {
+                issues.push(format!("BLANK = {value} is no value of BITPIX {bitpix}, so no pixel can have it; it is ignored"));
+                None
+            }
+        });
+        Scaling { scale, zero, blank }
+    }
+}
+
+#[derive(Debug)]
+enum Backend {
+    Plain,
+    Tiled(Mutex<TiledImage>),
+}
+
+/// An image HDU, open for reading. It may be shared between threads.
+#[derive(Debug)]
+pub struct ImageReader {
+    source: Source,
+    info: HduInfo,
+    bitpix: i32,
+    axes: Vec<u64>,
+    rows: usize,
+    columns: usize,
+    scaling: Scaling,
+    backend: Backend,
+}
+
+impl ImageReader {
+    /// Opens an image; compressed files are decompressed into memory.
+    ///
+    /// # Errors
+    /// As [`super::hdus`]; if there is no such HDU; if it is no image; if the sizes claimed by a compressed image are absurd.
+    pub fn open(path: impl AsRef<Path>, select: HduSelect) -> Result<Self, FitsError> {
+        Self::open_within(path, select, &Limits::default())
+    }
+
+    /// As [`ImageReader::open`], with limits of one's own.
+    ///
+    /// # Errors
+    /// As [`ImageReader::open`].
+    pub fn open_within(path: impl AsRef<Path>, select: HduSelect, limits: &Limits) -> Result<Self, FitsError> {
+        let (source, mut hdus) = Source::open(path.as_ref(), limits)?;
+        let index = select.find(path.as_ref(), &hdus)?;
+        let info = hdus.swap_remove(index);
+        Self::of(source, info)
+    }
+
+    pub(super) fn of(source: Source, mut info: HduInfo) -> Result<Self, FitsError> {
+        let path = source.path.clone();
+        let Some((bitpix, axes)) = info.kind.image().map(|(b, a)| (b, a.to_vec())) else {
+            let found = info.kind.describe();
+            return Err(FitsError::WrongKind { path, hdu: info.index, wanted: "an image", found });
+        };
+        // A plain image is in the file, so its sizes fit; those of a compressed one are checked by `TiledImage`.
+        let scaling = Scaling::of(&info.header, bitpix, &mut info.issues);
+        let backend = match info.kind {
+            HduKind::CompressedImage { .. } => Backend::Tiled(Mutex::new(TiledImage::open(&source, &info)?)),
+            _ => Backend::Plain,
+        };
+        let too_large = || FitsError::Shape { path: path.clone(), hdu: info.index, what: format!("axes {axes:?} are too long") };
+        let empty = axes.is_empty() || axes.contains(&0);
+        let count = |axes: &[u64]| axes.iter().try_fold(1usize, |p, &n| p.checked_mul(usize::try_from(n).ok()?));
+        let (columns, rows) = if empty {
+            (0, 0)
+        } else {
+            (count(&axes[..1]).ok_or_else(too_large)?, count(&axes[1..]).ok_or_else(too_large)?)
+        };
+        Ok(ImageReader { source, bitpix, axes, rows, columns, scaling, backend, info })
+    }
+
+    /// The header of the HDU.
+    pub fn header(&self) -> &Header {
+        &self.info.header
+    }
+
+    /// Number, kind and place of the HDU, and [`HduInfo::issues`] such as a BLANK that no pixel can have.
+    pub fn info(&self) -> &HduInfo {
+        &self.info
+    }
+
+    /// Bits per stored pixel: 8, 16, 32, 64, -32 or -64.
+    pub fn bitpix(&self) -> i32 {
+        self.bitpix
+    }
+
+    /// How stored pixels become values.
+    pub fn scaling(&self) -> Scaling {
+        self.scaling
+    }
+
+    /// Lengths of the axes in FITS order, `NAXIS1` first.
+    pub fn axes(&self) -> &[u64] {
+        &self.axes
+    }
+
+    /// Rows and columns: the columns are `NAXIS1`, the rows all other axes multiplied (1 for an image of one axis).
+    pub fn shape(&self) -> (usize, usize) {
+        (self.rows, self.columns)
+    }
+
+    /// Reads rows `range` (from 0) as physical values into `out`, row after row; BLANK pixels become NaN.
+    ///
+    /// # Errors
+    /// If the rows are not in the image, if `out` has another size, if the file cannot be read or decoded.
+    pub fn read_rows(&self, range: Range<usize>, out: &mut [f32]) -> Result<(), FitsError> {
+        self.check(&range, out.len())?;
+        match &self.backend {
+            Backend::Tiled(tiled) => self.lock(tiled).read_f32(self.pixel(range.start), out),
+            Backend::Plain if self.bitpix == -32 => {
+                let mut offset = self.offset(range.start);
+                for piece in out.chunks_mut(CHUNK / 4) {
+                    self.source.read_at(offset, bytes_of_mut(piece))?;
+                    offset += (piece.len() * 4) as u64;
+                    convert::swap_f32(piece, &self.scaling);
+                }
+                Ok(())
+            }
+            Backend::Plain => self.converted(range.start, out, |raw, out| convert::to_f32(self.bitpix, raw, &self.scaling, out)),
+        }
+    }
+
+    /// As [`ImageReader::read_rows`], in `f64`: exact for integers up to 2^53.
+    ///
+    /// # Errors
+    /// As [`ImageReader::read_rows`].
+    pub fn read_rows_f64(&self, range: Range<usize>, out: &mut [f64]) -> Result<(), FitsError> {
+        self.check(&range, out.len())?;
+        match &self.backend {
+            Backend::Tiled(tiled) => self.lock(tiled).read_f64(self.pixel(range.start), out),
+            Backend::Plain => self.converted(range.start, out, |raw, out| convert::to_f64(self.bitpix, raw, &self.scaling, out)),
+        }
+    }
+
+    /// Whether the pixels are unsigned integers of 16 bits (`BITPIX 16`, `BSCALE 1`, `BZERO 32768`).
+    pub fn is_u16(&self) -> bool {
+        self.bitpix == 16 && self.scaling.scale == 1.0 && self.scaling.zero == 32768.0
+    }
+
+    /// Reads rows of unsigned 16-bit pixels as they are. BLANK is not regarded.
+    ///
+    /// # Errors
+    /// As [`ImageReader::read_rows`]; if the pixels are of another type (see [`ImageReader::is_u16`]) or tile-compressed.
+    pub fn read_rows_u16(&self, range: Range<usize>, out: &mut [u16]) -> Result<(), FitsError> {
+        self.check(&range, out.len())?;
+        if !self.is_u16() || matches!(self.backend, Backend::Tiled(_)) {
+            return Err(self.wrong_kind("plain pixels of 16 bits with BZERO 32768"));
+        }
+        let mut offset = self.offset(range.start);
+        for piece in out.chunks_mut(CHUNK / 2) {
+            self.source.read_at(offset, bytes_of_mut(piece))?;
+            offset += (piece.len() * 2) as u64;
+            for v in piece {
+                *v = u16::from_be(*v) ^ 0x8000;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads rows of stored integers of 8, 16 or 32 bits, neither scaled nor compared with BLANK.
+    ///
+    /// # Errors
+    /// As [`ImageReader::read_rows`]; if the pixels are real or of 64 bits, or tile-compressed.
+    pub fn read_rows_i32(&self, range: Range<usize>, out: &mut [i32]) -> Result<(), FitsError> {
+        self.check(&range, out.len())?;
+        if !matches!(self.bitpix, 8 | 16 | 32) || matches!(self.backend, Backend::Tiled(_)) {
+            return Err(self.wrong_kind("plain integers of up to 32 bits"));
+        }
+        self.converted(range.start, out, |raw, out| convert::to_i32(self.bitpix, raw, out))
+    }
+
+    /// The whole image as physical values, shape as [`ImageReader::shape`].
+    ///
+    /// # Errors
+    /// As [`ImageReader::read_rows`].
+    pub fn read_all(&self) -> Result<Array2<f32>, FitsError> {
+        let mut values = vec![0f32; self.rows * self.columns];
+        self.read_rows(0..self.rows, &mut values)?;
+        self.array(values)
+    }
+
+    pub(super) fn read_all_i32(&self) -> Result<Array2<i32>, FitsError> {
+        let mut values = vec![0i32; self.rows * self.columns];
+        self.read_rows_i32(0..self.rows, &mut values)?;
+        self.array(values)
+    }
+
+    fn array<T>(&self, values: Vec<T>) -> Result<Array2<T>, FitsError> {
+        Array2::from_shape_vec((self.rows, self.columns), values).map_err(|e| self.shape_error(e.to_string()))
+    }
+
+    /// Reads stored pixels from a row on, piece by piece, and converts them.
+    fn converted<T>(&self, row: usize, out: &mut [T], convert: impl Fn(&[u8], &mut [T])) -> Result<(), FitsError> {
+        let width = (self.bitpix.unsigned_abs() / 8) as usize;
+        let mut raw = vec![0u8; CHUNK.min(out.len() * width)];
+        let mut offset = self.offset(row);
+        for piece in out.chunks_mut(CHUNK / width) {
+            let bytes = piece.len() * width;
+            self.source.read_at(offset, &mut raw[..bytes])?;
+            convert(&raw[..bytes], piece);
+            offset += bytes as u64;
+        }
+        Ok(())
+    }
+
+    fn pixel(&self, row: usize) -> usize {
+        row * self.columns
+    }
+
+    fn offset(&self, row: usize) -> u64 {
+        self.info.data_offset + self.pixel(row) as u64 * u64::from(self.bitpix.unsigned_abs() / 8)
+    }
+
+    fn check(&self, range: &Range<usize>, length: usize) -> Result<(), FitsError> {
+        if range.start > range.end || range.end > self.rows {
+            return Err(self.shape_error(format!("rows {range:?} asked for, the image has {}", self.rows)));
+        }
+        let wanted = range.len() * self.columns;
+        if wanted != length {
+            return Err(self.shape_error(format!("rows {range:?} are {wanted} pixels, the buffer has {length}")));
+        }
+        Ok(())
+    }
+
+    fn shape_error(&self, what: String) -> FitsError {
+        FitsError::Shape { path: self.source.path.clone(), hdu: self.info.index, what }
+    }
+
+    fn wrong_kind(&self, wanted: &'static str) -> FitsError {
+        let Scaling { scale, zero, .. } = self.scaling;
+        let found = format!("{}, BSCALE {scale}, BZERO {zero}", self.info.kind.describe());
+        FitsError::WrongKind { path: self.source.path.clone(), hdu: self.info.index, wanted, found }
+    }
+
+    fn lock<'a>(&self, tiled: &'a Mutex<TiledImage>) -> std::sync::MutexGuard<'a, TiledImage> {
+        // A panic elsewhere while the lock was held leaves the handle as usable as it was.
+        tiled.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

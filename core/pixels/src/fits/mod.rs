@@ -1,0 +1,53 @@
+//! FITS in and out: the only module that knows bytes on disk.
+//!
+//! Models the FITS standard 4.0 (Pence et al. 2010, A&A 524, A42; version 4.0 of 2018): header and data units (section 3),
+//! headers (4), data representation (5), random groups (6), images and tables (7), tile compression (10), and the checksum
+//! convention (4.4.2.7 and appendix J). Headers, plain images and tables are read and written by this module itself, with
+//! `pread` and every size in a header checked against the length of the file first; tile-compressed images (`.fz`) are
+//! decoded by CFITSIO. Whole files in gzip or in Unix `compress` form are decompressed on the way, recognised by their
+//! first bytes and not by name.
+//!
+//! Shapes are `(rows, columns)`, which is `(NAXIS2, NAXIS1)`. Axes are in FITS order, `NAXIS1` first.
+//! Images of more than two axes are read as rows of `NAXIS1` pixels, all rows of all planes in file order.
+
+mod bands;
+mod checksum;
+mod convert;
+mod error;
+mod image_reader;
+mod inflate;
+mod kind;
+mod layout;
+mod lzw;
+mod percentile;
+mod product_header;
+mod raw_bytes;
+mod scan;
+mod source;
+mod table;
+mod table_format;
+mod table_read;
+mod table_write;
+mod tiled;
+mod verify;
+mod walk;
+mod write;
+mod write_header;
+
+pub use bands::ImageBands;
+pub use error::FitsError;
+pub use image_reader::{HduSelect, ImageReader, Scaling};
+pub use inflate::Limits;
+pub use kind::HduKind;
+pub use layout::{Layout, read_image, write_image};
+pub use percentile::PixelStatistics;
+pub use product_header::product_header;
+pub use scan::{ScannedFile, scan_file};
+pub use table::{Cells, Column, ColumnData, Table};
+pub use table_read::read_table;
+pub use verify::{HduVerdict, Verdict, verify};
+pub use walk::{HduInfo, hdus, hdus_within, primary_header};
+pub use write::{HduToWrite, PixelType, Pixels, ProducerError, ProductWriter, Written, write_product};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! The one pass over a file when an archive is scanned: headers, content hash and pixel statistics.
+
+use std::path::Path;
+
+use super::error::FitsError;
+use super::image_reader::{ImageReader, Scaling};
+use super::inflate::Limits;
+use super::percentile::{Histogram, PixelStatistics, of_f32, of_f64};
+use super::source::{Place, Source, io_error};
+use super::walk::HduInfo;
+
+/// Bytes read at a time.
+const CHUNK: usize = 1 << 18;
+
+/// What a scan finds in a file.
+#[derive(Clone, Debug)]
+pub struct ScannedFile {
+    /// All HDUs.
+    pub hdus: Vec<HduInfo>,
+    /// blake3 hash of the file as it is on disk, in hexadecimal digits.
+    pub hash: String,
+    /// Statistics of the first image with data (the primary HDU, or else the first image extension); `None` if they were not
+    /// asked for, if there is no such image, or if all of its pixels are undefined.
+    pub statistics: Option<PixelStatistics>,
+    /// Length of the file in bytes.
+    pub bytes: u64,
+}
+
+/// Reads a file for the catalogue: its headers, its content hash and, if wanted, the statistics of its pixels. The content of
+/// an uncompressed file is read once.
+///
+/// Statistics of 8- and 16-bit images take a histogram of fixed size; those of other types hold all pixels of the image.
+///
+/// # Errors
+/// As [`super::hdus`]; as [`ImageReader::open`] for the image.
+pub fn scan_file(path: impl AsRef<Path>, want_statistics: bool) -> Result<ScannedFile, FitsError> {
+    let path = path.as_ref();
+    let (source, hdus) = Source::open(path, &Limits::default())?;
+    let image = hdus.iter().find(|h| h.kind.image().is_some_and(|(_, axes)| !axes.is_empty() && !axes.contains(&0)));
+    let image = image.filter(|_| want_statistics).cloned();
+    match image {
+        // A plain image of integers: counted on the way.
+        Some(info) if matches!(source.place, Place::File(_)) && is_plain_small(&info) => {
+            let bitpix = info.kind.image().map_or(16, |(b, _)| b);
+            let scaling = Scaling::of(&info.header, bitpix, &mut Vec::new());
+            let mut histogram = Histogram::new(bitpix);
+            let data = info.data_offset..info.data_offset + info.data_bytes;
+            let (hash, bytes) = hash_file(&source, |offset, chunk| {
+                let start = data.start.clamp(offset, offset + chunk.len() as u64) - offset;
+                let end = data.end.clamp(offset, offset + chunk.len() as u64) - offset;
+                histogram.add(&chunk[start as usize..end as usize]);
+            })?;
+            Ok(ScannedFile { hdus, hash, statistics: histogram.statistics(&scaling), bytes })
+        }
+        Some(info) => {
+            let (hash, bytes) = hash_file(&source, |_, _| {})?;
+            let statistics = statistics_by_selection(&ImageReader::of(source, info)?)?;
+            Ok(ScannedFile { hdus, hash, statistics, bytes })
+        }
+        None => {
+            let (hash, bytes) = hash_file(&source, |_, _| {})?;
+            Ok(ScannedFile { hdus, hash, statistics: None, bytes })
+        }
+    }
+}
+
+fn is_plain_small(info: &HduInfo) -> bool {
+    matches!(info.kind, super::kind::HduKind::Image { bitpix: 8 | 16, .. }) && info.data_bytes < 1 << 32
+}
+
+fn statistics_by_selection(reader: &ImageReader) -> Result<Option<PixelStatistics>, FitsError> {
+    let (rows, columns) = reader.shape();
+    if matches!(reader.bitpix(), -32 | 16 | 8) {
+        let mut values = vec![0f32; rows * columns];
+        reader.read_rows(0..rows, &mut values)?;
+        Ok(of_f32(&values))
+    } else {
+        let mut values = vec![0f64; rows * columns];
+        reader.read_rows_f64(0..rows, &mut values)?;
+        Ok(of_f64(&values))
+    }
+}
+
+/// blake3 of a file and its length; `each` sees every chunk of a plain file with its offset.
+fn hash_file(source: &Source, mut each: impl FnMut(u64, &[u8])) -> Result<(String, u64), FitsError> {
+    use std::io::Read;
+    let path = &source.path;
+    let mut again;
+    let mut file = match &source.place {
+        Place::File(file) => file,
+        Place::Memory(_) => {
+            again = std::fs::File::open(path).map_err(|e| io_error(path, "open", e))?;
+            &mut again
+        }
+    };
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0u8; CHUNK];
+    let mut offset = 0u64;
+    if matches!(source.place, Place::File(_)) {
+        // The first bytes were read to recognise the format.
+        std::io::Seek::rewind(&mut file).map_err(|e| io_error(path, "rewind", e))?;
+    }
+    loop {
+        let n = match file.read(&mut buffer) {
+            Ok(0) => return Ok((hasher.finalize().to_hex().to_string(), offset)),
+            Ok(n) => n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(io_error(path, "read", e)),
+        };
+        hasher.update(&buffer[..n]);
+        each(offset, &buffer[..n]);
+        offset += n as u64;
+    }
+}
+
+/// blake3 of a whole file in hexadecimal digits, and its length.
+pub(super) fn hash_of(path: &Path) -> Result<(String, u64), FitsError> {
+    // A source in memory is opened again by path, which is what is wanted here.
+    hash_file(&Source { path: path.to_owned(), place: Place::Memory(Vec::new()) }, |_, _| {})
+}
