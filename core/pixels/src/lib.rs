@@ -1,7 +1,11 @@
 //! Everything with pixels and no instrument.
 #![deny(missing_docs)]
 
+pub mod combine;
 pub mod fits;
 pub mod image;
+mod network;
+pub mod order_statistics;
+pub mod statistics;
 
 pub use image::{Image, quality};

@@ -1,0 +1,20 @@
+//! Statistics of pixel values: percentiles, medians, robust and clipped widths, weighted means, running moments.
+//!
+//! Values are `f32`, all results and sums `f64`. NaN values are "no data": every function here leaves them out, and returns NaN
+//! when nothing is left. Infinities take part as ordinary (extreme) values. Results do not depend on the order of the values
+//! where the definition does not (percentiles, medians, widths from them); sums are made in the order given.
+
+mod clipped;
+mod moments;
+mod selection;
+
+pub use clipped::{ClippedStatistics, SigmaClip, sigma_clipped};
+pub use moments::{Moments, WeightedMean, weighted_mean};
+pub(crate) use selection::median_sorted;
+pub use selection::{mad, median, median_in_place, percentile, percentiles, robust_sigma};
+
+/// Factor from the median absolute deviation to the standard deviation of a Gaussian.
+pub const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;
+
+/// Factor from the interquartile range to the standard deviation of a Gaussian.
+pub const IQR_TO_SIGMA: f64 = 0.7413;
