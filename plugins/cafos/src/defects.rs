@@ -2,6 +2,9 @@
 
 use ifured_pixels::statistics::median;
 use ifured_pixels::{Image, quality};
+use ndarray::Array2;
+
+use crate::field_mask::Blocks;
 
 /// Rows and columns that profiles are taken from, at most.
 const PROFILE_SAMPLE: usize = 200;
@@ -39,4 +42,30 @@ fn surroundings(profile: &[f32], at: usize, otherwise: f32) -> f32 {
     let (from, to) = (at.saturating_sub(NEIGHBOURS), (at + NEIGHBOURS + 1).min(profile.len()));
     let near: Vec<f32> = (from..to).filter(|x| *x != at).map(|x| profile[x]).collect();
     if near.is_empty() { otherwise } else { median(&near) as f32 }
+}
+
+/// Response below which a pixel of a flat is weak or dead.
+pub struct ResponseLimits {
+    /// Fraction of the response around it.
+    pub low: f64,
+    /// Response.
+    pub dead: f64,
+}
+
+/// Flags weak and dead pixels of a normalised flat; the flat of dead pixels becomes 1, so that nothing is divided by nearly 0.
+pub fn flag_response(image: &mut Image, mask: &Array2<u8>, blocks: &Blocks, limits: &ResponseLimits) {
+    let level = blocks.level();
+    for ((y, x), value) in image.data.indexed_iter_mut() {
+        let around = f64::from(blocks.at(y, x)) / level;
+        let response = f64::from(*value);
+        let bits = &mut image.quality[[y, x]];
+        if response < limits.dead || !(response > 0.0) {
+            if mask[[y, x]] == 1 {
+                *bits |= quality::DEAD;
+            }
+            *value = 1.0;
+        } else if mask[[y, x]] == 1 && response < limits.low * around {
+            *bits |= quality::LOW_SENSITIVITY;
+        }
+    }
 }

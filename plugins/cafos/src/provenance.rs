@@ -68,11 +68,11 @@ fn is_provenance(keyword: &str) -> bool {
     const NUMBERED: &[&str] = &["RAW", "CAL", "MISS", "PARAM", "REJ", "QC"];
     let mut tokens = keyword.split(' ');
     let (Some(PREFIX), Some(second)) = (tokens.next(), tokens.next()) else { return false };
-    let is_numbered = |name: &&str| {
-        let digits = second.strip_prefix(**name).unwrap_or("");
+    let is_numbered = |name: &str| {
+        let digits = second.strip_prefix(name).unwrap_or("");
         !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
     };
-    (PLAIN.contains(&second) && (second == "RECIPE" || tokens.next().is_none())) || NUMBERED.iter().any(|n| is_numbered(&n))
+    (PLAIN.contains(&second) && (second == "RECIPE" || tokens.next().is_none())) || NUMBERED.iter().any(|n| is_numbered(n))
 }
 
 fn identify(write: &mut impl FnMut(&str, Value, &str), key: &str, input: &TaskInput) {

@@ -5,21 +5,23 @@
 //! the drift cannot make outliers; the master keeps the mean level. The read noise is measured from differences of consecutive
 //! frames and gives both the limit of the rejection and the variance. Frames of another level or noise are left out and named.
 
+use std::ops::Range;
+
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, RejectedFrame};
 use ifured_core::{Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::combine::{CombineOptions, FrameRows, combine as pixels_combine};
 use ifured_pixels::statistics::{mad, median};
 use ifured_pixels::{Image, quality};
-use ndarray::Array2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::by_pixel;
+use super::{by_pixel, in_order};
+use crate::combination::{BAND_MEMORY, Method, combine_error};
 use crate::defects::{HotLimits, flag_hot};
 use crate::moments::clipped_moments;
 use crate::noise::{self, READ_NOISE};
-use crate::raw::{RawFrame, bands, open_all};
+use crate::raw::{RawFrame, open_all};
 use crate::signatures;
-use crate::stack::{Limits, Method, Pixel, Stack};
 use crate::{products, tags};
 
 /// Pixels of each frame that levels and noise are measured from.
@@ -49,9 +51,6 @@ pub struct Parameters {
     /// Read noise in ADU; 0 measures it from pairs of frames.
     #[schemars(range(min = 0.0))]
     pub read_noise: f64,
-    /// Gain in electrons per ADU, for the noise of hot pixels; 0 takes that of the header.
-    #[schemars(range(min = 0.0))]
-    pub gain: f64,
     /// A pixel that is this many ADU above its column and row is flagged as hot.
     #[schemars(range(min = 1.0))]
     pub hot_pixel: f64,
@@ -77,7 +76,6 @@ impl Default for Parameters {
             noise_tolerance: 0.3,
             min_frames: 1,
             read_noise: 0.0,
-            gain: 0.0,
             hot_pixel: 50.0,
             hot_column: 15.0,
             level_low: 400.0,
@@ -121,13 +119,14 @@ impl Recipe for MasterBias {
                 signature: signatures::bias(),
             }],
             enabled: true,
-            memory: Memory { fixed: 80e6, per_pixel: 16.0, per_pixel_and_frame: 0.0 },
+            memory: Memory { fixed: 110e6, per_pixel: 24.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }
     }
 
     fn run(&self, task: &Task, parameters: Parameters, host: &dyn Host) -> Result<Outcome, RecipeError> {
+        let task = &in_order(task);
         let frames = open_all(task.main())?;
         host.progress(0.0, "level and noise of each frame");
         let survey = Survey::of(&frames)?;
@@ -251,6 +250,27 @@ impl Survey {
     }
 }
 
+/// A bias frame whose noise is the read noise.
+struct BiasRows<'a> {
+    frame: &'a RawFrame,
+    variance: f32,
+}
+
+impl FrameRows for BiasRows<'_> {
+    type Error = RecipeError;
+
+    fn shape(&self) -> (usize, usize) {
+        self.frame.shape()
+    }
+
+    fn read_rows(&mut self, rows: Range<usize>, data: &mut [f32], variance: &mut [f32], quality: &mut [u32]) -> Result<(), RecipeError> {
+        self.frame.read_corrected(rows, data)?;
+        variance.fill(self.variance);
+        quality.fill(0);
+        Ok(())
+    }
+}
+
 /// Combines the kept frames, brought to their mean level, by bands of rows.
 fn combine(
     frames: &[RawFrame],
@@ -259,105 +279,19 @@ fn combine(
     read_noise: f64,
     parameters: &Parameters,
 ) -> Result<Image, RecipeError> {
-    let (rows, columns) = frames[0].shape();
     let mean_level = survey.mean_level(kept);
-    let offsets: Vec<f32> = kept.iter().map(|&i| (survey.levels[i] - mean_level) as f32).collect();
-    let gain = if parameters.gain > 0.0 { parameters.gain } else { noise::header_gain(&frames[0].header).unwrap_or(noise::USUAL_GAIN) };
-    let limit = parameters.clip_sigma as f32;
-    let stack = Stack::new(parameters.method, Limits { low: limit, high: limit }, kept.len());
-    let plain = (read_noise * read_noise) as f32;
-    let mut image = Image::new(Array2::zeros((rows, columns)), 0.0);
-    // Where all values lie closer together than the limit none can be rejected: nothing needs sorting.
-    let near = match parameters.method {
-        Method::Mean => f32::INFINITY,
-        Method::SigmaClip => limit * read_noise as f32,
-        _ => -1.0,
+    let variance = (read_noise * read_noise) as f32;
+    let mut rows: Vec<_> = kept.iter().map(|&i| BiasRows { frame: &frames[i], variance }).collect();
+    let options = CombineOptions {
+        method: parameters.method.with_limits(parameters.clip_sigma, parameters.clip_sigma),
+        offsets: kept.iter().map(|&i| survey.levels[i] - mean_level).collect(),
+        memory: BAND_MEMORY,
+        ..CombineOptions::default()
     };
-    for band in bands((rows, columns), kept.len()) {
-        let mut values: Vec<Vec<f32>> = Vec::with_capacity(kept.len());
-        for (&i, &offset) in kept.iter().zip(&offsets) {
-            let mut pixels = vec![0.0; band.len() * columns];
-            frames[i].read_corrected(band.clone(), &mut pixels)?;
-            pixels.iter_mut().for_each(|v| *v -= offset);
-            values.push(pixels);
-        }
-        let pixels = band.start * columns..band.end * columns;
-        let out = BandOut {
-            data: &mut slice(&mut image.data)[pixels.clone()],
-            variance: &mut slice(&mut image.variance)[pixels.clone()],
-            quality: &mut slice(&mut image.quality)[pixels],
-        };
-        combine_band(&values, out, &stack, near, plain, mean_level as f32, gain as f32);
-    }
+    let names: Vec<&str> = kept.iter().map(|&i| frames[i].name.as_str()).collect();
+    let mut image = pixels_combine(&mut rows, &options).map_err(|e| combine_error(e, &names))?.image;
     flag_hot(&mut image, &HotLimits { pixel: parameters.hot_pixel as f32, column: parameters.hot_column as f32 });
     Ok(image)
-}
-
-fn slice<T>(array: &mut Array2<T>) -> &mut [T] {
-    array.as_slice_mut().unwrap_or_default()
-}
-
-struct BandOut<'a> {
-    data: &'a mut [f32],
-    variance: &'a mut [f32],
-    quality: &'a mut [u32],
-}
-
-fn combine_band(values: &[Vec<f32>], out: BandOut, stack: &Stack, near: f32, plain: f32, level: f32, gain: f32) {
-    let n = values.len();
-    let (mut low, mut high, mut sum) = (values[0].clone(), values[0].clone(), values[0].iter().map(|v| v - level).collect::<Vec<_>>());
-    for frame in &values[1..] {
-        for (((v, low), high), sum) in frame.iter().zip(&mut low).zip(&mut high).zip(&mut sum) {
-            *low = low.min(*v);
-            *high = high.max(*v);
-            *sum += v - level;
-        }
-    }
-    let mut pairs = Vec::with_capacity(n);
-    let n_inverse = 1.0 / n as f32;
-    for p in 0..out.data.len() {
-        let mean = level + sum[p] * n_inverse;
-        // NaN in the sum fails both tests.
-        let quiet = mean - level < 10.0 * plain.sqrt();
-        if high[p] - low[p] <= near && quiet {
-            out.data[p] = mean;
-            out.variance[p] = plain * n_inverse;
-            continue;
-        }
-        pairs.clear();
-        pairs.extend(values.iter().map(|frame| (frame[p], plain)));
-        // The dark charge of a hot pixel has photon noise of its own, which is no reason to reject a value.
-        let charge = charge_of(&pairs, level) / gain;
-        if charge > 2.0 * plain {
-            pairs.iter_mut().for_each(|pair| pair.1 += charge);
-        }
-        let pixel = stack.combine(&mut pairs);
-        out.data[p] = pixel.value;
-        out.variance[p] = honest_variance(&pairs, &pixel, plain);
-        out.quality[p] = if pixel.kept == 0 { quality::MISSING } else { 0 };
-    }
-}
-
-/// The variance by the read noise; that of the sample where a pixel is clearly noisier than the read noise.
-fn honest_variance(pairs: &[(f32, f32)], pixel: &Pixel, plain: f32) -> f32 {
-    let by_model = plain / pixel.kept as f32;
-    let noisier = pairs.first().is_some_and(|p| p.1 > plain);
-    if !noisier || pairs.len() < 3 {
-        return if pixel.kept == 0 { f32::NAN } else { by_model };
-    }
-    let mut residuals: Vec<f32> = pairs.iter().map(|p| (p.0 - pixel.value).powi(2)).collect();
-    residuals.sort_unstable_by(f32::total_cmp);
-    let kept = (pixel.kept as usize).clamp(2, residuals.len());
-    let scatter = residuals[..kept].iter().sum::<f32>() / (kept as f32 - 1.0);
-    // Three times the variance is beyond the scatter of a sample of a few.
-    if scatter > 3.0 * plain { scatter / kept as f32 } else { by_model }
-}
-
-/// Charge of a pixel above the level in ADU: the lower median of its values, so that half of them may be struck by cosmic rays.
-fn charge_of(pairs: &[(f32, f32)], level: f32) -> f32 {
-    let mut sorted: Vec<f32> = pairs.iter().map(|p| p.0).filter(|v| v.is_finite()).collect();
-    sorted.sort_unstable_by(f32::total_cmp);
-    sorted.get(sorted.len().saturating_sub(1) / 2).map_or(0.0, |v| (v - level).max(0.0))
 }
 
 /// The quality numbers of a master bias.

@@ -13,7 +13,7 @@ mod science_imaging;
 mod science_spectroscopy;
 mod single_frame;
 
-use ifured_core::AnyRecipe;
+use ifured_core::{AnyRecipe, Task};
 
 /// All recipes, in the order in which they build on each other.
 pub fn all() -> Vec<Box<dyn AnyRecipe>> {
@@ -41,4 +41,16 @@ fn by_pixel(frames: &[Vec<f32>], statistic: impl Fn(&[f32]) -> f64) -> Vec<f32> 
             statistic(&values) as f32
         })
         .collect()
+}
+
+/// The task with its main frames in the order of time and name, so that the order in which they were given does not matter.
+fn in_order(task: &Task) -> Task {
+    let mut task = task.clone();
+    let (mut main, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut task.inputs).into_iter().partition(|i| i.role == "main");
+    main.sort_by(|a, b| {
+        let time = |mjd: Option<f64>| mjd.unwrap_or(f64::INFINITY);
+        time(a.mjd).total_cmp(&time(b.mjd)).then_with(|| a.name.cmp(&b.name))
+    });
+    task.inputs = main.into_iter().chain(rest).collect();
+    task
 }
