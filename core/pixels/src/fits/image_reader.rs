@@ -163,11 +163,8 @@ impl ImageReader {
         let too_large = || FitsError::Shape { path: path.clone(), hdu: info.index, what: format!("axes {axes:?} are too long") };
         let empty = axes.is_empty() || axes.contains(&0);
         let count = |axes: &[u64]| axes.iter().try_fold(1usize, |p, &n| p.checked_mul(usize::try_from(n).ok()?));
-        let (columns, rows) = if empty {
-            (0, 0)
-        } else {
-            (count(&axes[..1]).ok_or_else(too_large)?, count(&axes[1..]).ok_or_else(too_large)?)
-        };
+        let (columns, rows) =
+            if empty { (0, 0) } else { (count(&axes[..1]).ok_or_else(too_large)?, count(&axes[1..]).ok_or_else(too_large)?) };
         Ok(ImageReader { source, bitpix, axes, rows, columns, scaling, backend, info })
     }
 

@@ -63,7 +63,8 @@ impl Inflating {
     /// Starts on an open file, positioned at its beginning.
     pub(super) fn new(path: &Path, file: File, packing: Packing, limits: &Limits) -> Result<Self, FitsError> {
         let failed = |format, e: std::io::Error| FitsError::Decompression { path: path.to_owned(), format, what: e.to_string() };
-        let file_bytes = file.metadata().map_err(|source| FitsError::Io { path: path.to_owned(), what: "ask for the length", source })?.len();
+        let file_bytes =
+            file.metadata().map_err(|source| FitsError::Io { path: path.to_owned(), what: "ask for the length", source })?.len();
         let mut buffered = BufReader::with_capacity(1 << 18, file);
         let (format, reader, ratio): (_, Box<dyn Read + Send>, u64) = match packing {
             Packing::Gzip => ("gzip", Box::new(MultiGzDecoder::new(buffered)), 1100),

@@ -28,6 +28,7 @@ mod table;
 mod table_format;
 mod table_read;
 mod table_write;
+mod tile_claims;
 mod tiled;
 mod verify;
 mod walk;

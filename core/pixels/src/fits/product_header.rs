@@ -52,8 +52,8 @@ pub fn product_header(raw: &Header) -> Header {
 fn is_dropped(keyword: &str) -> bool {
     const OF_PIXELS: [&str; 6] = ["BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "THEAP"];
     const OF_COMPRESSION: [&str; 16] = [
-        "ZIMAGE", "ZTABLE", "ZSIMPLE", "ZTENSION", "ZEXTEND", "ZBLOCKED", "ZPCOUNT", "ZGCOUNT", "ZHECKSUM", "ZDATASUM", "ZCMPTYPE", "ZBITPIX",
-        "ZNAXIS", "ZQUANTIZ", "ZDITHER0", "ZBLANK",
+        "ZIMAGE", "ZTABLE", "ZSIMPLE", "ZTENSION", "ZEXTEND", "ZBLOCKED", "ZPCOUNT", "ZGCOUNT", "ZHECKSUM", "ZDATASUM", "ZCMPTYPE",
+        "ZBITPIX", "ZNAXIS", "ZQUANTIZ", "ZDITHER0", "ZBLANK",
     ];
     const OF_COLUMNS: [&str; 10] = ["TTYPE", "TFORM", "TUNIT", "TDIM", "TSCAL", "TZERO", "TNULL", "TBCOL", "TDISP", "ZFORM"];
     is_structural(keyword)
@@ -88,9 +88,11 @@ fn legal(card: &Card, notes: &mut Vec<String>) -> Option<Card> {
     let ascii = columns.iter().all(|line| line.bytes().all(|b| (b' '..=b'~').contains(&b)));
     let one = as_read.cards().len() == 1 || card.text().is_some();
     match &card.content {
-        Content::Value(Value::Undefined) | Content::Value(_) if ascii && one && as_read.issues().is_empty() && closed(card, &columns) => {
-            Some(card.clone())
+        Content::Value(value) if no_value(value) => {
+            notes.push(format!("card {} without a value dropped", card.keyword));
+            None
         }
+        Content::Value(_) if ascii && one && as_read.issues().is_empty() && closed(card, &columns) => Some(card.clone()),
         Content::Value(value) => {
             let keyword: String = card.keyword.chars().map(|c| if (' '..='~').contains(&c) && c != '=' { c } else { '_' }).collect();
             let why = as_read.issues().first().map_or("characters that FITS does not allow", |i| i.what.as_str());
@@ -106,6 +108,15 @@ fn legal(card: &Card, notes: &mut Vec<String>) -> Option<Card> {
             // A keyword without a value is legal, but no reader expects it: its text stays as a comment.
             keyword => Some(Card::commentary("COMMENT", &printable(&format!("{keyword} {}", text.trim())))),
         },
+    }
+}
+
+/// A value that cannot be written: undefined, or no number.
+fn no_value(value: &Value) -> bool {
+    match value {
+        Value::Undefined => true,
+        Value::Real(r) => !r.is_finite(),
+        _ => false,
     }
 }
 

@@ -11,6 +11,7 @@ use super::kind::HduKind;
 use super::source::Source;
 use super::table::{Cells, Column, ColumnData, Table};
 use super::table_format::{BinaryForm, parse_ascii_form, parse_tdim, value_bytes};
+use super::walk::HduInfo;
 
 /// Reads a table of a file. [`HduSelect::First`] means the first table.
 ///
@@ -29,24 +30,35 @@ pub fn read_table(path: impl AsRef<Path>, select: HduSelect) -> Result<Table, Fi
         other => other.find(path, &hdus)?,
     };
     let info = &hdus[index];
-    let width = info.header.integer("NAXIS1").ok().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-    let (rows, fields, ascii) = match info.kind {
-        HduKind::BinaryTable { compressed: true, .. } => {
-            let what = "tile-compressed tables; unpack the file with funpack".to_owned();
-            return Err(FitsError::Unsupported { path: path.to_owned(), hdu: index, what });
-        }
-        HduKind::BinaryTable { rows, columns, .. } => (rows as usize, columns, false),
-        HduKind::AsciiTable { rows, columns } => (rows as usize, columns, true),
+    if let HduKind::BinaryTable { compressed: true, .. } = info.kind {
+        let what = "tile-compressed tables; unpack the file with funpack".to_owned();
+        return Err(FitsError::Unsupported { path: path.to_owned(), hdu: index, what });
+    }
+    read_hdu(&source, info)
+}
+
+/// The table in an HDU; that of a compressed image is a table too.
+pub(super) fn read_hdu(source: &Source, info: &HduInfo) -> Result<Table, FitsError> {
+    let length = |keyword: &str| info.header.integer(keyword).ok().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    let (width, rows, fields) = (length("NAXIS1"), length("NAXIS2"), length("TFIELDS"));
+    let ascii = match info.kind {
+        HduKind::BinaryTable { .. } | HduKind::CompressedImage { .. } => false,
+        HduKind::AsciiTable { .. } => true,
         _ => {
             let found = info.kind.describe();
-            return Err(FitsError::WrongKind { path: path.to_owned(), hdu: index, wanted: "a table", found });
+            return Err(FitsError::WrongKind { path: source.path.clone(), hdu: info.index, wanted: "a table", found });
         }
     };
     let bytes = source.read_vec(info.data_offset, info.data_bytes)?;
     let body = Body { header: &info.header, bytes: &bytes, width, rows };
-    let read = if ascii { body.ascii_columns(fields) } else { body.binary_columns(fields) };
-    let columns = read.map_err(|(column, what)| FitsError::Column { path: path.to_owned(), hdu: index, column, what })?;
-    Ok(Table { header: info.header.clone(), rows, columns })
+    let fits = width.checked_mul(rows).is_some_and(|main| main <= bytes.len());
+    let read = match (fits, ascii) {
+        (false, _) => Err(("1".to_owned(), format!("{rows} rows of {width} bytes are not in the {} bytes of data", bytes.len()))),
+        (true, true) => body.ascii_columns(fields),
+        (true, false) => body.binary_columns(fields),
+    };
+    let fault = |(column, what)| FitsError::Column { path: source.path.clone(), hdu: info.index, column, what };
+    Ok(Table { header: info.header.clone(), rows, columns: read.map_err(fault)? })
 }
 
 /// A column and what is wrong with it.
@@ -147,9 +159,7 @@ impl Body<'_> {
     }
 
     fn ascii_columns(&self, fields: usize) -> Result<Vec<Column>, Fault> {
-        (1..=fields)
-            .map(|n| self.ascii_column(n).map_err(|what| (self.label(n), what)))
-            .collect()
+        (1..=fields).map(|n| self.ascii_column(n).map_err(|what| (self.label(n), what))).collect()
     }
 
     fn ascii_column(&self, n: usize) -> Result<Column, String> {
@@ -173,7 +183,8 @@ impl Body<'_> {
             let mut reals = Vec::new();
             for r in 0..self.rows {
                 let text = cell(r);
-                let value = if is_null(&text) { f64::NAN } else { ascii_number(&text, digits).ok_or(format!("row {r}: `{text}` is no number"))? };
+                let value =
+                    if is_null(&text) { f64::NAN } else { ascii_number(&text, digits).ok_or(format!("row {r}: `{text}` is no number"))? };
                 integers.push(text.trim().trim_start_matches('+').parse::<i64>().unwrap_or(0));
                 reals.push(value);
             }

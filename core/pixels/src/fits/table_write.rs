@@ -2,8 +2,8 @@
 
 use ifured_core::Card;
 
-use super::table_format::BinaryForm;
 use super::table::{Cells, Column, ColumnData, Table};
+use super::table_format::BinaryForm;
 use super::write_header::Structure;
 
 /// A table as it stands in a file.

@@ -47,7 +47,11 @@ fn a_header() -> Header {
     let mut header = Header::new();
     header.push(Card::new("OBJECT", "NGC 1", "target"));
     header.push(Card::new("BUNIT", "adu", ""));
-    header.push(Card::new("CRVAL1", 1.5, ""));
+    for (n, value) in [("1", 1.5), ("2", 0.0)] {
+        header.push(Card::new(&format!("CTYPE{n}"), "LINEAR", ""));
+        header.push(Card::new(&format!("CRPIX{n}"), 1.0, ""));
+        header.push(Card::new(&format!("CRVAL{n}"), value, ""));
+    }
     header.push(Card::new("ESO DPR CATG", "SCIENCE", "category"));
     header
 }
@@ -110,18 +114,13 @@ fn equal_input_gives_equal_bytes_and_no_leftovers() {
     let dir = directory();
     let write = |name: &str| write_image(dir.path().join(name), &a_header(), &an_image(), Layout::Extensions).unwrap();
     assert_eq!(write("a.fits"), write("b.fits"));
-    let failing = HduToWrite::image_by_rows(&Header::new(), &[4, 4], |_, _| Err("no rows today".into())).into_result();
+    let header = Header::new();
+    let failing = [HduToWrite::image_by_rows(&header, &[4, 4], |_, _| Err("no rows today".into()))];
     let error = write_product(dir.path().join("c.fits"), &failing).unwrap_err();
     assert!(error.to_string().contains("no rows today"), "{error}");
     let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     assert_eq!(names, ["a.fits", "b.fits"]);
-}
-
-impl<'a> HduToWrite<'a> {
-    fn into_result(self) -> [HduToWrite<'a>; 1] {
-        [self]
-    }
 }
 
 #[test]

@@ -1,17 +1,16 @@
 //! Tile-compressed images (FITS standard 4.0, section 10), decoded by CFITSIO from a copy of their HDU in memory.
 //!
-//! CFITSIO believes sizes in headers; so they are compared with what the compressed bytes can hold before it sees them.
+//! CFITSIO believes what headers and compressed bytes say of sizes; [`super::tile_claims`] checks them before it sees them.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::PathBuf;
 use std::ptr;
 
 use fitsio_sys as c;
-use ifured_core::Header;
 
 use super::error::FitsError;
-use super::kind::HduKind;
 use super::source::Source;
+use super::tile_claims::check_claims;
 use super::walk::HduInfo;
 use super::write_header::{empty_primary, pad_block};
 
@@ -40,7 +39,7 @@ impl TiledImage {
     /// Copies the HDU and opens it, after checking what it claims.
     pub(super) fn open(source: &Source, info: &HduInfo) -> Result<Self, FitsError> {
         let path = source.path.clone();
-        check_claims(&path, info)?;
+        check_claims(source, info)?;
         let mut bytes = empty_primary();
         let head = info.data_offset - info.header_offset;
         bytes.extend(source.read_vec(info.header_offset, head)?);
@@ -126,67 +125,5 @@ impl Drop for TiledImage {
                 c::ffclos(self.handle, &mut status);
             }
         }
-    }
-}
-
-/// Refuses claims that the compressed bytes cannot hold, or that do not fit each other.
-fn check_claims(path: &std::path::Path, info: &HduInfo) -> Result<(), FitsError> {
-    let HduKind::CompressedImage { bitpix, axes, algorithm } = &info.kind else { return Ok(()) };
-    let keyword = |keyword: &str, what: String| FitsError::Keyword { path: path.to_owned(), hdu: info.index, keyword: keyword.to_owned(), what };
-    // Bytes of pixels that one byte of compressed data can stand for: deflate reaches 1032, a Rice block of 32 equal pixels
-    // of 4 bytes takes 5 bits; runs of PLIO and empty quadtrees of H-compress reach further.
-    let ratio: u128 = match algorithm.as_str() {
-        "RICE_1" | "RICE_ONE" | "GZIP_1" | "GZIP_2" | "NOCOMPRESS" => 1100,
-        "PLIO_1" | "HCOMPRESS_1" => 20_000,
-        _ => {
-            let what = format!("compression `{algorithm}`; known are RICE_1, GZIP_1, GZIP_2, PLIO_1, HCOMPRESS_1 and NOCOMPRESS");
-            return Err(FitsError::Unsupported { path: path.to_owned(), hdu: info.index, what });
-        }
-    };
-    if axes.is_empty() || axes.len() > 6 || axes.contains(&0) {
-        return Err(keyword("ZNAXIS", format!("gives axes {axes:?}; one to six axes, none of length 0, can be read")));
-    }
-    let header = &info.header;
-    let mut pixels = 1u128;
-    let mut tiles = 1u128;
-    let mut tile_pixels = 1u128;
-    for (n, &length) in axes.iter().enumerate() {
-        let name = format!("ZTILE{}", n + 1);
-        let default = if n == 0 { length as i64 } else { 1 };
-        let tile = header.get(&name).map_or(Some(default), |v| v.as_integer());
-        let Some(tile) = tile.and_then(|t| u64::try_from(t).ok()).filter(|&t| t > 0 && t <= length.max(1)) else {
-            let found = header.get(&name).map(ToString::to_string).unwrap_or_default();
-            return Err(keyword(&name, format!("is {found}; it must be 1 to the length of the axis, {length}")));
-        };
-        let too_many = || keyword("ZNAXISn", format!("are {axes:?}: more than any file has"));
-        pixels = pixels.checked_mul(u128::from(length)).ok_or_else(too_many)?;
-        tiles = tiles.checked_mul(u128::from(length.div_ceil(tile))).ok_or_else(too_many)?;
-        tile_pixels = tile_pixels.saturating_mul(u128::from(tile));
-    }
-    let rows = header.integer("NAXIS2").unwrap_or(0).max(0) as u128;
-    if rows < tiles {
-        return Err(keyword("NAXIS2", format!("is {rows}, but the image has {tiles} tiles")));
-    }
-    let bytes_per_pixel = u128::from(bitpix.unsigned_abs() / 8);
-    let claimed = pixels.saturating_mul(bytes_per_pixel);
-    let limit = u128::from(info.data_bytes) * ratio;
-    if claimed > limit {
-        return Err(FitsError::TooLarge { path: path.to_owned(), hdu: info.index, what: "the decompressed image, in bytes,", claimed, limit });
-    }
-    if tile_pixels > i32::MAX as u128 / 8 {
-        let what = "the pixels of one tile";
-        return Err(FitsError::TooLarge { path: path.to_owned(), hdu: info.index, what, claimed: tile_pixels, limit: i32::MAX as u128 / 8 });
-    }
-    check_column(header).map_err(|what| keyword("TFIELDS", what))
-}
-
-/// The table must have the column that the convention names, or CFITSIO would search for it in vain.
-fn check_column(header: &Header) -> Result<(), String> {
-    let fields = header.integer("TFIELDS").unwrap_or(0);
-    let named = |n: i64| header.text(&format!("TTYPE{n}")).unwrap_or_default().trim().to_owned();
-    if (1..=fields.min(999)).any(|n| named(n) == "COMPRESSED_DATA") {
-        Ok(())
-    } else {
-        Err(format!("is {fields}, and no column is named COMPRESSED_DATA"))
     }
 }

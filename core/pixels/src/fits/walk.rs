@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use ifured_core::Header;
 use ifured_core::header::CARD;
+use ifured_core::{Header, Value};
 
 use super::error::FitsError;
 use super::inflate::Limits;
@@ -85,12 +85,8 @@ pub(super) fn walk(path: &Path, bytes: &mut impl Bytes) -> Result<Vec<HduInfo>, 
     let mut offset = 0;
     while let Some((header, header_bytes)) = read_header(path, bytes, offset, hdus.len())? {
         let hdu = hdus.len();
-        let (kind, needed) = kind_and_size(&header, hdu == 0).map_err(|(keyword, what)| FitsError::Keyword {
-            path: path.to_owned(),
-            hdu,
-            keyword,
-            what,
-        })?;
+        let (kind, needed) =
+            kind_and_size(&header, hdu == 0).map_err(|(keyword, what)| FitsError::Keyword { path: path.to_owned(), hdu, keyword, what })?;
         let data_offset = offset + header_bytes;
         let truncated = |found| FitsError::TruncatedData { path: path.to_owned(), hdu, needed, found };
         // No file is longer than this, so the sums below cannot overflow.
@@ -100,7 +96,10 @@ pub(super) fn walk(path: &Path, bytes: &mut impl Bytes) -> Result<Vec<HduInfo>, 
         })?;
         // Nothing but blanks is missing where the file ends within the last block of a header without data.
         let data_offset = if data_bytes == 0 { data_offset.min(bytes.available(data_offset)?) } else { data_offset };
-        let info = HduInfo { index: hdu, header, kind, header_offset: offset, data_offset, data_bytes, issues: Vec::new() };
+        let mut info = HduInfo { index: hdu, header, kind, header_offset: offset, data_offset, data_bytes, issues: Vec::new() };
+        if hdu == 0 && info.header.get("SIMPLE") != Some(&Value::Logical(true)) {
+            info.issues.push("SIMPLE is not T: the writer says that the file departs from the standard".to_owned());
+        }
         let end = info.end().next_multiple_of(BLOCK);
         let available = bytes.available(end)?;
         hdus.push(info);

@@ -339,9 +339,8 @@ impl ProductWriter {
         }
         let step = ((1 << 18) / columns).max(1);
         let mut band = Vec::new();
-        let mut producer = rows
-            .try_borrow_mut()
-            .map_err(|_| self.unwritable(hdu, "the producer of its rows is in use already".to_owned()))?;
+        let mut producer =
+            rows.try_borrow_mut().map_err(|_| self.unwritable(hdu, "the producer of its rows is in use already".to_owned()))?;
         for first in (0..count).step_by(step) {
             let range = first..(first + step).min(count);
             band.clear();
