@@ -2,6 +2,10 @@
 #![deny(missing_docs)]
 
 pub mod combine;
+pub mod cosmic;
+pub mod detector;
+pub mod filter;
+pub mod fit;
 pub mod fits;
 pub mod image;
 mod network;

@@ -68,10 +68,11 @@ impl Network {
         for &(a, b) in &self.pairs {
             let (low, high) = rows.split_at_mut(b as usize);
             let (low, high) = (&mut low[a as usize], &mut high[0]);
-            for lane in 0..LANES {
-                let (x, y) = (low[lane], high[lane]);
-                low[lane] = if x < y { x } else { y };
-                high[lane] = if x < y { y } else { x };
+            // Small arrays by value: written in place, the compiler makes conditional stores of these, ten times slower.
+            for (low, high) in low.as_chunks_mut::<8>().0.iter_mut().zip(high.as_chunks_mut::<8>().0) {
+                let (x, y) = (*low, *high);
+                *low = std::array::from_fn(|i| if x[i] < y[i] { x[i] } else { y[i] });
+                *high = std::array::from_fn(|i| if x[i] < y[i] { y[i] } else { x[i] });
             }
         }
     }
