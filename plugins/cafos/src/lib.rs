@@ -4,7 +4,6 @@
 
 mod calibration;
 mod combination;
-mod cosmic_rays;
 mod defects;
 mod description;
 mod field_mask;

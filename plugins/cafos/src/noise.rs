@@ -109,11 +109,6 @@ impl GainSample {
         }
     }
 
-    /// How many pairs of pixels there are.
-    pub fn len(&self) -> usize {
-        self.scaled.len()
-    }
-
     /// The gain; none from fewer than 1000 pairs of pixels or where the photon noise does not show.
     pub fn gain(&self) -> Option<MeasuredGain> {
         let found = clipped_moments(&self.scaled, 5.0);

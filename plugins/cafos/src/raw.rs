@@ -97,11 +97,6 @@ impl RawFrame {
         self.read_rows(rows.clone(), out)?;
         self.subtract_overscan(rows, out)
     }
-
-    /// Whether the overscan is subtracted.
-    pub fn has_overscan(&self) -> bool {
-        self.overscan.is_some()
-    }
 }
 
 /// Opens all main frames of a task; their image portions must have one shape.

@@ -7,9 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::inputs;
-use super::single_frame::{DeadPixels, Saturation, blank_outside, divide_flat, subtract_bias, treat_dead};
+use super::single_frame::{DeadPixels, Saturation, blank_outside, divide_flat, remove_rays, subtract_bias, treat_dead};
 use crate::calibration::{self, Calibration, noise_model};
-use crate::cosmic_rays::{CosmicRays, remove_cosmic_rays};
 use crate::moments::clipped_moments;
 use crate::noise::{NoiseModel, gain_from_background};
 use crate::raw::RawFrame;
@@ -54,7 +53,7 @@ impl Default for Parameters {
             illumination: true,
             cosmic_rays: true,
             cosmic_sigma: 5.0,
-            cosmic_contrast: 4.0,
+            cosmic_contrast: 2.5,
             dead_pixels: DeadPixels::Interpolate,
             wcs: true,
             saturation: 65000.0,
@@ -129,8 +128,7 @@ impl Recipe for ScienceImaging {
         blank_outside(&mut image);
         let struck = if parameters.cosmic_rays {
             host.progress(0.4, "cosmic rays");
-            let search = CosmicRays { sigma: parameters.cosmic_sigma, contrast: parameters.cosmic_contrast };
-            Some(remove_cosmic_rays(&mut image, &search))
+            Some(remove_rays(&mut image, parameters.cosmic_sigma, parameters.cosmic_contrast))
         } else {
             None
         };

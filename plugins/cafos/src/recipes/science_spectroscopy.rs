@@ -7,9 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::inputs;
-use super::single_frame::{DeadPixels, Saturation, divide_flat, subtract_bias, treat_dead};
+use super::single_frame::{DeadPixels, Saturation, divide_flat, remove_rays, subtract_bias, treat_dead};
 use crate::calibration::{self, noise_model};
-use crate::cosmic_rays::{CosmicRays, remove_cosmic_rays};
 use crate::raw::RawFrame;
 use crate::{products, signatures, tags};
 
@@ -43,7 +42,7 @@ impl Default for Parameters {
         Parameters {
             cosmic_rays: true,
             cosmic_sigma: 6.0,
-            cosmic_contrast: 6.0,
+            cosmic_contrast: 5.0,
             dead_pixels: DeadPixels::Interpolate,
             saturation: 65000.0,
             gain: 0.0,
@@ -108,8 +107,7 @@ impl Recipe for ScienceSpectroscopy {
         let mut outcome = Outcome::default();
         if parameters.cosmic_rays {
             host.progress(0.4, "cosmic rays");
-            let search = CosmicRays { sigma: parameters.cosmic_sigma, contrast: parameters.cosmic_contrast };
-            let struck = remove_cosmic_rays(&mut image, &search);
+            let struck = remove_rays(&mut image, parameters.cosmic_sigma, parameters.cosmic_contrast);
             outcome.quality.push(QualityNumber::new("N COSMIC", struck as f64, "", "pixels struck by cosmic rays"));
         }
         let saturated = image.quality.iter().filter(|q| **q & quality::SATURATED_CONVERTER != 0).count();

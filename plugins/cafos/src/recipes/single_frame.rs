@@ -1,6 +1,7 @@
 //! What is done to one frame: bias, saturation, variance, flat, dead pixels.
 
 use ifured_core::RecipeError;
+use ifured_pixels::cosmic::{CosmicOptions, remove_cosmic_rays};
 use ifured_pixels::{Image, quality};
 use ndarray::{Array2, Zip};
 use schemars::JsonSchema;
@@ -124,4 +125,11 @@ fn from_neighbours(image: &Image, (y, x): (usize, usize)) -> (f32, f32) {
     let mean = found.iter().map(|(v, _)| v).sum::<f32>() / n;
     let scatter = found.iter().map(|(v, _)| (v - mean).powi(2)).sum::<f32>() / n;
     (mean, found.iter().map(|(_, s)| s).sum::<f32>() / n + scatter)
+}
+
+/// Removes cosmic rays (van Dokkum 2001, PASP 113, 1420); says how many pixels were struck.
+pub fn remove_rays(image: &mut Image, sigma: f64, contrast: f64) -> usize {
+    // Weak pixels can be struck like others.
+    let exclude = !(quality::QUESTIONABLE | quality::LOW_SENSITIVITY);
+    remove_cosmic_rays(image, &CosmicOptions { sigma_limit: sigma, contrast, exclude, ..CosmicOptions::default() }).pixels
 }
