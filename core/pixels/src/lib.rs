@@ -3,11 +3,11 @@
 
 pub mod badpixel;
 pub mod combine;
-pub mod fits;
 pub mod cosmic;
 pub mod detector;
 pub mod filter;
 pub mod fit;
+pub mod fits;
 pub mod fringe;
 pub mod illumination;
 pub mod image;

@@ -1,1 +1,51 @@
-//! The instrument CAFOS.
+//! The instrument CAFOS: focal reducer at the 2.2 m telescope of Calar Alto, imaging and long-slit spectroscopy.
+//!
+//! [`Cafos`] describes the frames and recipes; the recipes make masters, reduce single frames and add images of one field.
+
+mod calibration;
+mod combination;
+mod defects;
+mod description;
+mod field_mask;
+mod moments;
+mod noise;
+mod products;
+mod provenance;
+mod raw;
+mod recipes;
+mod signatures;
+mod simulate;
+mod sources;
+mod stack;
+mod surface;
+mod tags;
+mod truth;
+mod wcs;
+
+use std::path::Path;
+
+use ifured_core::recipe::{ProductPath, Simulation, SimulationRequest, TruthRow};
+use ifured_core::{AnyRecipe, Host, Instrument, InstrumentDescription, RecipeError};
+
+/// CAFOS.
+pub struct Cafos;
+
+impl Instrument for Cafos {
+    fn describe(&self) -> InstrumentDescription {
+        description::describe()
+    }
+
+    fn recipes(&self) -> Vec<Box<dyn AnyRecipe>> {
+        recipes::all()
+    }
+
+    fn simulate(&self, request: &SimulationRequest, host: &dyn Host) -> Result<Simulation, RecipeError> {
+        simulate::simulate(request, host)
+    }
+
+    fn compare_with_truth(&self, truth: &Path, products: &[ProductPath]) -> Result<Vec<TruthRow>, RecipeError> {
+        truth::compare(truth, products)
+    }
+}
+
+ifured_core::export_instrument!(Cafos);

@@ -1,0 +1,128 @@
+//! What CAFOS frames look like: recognition, classification rules, columns of lists.
+//!
+//! The rules and their order are those of the CAFOS configuration (version 3.0) that the Calar Alto archive was reduced with,
+//! with one difference: text is compared without regard to case everywhere, so that `WOLLASTON` is a Wollaston frame.
+
+use ifured_core::instrument::{FrameType, InstrumentDescription, NightRule, Role, TimeKeys};
+use ifured_core::{Condition, Rule, Signature, Test};
+
+use crate::signatures;
+
+/// Grism position without a grism.
+const NO_GRISM: &str = "GRISM-11";
+const WOLLASTON: &str = "Wollaston";
+
+fn image_type(types: &[&str]) -> Condition {
+    Condition::any("IMAGETYP", Test::Equal, types)
+}
+
+fn grism(is: Test) -> Condition {
+    Condition::new("INSGRID", is, NO_GRISM)
+}
+
+fn polariser(is: Test) -> Condition {
+    Condition::new("INSPOFPI", is, WOLLASTON)
+}
+
+fn exposed() -> Condition {
+    Condition::new("EXPTIME", Test::Greater, 0.0)
+}
+
+/// Limit of the 97.5th percentile (ADU): a frame above has lost pixels to saturation.
+fn not_saturated() -> Condition {
+    Condition::new("QUANT975", Test::Less, 60000.0)
+}
+
+fn frame_type(tag: &str, title: &str, role: Role, signature: Signature, when: Vec<Condition>, expect: Vec<Condition>) -> FrameType {
+    FrameType { rule: Rule { tag: tag.into(), when, expect }, title: title.into(), role, signature }
+}
+
+/// The kinds of raw frames, in the order in which they are tried.
+fn frame_types() -> Vec<FrameType> {
+    let flat = || image_type(&["flat", "domeflat", "twilight"]);
+    let lit = || vec![exposed(), Condition::new("QUANT975", Test::Greater, 5000.0), not_saturated()];
+    let usable = || vec![exposed(), not_saturated()];
+    let science = || image_type(&["science"]);
+    vec![
+        frame_type(
+            "bias",
+            "Bias",
+            Role::Calibration,
+            signatures::bias(),
+            vec![image_type(&["bias"])],
+            vec![Condition::new("EXPTIME", Test::Equal, 0.0), Condition::new("QUANT975", Test::Less, 1000.0)],
+        ),
+        frame_type(
+            "flat-imaging",
+            "Imaging flat, dome or twilight",
+            Role::Calibration,
+            signatures::flat(),
+            vec![flat(), grism(Test::Equal), polariser(Test::NotEqual)],
+            lit(),
+        ),
+        frame_type(
+            "flat-imaging-wollaston",
+            "Imaging flat through the Wollaston prism",
+            Role::Calibration,
+            signatures::flat(),
+            vec![flat(), grism(Test::Equal), polariser(Test::Equal)],
+            lit(),
+        ),
+        frame_type(
+            "flat-spectroscopy",
+            "Spectroscopic flat",
+            Role::Calibration,
+            signatures::flat(),
+            vec![flat(), grism(Test::NotEqual)],
+            usable(),
+        ),
+        frame_type("arc", "Arc lamp", Role::Calibration, signatures::science(), vec![image_type(&["arc"]), grism(Test::NotEqual)], usable()),
+        frame_type(
+            "science-imaging",
+            "Image",
+            Role::Science,
+            signatures::science(),
+            vec![science(), grism(Test::Equal), polariser(Test::NotEqual)],
+            usable(),
+        ),
+        frame_type(
+            "science-imaging-wollaston",
+            "Image through the Wollaston prism",
+            Role::Science,
+            signatures::science(),
+            vec![science(), grism(Test::Equal), polariser(Test::Equal)],
+            usable(),
+        ),
+        frame_type(
+            "science-spectroscopy",
+            "Spectrum",
+            Role::Science,
+            signatures::science(),
+            vec![science(), grism(Test::NotEqual)],
+            usable(),
+        ),
+    ]
+}
+
+/// Columns of lists.
+const COLUMNS: &[&str] = &[
+    "OBJECT", "IMAGETYP", "EXPTIME", "INSFLID", "INSFLNAM", "INSGRID", "AIRMASS", "NAXIS1", "NAXIS2", "QUANT500", "ROBUSTSTD", "QUANT975",
+];
+
+/// The description without the recipes.
+pub fn describe() -> InstrumentDescription {
+    InstrumentDescription {
+        name: "cafos".into(),
+        aliases: vec!["cafos-2.2".into()],
+        title: "CAFOS, the focal reducer at the 2.2 m telescope of Calar Alto".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        recognise: vec![Condition::new("INSTRUME", Test::Equal, "CAFOS 2.2").case_sensitive()],
+        require: vec![Condition::new("NAXIS", Test::Equal, 2_i64)],
+        statistics: true,
+        night: NightRule::Directory,
+        time: TimeKeys::default(),
+        frame_types: frame_types(),
+        recipes: Vec::new(),
+        columns: COLUMNS.iter().map(|c| (*c).to_owned()).collect(),
+    }
+}

@@ -1,0 +1,87 @@
+//! Products: header, statistics, provenance, file.
+
+use std::path::Path;
+
+use ifured_core::recipe::{TaskOutput, WrittenProduct};
+use ifured_core::{Header, Outcome, RecipeError, Tag, Task};
+use ifured_pixels::fits::{HduToWrite, Layout, Written, product_header, write_image, write_product};
+use ifured_pixels::statistics::percentiles;
+use ifured_pixels::{Image, quality};
+use ndarray::ArrayView2;
+
+use crate::provenance::provenance;
+use crate::raw::fits_error;
+
+/// Percentiles are taken from at most about so many pixels, evenly spread.
+const PERCENTILE_SAMPLE: usize = 400_000;
+
+/// The header of a product from that of its first frame. The pixel "coordinates" that the telescope writes go.
+pub fn header_of(raw: &Header) -> Header {
+    let mut header = product_header(raw);
+    if header.text("CTYPE1").is_ok_and(|t| t.eq_ignore_ascii_case("PIXEL")) {
+        let prefixes = ["CTYPE", "CRVAL", "CRPIX", "CDELT", "CUNIT"];
+        header.retain(|c| !prefixes.iter().any(|p| c.keyword.strip_prefix(p).is_some_and(|n| n == "1" || n == "2")));
+    }
+    header.retain(|c| !(c.keyword.starts_with("PC00") && c.keyword.len() == 8));
+    header.retain(|c| !matches!(c.keyword.as_str(), "BLANK" | "DATAMAX" | "DATAMIN" | "DATAMEAN" | "BLOCKED"));
+    header
+}
+
+/// Writes statistics of the pixels that are neither missing nor outside the field: extremes, percentiles, robust width.
+pub fn write_statistics(header: &mut Header, image: &Image) {
+    let unusable = quality::MISSING | quality::OUTSIDE;
+    let good = || image.data.iter().zip(&image.quality).filter(|(v, q)| *q & unusable == 0 && v.is_finite()).map(|(v, _)| *v);
+    let (mut count, mut low, mut high) = (0_usize, f32::INFINITY, f32::NEG_INFINITY);
+    for v in good() {
+        count += 1;
+        (low, high) = (low.min(v), high.max(v));
+    }
+    header.set("NPOINTS", count, "number of pixels in the statistics");
+    if count == 0 {
+        return;
+    }
+    let sample: Vec<f32> = good().step_by(count.div_ceil(PERCENTILE_SAMPLE).max(1)).collect();
+    let percent = [2.5, 15.9, 25.0, 50.0, 75.0, 84.1, 97.5];
+    let values = percentiles(&sample, &percent);
+    header.set("FMINIMUM", low, "smallest value");
+    for (percent, value) in percent.iter().zip(&values) {
+        header.set(&format!("QUANT{:03.0}", percent * 10.0), *value, &format!("percentile {percent}"));
+    }
+    header.set("FMAXIMUM", high, "largest value");
+    header.set("ROBUSTSTD", ifured_pixels::statistics::IQR_TO_SIGMA * (values[4] - values[2]), "robust standard deviation");
+}
+
+/// The product of that tag, which the task must have.
+pub fn output<'a>(task: &'a Task, tag: &str) -> Result<&'a TaskOutput, RecipeError> {
+    task.output(tag).ok_or_else(|| RecipeError::new(format!("the task has no output `{tag}`"), "make the plan again with `ifured plan`"))
+}
+
+/// Writes an image with its errors: data in the primary HDU, variance in `STAT`, quality in `DQ`.
+pub fn write(task: &Task, outcome: &mut Outcome, tag: &str, mut header: Header, image: &Image) -> Result<(), RecipeError> {
+    let output = output(task, tag)?;
+    provenance(&mut header, task, outcome, tag);
+    make_directory(&output.path)?;
+    let written = write_image(&output.path, &header, image, Layout::PrimaryData).map_err(fits_error)?;
+    record(outcome, output, written);
+    Ok(())
+}
+
+/// Writes a mask of bytes.
+pub fn write_mask(task: &Task, outcome: &mut Outcome, tag: &str, mut header: Header, mask: ArrayView2<u8>) -> Result<(), RecipeError> {
+    let output = output(task, tag)?;
+    provenance(&mut header, task, outcome, tag);
+    make_directory(&output.path)?;
+    let written = write_product(&output.path, &[HduToWrite::image(&header, mask)]).map_err(fits_error)?;
+    record(outcome, output, written);
+    Ok(())
+}
+
+fn record(outcome: &mut Outcome, output: &TaskOutput, written: Written) {
+    let product = WrittenProduct { tag: Tag::new(output.tag.as_str()), name: output.name.clone(), hash: written.hash, bytes: written.bytes };
+    outcome.products.push(product);
+}
+
+fn make_directory(path: &Path) -> Result<(), RecipeError> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    std::fs::create_dir_all(parent).map_err(|e| RecipeError::new(format!("cannot create {}: {e}", parent.display()), ""))
+}

@@ -1,0 +1,94 @@
+//! Arcs: bias subtracted, with variance and flags of saturated lines.
+
+use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
+use ifured_core::{Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::quality;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::inputs;
+use super::single_frame::{Saturation, subtract_bias};
+use crate::calibration::{self, noise_model};
+use crate::raw::RawFrame;
+use crate::{products, signatures, tags};
+
+/// Parameters of `arc`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Parameters {
+    /// Raw values from this on are saturated, in ADU.
+    #[schemars(range(min = 1.0))]
+    pub saturation: f64,
+    /// Gain in electrons per ADU; 0 takes that of the header.
+    #[schemars(range(min = 0.0))]
+    pub gain: f64,
+    /// Read noise in ADU; 0 takes that of the bias.
+    #[schemars(range(min = 0.0))]
+    pub read_noise: f64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Parameters { saturation: 65000.0, gain: 0.0, read_noise: 0.0 }
+    }
+}
+
+/// The recipe.
+pub struct Arc;
+
+impl Recipe for Arc {
+    type Parameters = Parameters;
+
+    fn describe(&self) -> RecipeDescription {
+        RecipeDescription {
+            name: "arc".into(),
+            version: 1,
+            title: "Arc lamp frame, bias subtracted".into(),
+            description: "Subtracts the bias, sets the variance by the noise model and flags saturated pixels.".into(),
+            main: MainInput {
+                tags: vec![tags::ARC.into()],
+                when: vec![],
+                group: Grouping {
+                    signature: signatures::science(),
+                    span_hours: Some(0.0),
+                    within_night: true,
+                    apart: vec![],
+                    min_frames: 1,
+                },
+            },
+            inputs: vec![inputs::bias()],
+            products: vec![ProductSpec {
+                tag: tags::REDUCED_ARC.into(),
+                title: "Arc, bias subtracted".into(),
+                path: "arc/{night}/arc_{stem}_red.fits".into(),
+                signature: signatures::science(),
+            }],
+            enabled: true,
+            memory: Memory { fixed: 30e6, per_pixel: 44.0, per_pixel_and_frame: 0.0 },
+            schema: serde_json::Value::Null,
+            defaults: serde_json::Value::Null,
+        }
+    }
+
+    fn run(&self, task: &Task, parameters: Parameters, _: &dyn Host) -> Result<Outcome, RecipeError> {
+        let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one arc"))?;
+        let frame = RawFrame::open(input)?;
+        let bias = calibration::require(task, "bias", frame.shape(), frame.window())?;
+        let noise = noise_model(&frame.header, &bias.header, None, parameters.gain, parameters.read_noise);
+        let saturation = Saturation { converter: parameters.saturation as f32, well: None };
+        let image = subtract_bias(&frame, &bias.image, &noise, saturation)?;
+        let saturated = image.quality.iter().filter(|q| **q & quality::SATURATED_CONVERTER != 0).count();
+        let mut outcome = Outcome::default();
+        outcome.quality.extend([
+            QualityNumber::new("N SATURATED", saturated as f64, "", "saturated pixels"),
+            QualityNumber::new("READ NOISE", noise.read_noise, "adu", "read noise that was used"),
+            QualityNumber::new("GAIN", noise.gain, "e-/adu", "gain that was used"),
+        ]);
+        let mut header = products::header_of(&frame.header);
+        header.set("BUNIT", "adu", "");
+        noise.write(&mut header);
+        products::write_statistics(&mut header, &image);
+        products::write(task, &mut outcome, tags::REDUCED_ARC, header, &image)?;
+        Ok(outcome)
+    }
+}

@@ -1,0 +1,276 @@
+//! Sum of images of one field.
+//!
+//! Stars are found in each image; shift, small turn and flux ratio to the first image come from those that match. Each image, less its sky
+//! level and scaled to the first, is interpolated (bilinear) onto one grid, that of the first image enlarged so that it holds all; samples of a
+//! pixel are averaged with the weights of their frames and without outliers. Interpolation correlates the noise of neighbours:
+//! the variance is that of single pixels. Images are read by bands of rows.
+
+use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, RejectedFrame};
+use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::fits::{ImageBands, read_image};
+use ifured_pixels::{Image, quality};
+use ndarray::Array2;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::in_order;
+use crate::raw::{bands, fits_error};
+use crate::sources::{Alignment, Star, align, find_stars, sky};
+use crate::stack::{self, Rejection, Sample};
+use crate::wcs::Tan;
+use crate::{products, signatures, tags};
+
+/// Images further apart than this are not added, in arcseconds.
+const SAME_FIELD: f64 = 120.0;
+const UNUSABLE: u32 = quality::MISSING
+    | quality::OUTSIDE
+    | quality::DEAD
+    | quality::HOT
+    | quality::COSMIC_RAY
+    | quality::SATURATED_CONVERTER
+    | quality::SATURATED_WELL;
+
+/// Parameters of `coadd`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Parameters {
+    /// Stars are found above this many times the noise.
+    #[schemars(range(min = 3.0))]
+    pub detection_sigma: f64,
+    /// How far the pointing may be off, in pixels.
+    #[schemars(range(min = 1.0))]
+    pub search: f64,
+    /// Rejection limit in units of the noise.
+    #[schemars(range(min = 2.0, max = 100.0))]
+    pub clip_sigma: f64,
+    /// Fraction of its median by which a pixel may change with the seeing without being rejected.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub clip_tolerance: f64,
+    /// Largest root mean square of the distances of stars in a good alignment, in pixels.
+    #[schemars(range(min = 0.0))]
+    pub alignment_high: f64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Parameters { detection_sigma: 8.0, search: 60.0, clip_sigma: 5.0, clip_tolerance: 0.3, alignment_high: 0.5 }
+    }
+}
+
+/// The recipe.
+pub struct Coadd;
+
+impl Recipe for Coadd {
+    type Parameters = Parameters;
+
+    fn describe(&self) -> RecipeDescription {
+        RecipeDescription {
+            name: "coadd".into(),
+            version: 1,
+            title: "Sum of images of one field".into(),
+            description: "Aligns reduced images on their stars (shift and small turn), scales them to the flux of the first, subtracts their sky \
+                          levels, and averages them on a common tangential grid with rejection of outliers."
+                .into(),
+            main: MainInput {
+                tags: vec![tags::REDUCED_IMAGING.into()],
+                when: vec![],
+                group: Grouping {
+                    signature: signatures::same_field(SAME_FIELD),
+                    span_hours: None,
+                    within_night: true,
+                    apart: vec![],
+                    min_frames: 2,
+                },
+            },
+            inputs: vec![],
+            products: vec![ProductSpec {
+                tag: tags::COADD.into(),
+                title: "Sum of images of one field, sky subtracted".into(),
+                path: "coadd/{night}/coadd_{stem}.fits".into(),
+                signature: signatures::same_field(SAME_FIELD),
+            }],
+            enabled: true,
+            memory: Memory { fixed: 80e6, per_pixel: 60.0, per_pixel_and_frame: 0.0 },
+            schema: serde_json::Value::Null,
+            defaults: serde_json::Value::Null,
+        }
+    }
+
+    fn run(&self, task: &Task, parameters: Parameters, host: &dyn Host) -> Result<Outcome, RecipeError> {
+        let task = &in_order(task);
+        let mut outcome = Outcome::default();
+        let mut layers: Vec<Layer> = Vec::new();
+        let count = task.main().count().max(1) as f64;
+        for (n, input) in task.main().enumerate() {
+            host.progress(0.5 * n as f64 / count, "finding stars");
+            let (header, image) = read_image(&input.path).map_err(fits_error)?;
+            let stars = find_stars(&image, parameters.detection_sigma, 200);
+            let (level, noise) = sky(&image);
+            let alignment = match layers.first() {
+                None => Some(Alignment::identity()),
+                Some(first) => align(&first.stars, &stars, expected_shift(&first.header, &header), parameters.search),
+            };
+            let exposure = header.real("EXPTIME").unwrap_or(0.0);
+            match alignment.filter(|a| a.flux_ratio > 0.0 && noise > 0.0) {
+                Some(alignment) => layers.push(Layer { path: input.path.clone(), header, shape: image.shape(), stars, level, noise, alignment, exposure }),
+                None => outcome.rejected.push(RejectedFrame {
+                    name: input.name.clone(),
+                    why: format!("could not be aligned: {} stars found, none or too few match", stars.len()),
+                }),
+            }
+        }
+        if layers.len() < 2 {
+            let what = format!("{} of {count} images can be added", layers.len());
+            return Err(RecipeError::new(what, "lower `detection_sigma` or raise `search`, or leave the images single"));
+        }
+        let grid = Grid::of(&layers);
+        let image = add(&layers, &grid, &parameters, host)?;
+        judge(&mut outcome, &layers, &image, &parameters);
+        let mut header = products::header_of(&layers[0].header);
+        header.set("EXPTIME", layers.iter().map(|l| l.exposure).sum::<f64>(), "[s] sum of all exposures");
+        header.set("IFURED FRAMES", layers.len(), "number of images added");
+        header.set("BUNIT", "adu", "");
+        if let Some(mut tan) = Tan::of_header(&layers[0].header) {
+            tan.crpix = (tan.crpix.0 - grid.origin.0 as f64, tan.crpix.1 - grid.origin.1 as f64);
+            tan.write(&mut header);
+        }
+        products::write_statistics(&mut header, &image);
+        products::write(task, &mut outcome, tags::COADD, header, &image)?;
+        Ok(outcome)
+    }
+}
+
+/// One image with what places it on the grid.
+struct Layer {
+    path: std::path::PathBuf,
+    header: Header,
+    shape: (usize, usize),
+    stars: Vec<Star>,
+    level: f64,
+    noise: f64,
+    alignment: Alignment,
+    exposure: f64,
+}
+
+/// The shift from the first image that the coordinates let expect.
+fn expected_shift(first: &Header, other: &Header) -> (f64, f64) {
+    let (Some(a), Some(b)) = (Tan::of_header(first), Tan::of_header(other)) else { return (0.0, 0.0) };
+    let (x, y) = b.to_pixel(a.crval.0, a.crval.1);
+    (x - a.crpix.0, y - a.crpix.1)
+}
+
+/// The common grid: pixels of the first image, from `origin` (column, row) on.
+struct Grid {
+    origin: (isize, isize),
+    shape: (usize, usize),
+}
+
+impl Grid {
+    fn of(layers: &[Layer]) -> Grid {
+        let (rows, columns) = layers[0].shape;
+        let (mut low, mut high) = ((0.0_f64, 0.0_f64), (columns as f64 - 1.0, rows as f64 - 1.0));
+        for layer in layers {
+            let Alignment { shift, .. } = layer.alignment;
+            // Turns are small: the corners of the frame move by the shift, the rest is lost in rounding.
+            let (h, w) = (layer.shape.0 as f64 - 1.0, layer.shape.1 as f64 - 1.0);
+            low = (low.0.min(-shift.0), low.1.min(-shift.1));
+            high = (high.0.max(w - shift.0), high.1.max(h - shift.1));
+        }
+        let origin = (low.0.floor().max(-(columns as f64)) as isize, low.1.floor().max(-(rows as f64)) as isize);
+        let far = (high.0.ceil().min(2.0 * columns as f64) as isize, high.1.ceil().min(2.0 * rows as f64) as isize);
+        Grid { origin, shape: ((far.1 - origin.1 + 1) as usize, (far.0 - origin.0 + 1) as usize) }
+    }
+}
+
+fn add(layers: &[Layer], grid: &Grid, parameters: &Parameters, host: &dyn Host) -> Result<Image, RecipeError> {
+    let files = layers.iter().map(|l| ImageBands::open(&l.path).map_err(fits_error)).collect::<Result<Vec<_>, _>>()?;
+    let rejection = Rejection { sigma: parameters.clip_sigma as f32, tolerance: parameters.clip_tolerance as f32 };
+    let mut image = Image::new(Array2::from_elem(grid.shape, f32::NAN), f32::NAN);
+    let mut samples = Vec::with_capacity(layers.len());
+    for band in bands(grid.shape, 3 * layers.len()) {
+        host.progress(0.5 + 0.4 * band.start as f64 / grid.shape.0 as f64, "adding");
+        let parts = layers.iter().zip(&files).map(|(l, f)| Part::read(l, f, grid, &band)).collect::<Result<Vec<_>, _>>()?;
+        for y in band {
+            for x in 0..grid.shape.1 {
+                samples.clear();
+                samples.extend(parts.iter().filter_map(|p| p.sample(x as f64 + grid.origin.0 as f64, y as f64 + grid.origin.1 as f64)));
+                if let Some((value, variance, _)) = stack::combine(&mut samples, rejection) {
+                    let at = [y, x];
+                    (image.data[at], image.variance[at], image.quality[at]) = (value, variance, 0);
+                }
+            }
+        }
+    }
+    Ok(image)
+}
+
+/// The rows of a layer that a band of the grid needs.
+struct Part<'a> {
+    layer: &'a Layer,
+    first_row: isize,
+    image: Image,
+    scale: f32,
+    weight: f32,
+}
+
+impl<'a> Part<'a> {
+    fn read(layer: &'a Layer, file: &ImageBands, grid: &Grid, band: &std::ops::Range<usize>) -> Result<Self, RecipeError> {
+        let (left, right) = (grid.origin.0 as f64, (grid.origin.0 + grid.shape.1 as isize) as f64);
+        let row = |y: usize| y as f64 + grid.origin.1 as f64;
+        let corners = [(left, row(band.start)), (right, row(band.start)), (left, row(band.end)), (right, row(band.end))];
+        let rows = corners.map(|(x, y)| layer.alignment.apply(x, y).1);
+        let limit = |v: f64| v.clamp(0.0, layer.shape.0 as f64) as usize;
+        let low = limit(rows.iter().copied().fold(f64::INFINITY, f64::min).floor() - 2.0);
+        let high = limit(rows.iter().copied().fold(f64::NEG_INFINITY, f64::max).ceil() + 3.0);
+        let image = file.read_rows(low..high.max(low)).map_err(fits_error)?;
+        let scale = 1.0 / layer.alignment.flux_ratio;
+        Ok(Part { layer, first_row: low as isize, image, scale: scale as f32, weight: (1.0 / (layer.noise * scale).powi(2)) as f32 })
+    }
+
+    /// The layer at a pixel of the first image: bilinear from four pixels that must all be usable.
+    fn sample(&self, x: f64, y: f64) -> Option<Sample> {
+        let (u, v) = self.layer.alignment.apply(x, y);
+        let (i, j) = (u.floor(), v.floor());
+        let (fu, fv) = ((u - i) as f32, (v - j) as f32);
+        let (i, j) = (i as isize, j as isize - self.first_row);
+        let (rows, columns) = self.image.shape();
+        let (mut value, mut variance) = (0.0, 0.0);
+        for (dj, wv) in [(0, 1.0 - fv), (1, fv)] {
+            for (di, wu) in [(0, 1.0 - fu), (1, fu)] {
+                let weight = wu * wv;
+                if weight < 1e-6 {
+                    continue;
+                }
+                let (b, a) = (j + dj, i + di);
+                if a < 0 || b < 0 || a >= columns as isize || b >= rows as isize {
+                    return None;
+                }
+                let at = [b as usize, a as usize];
+                if self.image.quality[at] & UNUSABLE != 0 || !self.image.data[at].is_finite() {
+                    return None;
+                }
+                value += weight * self.image.data[at];
+                variance += weight * weight * self.image.variance[at];
+            }
+        }
+        let scale = self.scale;
+        Some(Sample { value: (value - self.layer.level as f32) * scale, variance: variance * scale * scale, weight: self.weight })
+    }
+}
+
+fn judge(outcome: &mut Outcome, layers: &[Layer], image: &Image, parameters: &Parameters) {
+    let worst = layers.iter().map(|l| l.alignment.rms).fold(0.0, f64::max);
+    let fewest = layers.iter().skip(1).map(|l| l.alignment.stars).min().unwrap_or(0);
+    let (level, noise) = sky(image);
+    outcome.quality.extend([
+        QualityNumber::new("N FRAMES", layers.len() as f64, "", "images added"),
+        QualityNumber::new("ALIGNMENT", worst, "pixel", "largest root mean square of the star distances").within(
+            0.0,
+            parameters.alignment_high,
+            Grade::Questionable,
+        ),
+        QualityNumber::new("N STARS", fewest as f64, "", "fewest stars that an alignment rests on").within(5.0, f64::INFINITY, Grade::Questionable),
+        QualityNumber::new("SKY", level, "adu", "level of the sky that is left"),
+        QualityNumber::new("SKY NOISE", noise, "adu", "standard deviation of the sky"),
+    ]);
+}

@@ -1,0 +1,130 @@
+//! Fringe map: the interference pattern of the night sky in red filters, as a fraction of the sky level.
+//!
+//! Each image, less its sky level and divided by it, shows the same pattern and other stars: the median of many, taken in different fields, is the
+//! pattern.
+
+use std::ops::Range;
+
+use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
+use ifured_core::{Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::combine::{CombineOptions, FrameRows, combine};
+use ifured_pixels::fits::{ImageBands, read_image};
+use ifured_pixels::quality;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::in_order;
+use crate::combination::{BAND_MEMORY, Method, combine_error};
+use crate::moments::clipped_moments;
+use crate::raw::fits_error;
+use crate::sources::sky;
+use crate::{products, signatures, tags};
+
+/// Parameters of `fringe-map`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Parameters {
+    /// How the values of a pixel are combined.
+    pub method: Method,
+    /// Lowest sky level of an image that is used, in ADU.
+    #[schemars(range(min = 0.0))]
+    pub sky_low: f64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Parameters { method: Method::Median, sky_low: 50.0 }
+    }
+}
+
+/// The recipe.
+pub struct FringeMap;
+
+impl Recipe for FringeMap {
+    type Parameters = Parameters;
+
+    fn describe(&self) -> RecipeDescription {
+        RecipeDescription {
+            name: "fringe-map".into(),
+            version: 1,
+            title: "Fringe map from images of different fields".into(),
+            description: "Subtracts the sky level from each image, divides by it, and takes the median of each pixel.".into(),
+            main: MainInput {
+                tags: vec![tags::REDUCED_IMAGING.into()],
+                when: vec![],
+                group: Grouping { signature: signatures::flat(), span_hours: None, within_night: true, apart: vec![], min_frames: 5 },
+            },
+            inputs: vec![],
+            products: vec![ProductSpec {
+                tag: tags::FRINGE_MAP.into(),
+                title: "Fringe map, fraction of the sky level".into(),
+                path: "fringe/{night}/fringe-map_{stem}.fits".into(),
+                signature: signatures::flat(),
+            }],
+            enabled: false,
+            memory: Memory { fixed: 110e6, per_pixel: 60.0, per_pixel_and_frame: 0.0 },
+            schema: serde_json::Value::Null,
+            defaults: serde_json::Value::Null,
+        }
+    }
+
+    fn run(&self, task: &Task, parameters: Parameters, _: &dyn Host) -> Result<Outcome, RecipeError> {
+        let task = &in_order(task);
+        let mut outcome = Outcome::default();
+        let (mut rows, mut names, mut levels) = (Vec::new(), Vec::new(), Vec::new());
+        for input in task.main() {
+            let (_, image) = read_image(&input.path).map_err(fits_error)?;
+            let (level, _) = sky(&image);
+            if level >= parameters.sky_low {
+                rows.push(ProductRows(ImageBands::open(&input.path).map_err(fits_error)?));
+                names.push(input.name.as_str());
+                levels.push(level);
+            } else {
+                let why = format!("sky level {level:.1} ADU is below {}", parameters.sky_low);
+                outcome.rejected.push(ifured_core::recipe::RejectedFrame { name: input.name.clone(), why });
+            }
+        }
+        let Some(first) = rows.first() else {
+            return Err(RecipeError::new("no image has enough sky", "lower `sky_low`"));
+        };
+        let mut header = products::header_of(first.0.header());
+        let options = CombineOptions {
+            method: parameters.method.with_limits(3.0, 3.0),
+            reject: !(quality::QUESTIONABLE | quality::LOW_SENSITIVITY),
+            offsets: levels.clone(),
+            scales: levels.iter().map(|l| 1.0 / l).collect(),
+            memory: BAND_MEMORY,
+        };
+        let mut image = combine(&mut rows, &options).map_err(|e| combine_error(e, &names))?.image;
+        let values: Vec<f32> = image.data.iter().copied().filter(|v| v.is_finite()).collect();
+        let found = clipped_moments(&values, 4.0);
+        image.data.mapv_inplace(|v| v - found.mean as f32);
+        outcome.quality.extend([
+            QualityNumber::new("N FRAMES", levels.len() as f64, "", "images combined").within(5.0, f64::INFINITY, Grade::Questionable),
+            QualityNumber::new("AMPLITUDE", found.sigma, "", "standard deviation of the map, fraction of the sky"),
+        ]);
+        header.set("BUNIT", "", "fraction of the sky level");
+        products::write_statistics(&mut header, &image);
+        products::write(task, &mut outcome, tags::FRINGE_MAP, header, &image)?;
+        Ok(outcome)
+    }
+}
+
+/// A reduced image, read by bands.
+struct ProductRows(ImageBands);
+
+impl FrameRows for ProductRows {
+    type Error = RecipeError;
+
+    fn shape(&self) -> (usize, usize) {
+        self.0.shape()
+    }
+
+    fn read_rows(&mut self, rows: Range<usize>, data: &mut [f32], variance: &mut [f32], quality: &mut [u32]) -> Result<(), RecipeError> {
+        let band = self.0.read_rows(rows).map_err(fits_error)?;
+        data.iter_mut().zip(&band.data).for_each(|(to, from)| *to = *from);
+        variance.iter_mut().zip(&band.variance).for_each(|(to, from)| *to = *from);
+        quality.iter_mut().zip(&band.quality).for_each(|(to, from)| *to = *from);
+        Ok(())
+    }
+}

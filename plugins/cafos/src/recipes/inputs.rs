@@ -1,0 +1,118 @@
+//! The calibrations that recipes ask for, level by level.
+
+use ifured_core::recipe::{InputSpec, Level};
+use ifured_core::{Condition, Signature};
+
+use crate::calibration::{CUT_WINDOW, LEVEL_ONLY};
+use crate::{signatures, tags};
+
+/// A calibration further away in time than this is not used unless the configuration says so.
+const MAX_AGE_DAYS: f64 = 30.0;
+
+fn level(level: i32, title: &str, signature: Signature) -> Level {
+    Level { level, title: title.into(), signature, same_night: false, max_age_days: Some(MAX_AGE_DAYS), adapt: None, when: vec![] }
+}
+
+fn same_night(mut level: Level) -> Level {
+    (level.same_night, level.max_age_days) = (true, None);
+    level
+}
+
+fn adapted(mut level: Level, how: &str) -> Level {
+    level.adapt = Some(how.into());
+    level
+}
+
+/// The master bias: required, in the worst case only its level.
+pub fn bias() -> InputSpec {
+    InputSpec {
+        role: "bias".into(),
+        tags: vec![tags::MASTER_BIAS.into()],
+        required: true,
+        levels: vec![
+            same_night(level(0, "same night, same read-out", signatures::bias())),
+            level(1, "same read-out", signatures::bias()),
+            adapted(level(2, "cut from a larger window", signatures::bias_window()), CUT_WINDOW),
+            adapted(level(3, "level of another read-out", signatures::detector_only()), LEVEL_ONLY),
+        ],
+        otherwise: String::new(),
+        level_without: 3,
+        parameter: None,
+    }
+}
+
+/// The imaging flat; without it a flat of ones.
+pub fn imaging_flat() -> InputSpec {
+    InputSpec {
+        role: "flat".into(),
+        tags: vec![tags::MASTER_FLAT_IMAGING.into()],
+        required: false,
+        levels: vec![
+            same_night(level(0, "same night, same set-up", signatures::flat())),
+            level(1, "same set-up", signatures::flat()),
+            adapted(level(2, "cut from a larger window", signatures::flat_window()), CUT_WINDOW),
+        ],
+        otherwise: "a flat of ones".into(),
+        level_without: 3,
+        parameter: None,
+    }
+}
+
+/// The spectroscopic flat; without it a flat of ones.
+pub fn spectroscopic_flat() -> InputSpec {
+    let mut spec = imaging_flat();
+    spec.tags = vec![tags::MASTER_FLAT_SPECTROSCOPY.into()];
+    spec.level_without = 2;
+    spec
+}
+
+/// The illumination correction; without it the flat alone.
+pub fn illumination() -> InputSpec {
+    InputSpec {
+        role: "illumination".into(),
+        tags: vec![tags::ILLUMINATION.into()],
+        required: false,
+        levels: vec![
+            same_night(level(0, "same night, same set-up", signatures::flat())),
+            level(1, "same set-up", signatures::flat()),
+            adapted(level(2, "cut from a larger window", signatures::flat_window()), CUT_WINDOW),
+        ],
+        otherwise: "no correction of the illumination".into(),
+        level_without: 0,
+        parameter: Some("illumination".into()),
+    }
+}
+
+/// The dome flat that an illumination correction is relative to.
+pub fn dome_flat() -> InputSpec {
+    let dome = || vec![Condition::new("IMAGETYP", ifured_core::Test::NotEqual, "twilight")];
+    InputSpec {
+        role: "dome".into(),
+        tags: vec![tags::MASTER_FLAT_IMAGING.into()],
+        required: true,
+        levels: vec![
+            Level { when: dome(), ..same_night(level(0, "same night, same set-up", signatures::flat())) },
+            Level { when: dome(), ..level(1, "same set-up", signatures::flat()) },
+        ],
+        otherwise: String::new(),
+        level_without: 3,
+        parameter: None,
+    }
+}
+
+/// The fringe map of the same filter.
+pub fn fringe_map() -> InputSpec {
+    InputSpec {
+        role: "fringe-map".into(),
+        tags: vec![tags::FRINGE_MAP.into()],
+        required: true,
+        levels: vec![
+            same_night(level(0, "same night, same set-up", signatures::flat())),
+            level(1, "same set-up", signatures::flat()),
+            adapted(level(2, "cut from a larger window", signatures::flat_window()), CUT_WINDOW),
+        ],
+        otherwise: String::new(),
+        level_without: 3,
+        parameter: None,
+    }
+}

@@ -1,0 +1,393 @@
+//! Master imaging flat: the relative response of each pixel, and the illuminated field.
+//!
+//! Model of a flat: `bias + level_i * response(x, y)`, with photon noise, and stars where it is the twilight sky. Each frame is divided by
+//! its median in the field; the frames are combined with rejection by the noise model, so that stars, which lie elsewhere
+//! in each frame, go; the result has the median 1 in the field. The gain comes from differences of consecutive frames.
+
+use std::ops::Range;
+
+use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, RejectedFrame};
+use ifured_core::{Condition, Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task, Test};
+use ifured_pixels::combine::{CombineOptions, FrameRows, combine as pixels_combine};
+use ifured_pixels::statistics::{median, percentile};
+use ifured_pixels::{Image, quality};
+use ndarray::{Array2, Zip};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{by_pixel, in_order, inputs};
+use crate::calibration::{self, Calibration, noise_model};
+use crate::combination::{BAND_MEMORY, Method, combine_error};
+use crate::defects::{ResponseLimits, flag_response};
+use crate::field_mask::{Blocks, field_mask};
+use crate::noise::{GainSample, MeasuredGain, NoiseModel, header_gain};
+use crate::raw::{RawFrame, open_all};
+use crate::{products, signatures, tags};
+
+/// Pixels of each frame that levels and gain are measured from.
+const SAMPLE: usize = 150_000;
+/// A gain that is known less well than this is not better than the header's.
+const WORST_GAIN_ERROR: f64 = 0.1;
+
+/// Parameters of `master-flat-imaging`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Parameters {
+    /// How the values of a pixel are combined. `sigma-clip` has the noise of the mean and removes stars.
+    pub method: Method,
+    /// Rejection limit of `sigma-clip` below the median, in units of the noise.
+    #[schemars(range(min = 2.0, max = 100.0))]
+    pub clip_low: f64,
+    /// Rejection limit of `sigma-clip` above the median, in units of the noise.
+    #[schemars(range(min = 2.0, max = 100.0))]
+    pub clip_high: f64,
+    /// Fewest frames that must be left.
+    #[schemars(range(min = 1))]
+    pub min_frames: usize,
+    /// Largest loss of light at the edge of the field that is still inside the mask, as a fraction.
+    #[schemars(range(min = 0.0001, max = 0.5))]
+    pub edge_loss: f64,
+    /// A pixel with less than this fraction of the response around it is flagged as of low sensitivity.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub low_response: f64,
+    /// A pixel with less than this response is flagged as dead, and its flat is 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub dead_response: f64,
+    /// Raw values from this on are saturated, in ADU.
+    #[schemars(range(min = 1.0))]
+    pub saturation: f64,
+    /// Gain in electrons per ADU; 0 measures it from pairs of frames.
+    #[schemars(range(min = 0.0))]
+    pub gain: f64,
+    /// Read noise in ADU; 0 takes that of the bias.
+    #[schemars(range(min = 0.0))]
+    pub read_noise: f64,
+    /// Lowest mean level of a good flat above the bias, in ADU.
+    pub level_low: f64,
+    /// Highest mean level of a good flat above the bias, in ADU.
+    pub level_high: f64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Parameters {
+            method: Method::SigmaClip,
+            clip_low: 4.0,
+            clip_high: 3.0,
+            min_frames: 1,
+            edge_loss: 0.002,
+            low_response: 0.5,
+            dead_response: 0.05,
+            saturation: 65000.0,
+            gain: 0.0,
+            read_noise: 0.0,
+            level_low: 4000.0,
+            level_high: 55000.0,
+        }
+    }
+}
+
+/// The recipe.
+pub struct MasterFlatImaging;
+
+impl Recipe for MasterFlatImaging {
+    type Parameters = Parameters;
+
+    fn describe(&self) -> RecipeDescription {
+        RecipeDescription {
+            name: "master-flat-imaging".into(),
+            version: 1,
+            title: "Master imaging flat and mask of the field".into(),
+            description: "Subtracts the bias, measures level and gain, scales each frame by its median in the field and combines them with \
+                          rejection by the noise model. Normalised to the median 1 in the field; the mask holds the fully lit field. Dome and \
+                          twilight flats are kept apart."
+                .into(),
+            main: MainInput {
+                tags: vec![tags::FLAT_IMAGING.into()],
+                when: vec![],
+                group: Grouping {
+                    signature: signatures::flat(),
+                    span_hours: Some(1.0),
+                    within_night: true,
+                    apart: vec![Condition::any("IMAGETYP", Test::Equal, &["twilight"])],
+                    min_frames: 1,
+                },
+            },
+            inputs: vec![inputs::bias()],
+            products: vec![
+                ProductSpec {
+                    tag: tags::MASTER_FLAT_IMAGING.into(),
+                    title: "Master imaging flat".into(),
+                    path: "flat-imaging/{night}/flat-imaging_{stem}_red.fits".into(),
+                    signature: signatures::flat(),
+                },
+                ProductSpec {
+                    tag: tags::FLAT_IMAGING_MASK.into(),
+                    title: "Mask of the illuminated field, 1 inside".into(),
+                    path: "flat-imaging/{night}/flat-imaging_{stem}_mask.fits".into(),
+                    signature: signatures::flat(),
+                },
+            ],
+            enabled: true,
+            memory: Memory { fixed: 110e6, per_pixel: 45.0, per_pixel_and_frame: 0.0 },
+            schema: serde_json::Value::Null,
+            defaults: serde_json::Value::Null,
+        }
+    }
+
+    fn run(&self, task: &Task, parameters: Parameters, host: &dyn Host) -> Result<Outcome, RecipeError> {
+        let task = &in_order(task);
+        let frames = open_all(task.main())?;
+        let bias = calibration::require(task, "bias", frames[0].shape(), frames[0].window())?;
+        host.progress(0.1, "level of each frame and gain");
+        let mut outcome = Outcome::default();
+        let combined = combine_flats(&frames, &bias, &Choice::from(&parameters), &mut outcome)?;
+        if combined.kept.len() < parameters.min_frames {
+            let what = format!("{} of {} flats are left, {} are needed", combined.kept.len(), frames.len(), parameters.min_frames);
+            return Err(RecipeError::new(what, "look at the rejected frames, or lower `min_frames`"));
+        }
+        host.progress(0.7, "mask of the field");
+        let mut image = combined.image;
+        let blocks = Blocks::of(image.data.view());
+        let mask = field_mask(image.shape(), &blocks, parameters.edge_loss);
+        normalise(&mut image, &mask);
+        flag_response(&mut image, &mask, &blocks, &ResponseLimits { low: parameters.low_response, dead: parameters.dead_response });
+        judge(&mut outcome, &image, &mask, &combined.levels, combined.noise, combined.gain, &parameters);
+        note_header_gain(&mut outcome, &frames[0], combined.gain);
+        let mut header = products::header_of(&frames[combined.kept[0]].header);
+        combined.noise.write(&mut header);
+        header.set("IFURED FRAMES", combined.kept.len(), "number of frames combined");
+        products::write_statistics(&mut header, &image);
+        host.progress(0.8, "writing");
+        products::write(task, &mut outcome, tags::MASTER_FLAT_IMAGING, header.clone(), &image)?;
+        header.retain(|c| !c.keyword.starts_with("IFURED READ") && !c.keyword.starts_with("IFURED GAIN"));
+        products::write_mask(task, &mut outcome, tags::FLAT_IMAGING_MASK, header, mask.view())?;
+        Ok(outcome)
+    }
+}
+
+/// What the combination of flats needs of the parameters.
+pub(super) struct Choice {
+    pub method: Method,
+    pub clip_low: f64,
+    pub clip_high: f64,
+    pub saturation: f64,
+    pub gain: f64,
+    pub read_noise: f64,
+}
+
+impl From<&Parameters> for Choice {
+    fn from(p: &Parameters) -> Self {
+        let Parameters { method, clip_low, clip_high, saturation, gain, read_noise, .. } = *p;
+        Choice { method, clip_low, clip_high, saturation, gain, read_noise }
+    }
+}
+
+/// Flats of one set-up combined, not yet normalised: about 1 in the lit part.
+pub(super) struct CombinedFlats {
+    pub image: Image,
+    /// Frames that were used.
+    pub kept: Vec<usize>,
+    /// Their levels above the bias in ADU.
+    pub levels: Vec<f64>,
+    pub noise: NoiseModel,
+    pub gain: Option<MeasuredGain>,
+}
+
+/// Combines flats scaled to one level.
+pub(super) fn combine_flats(
+    frames: &[RawFrame],
+    bias: &Calibration,
+    choice: &Choice,
+    outcome: &mut Outcome,
+) -> Result<CombinedFlats, RecipeError> {
+    let mut noise = noise_model(&frames[0].header, &bias.header, None, choice.gain, choice.read_noise);
+    let sample = Sample::of(frames, bias, choice.saturation)?;
+    let mut kept = Vec::new();
+    for (i, frame) in frames.iter().enumerate() {
+        if sample.levels[i] > 3.0 * noise.read_noise {
+            kept.push(i);
+        } else {
+            let why = format!("no light: level {:.1} ADU above the bias", sample.levels[i]);
+            outcome.rejected.push(RejectedFrame { name: frame.name.clone(), why });
+        }
+    }
+    if kept.is_empty() {
+        return Err(RecipeError::new("no flat has light", "check the bias and the lamp; `ifured show` shows the frames"));
+    }
+    let gain = sample.gain(&kept, noise.read_noise);
+    if let Some(found) = gain.filter(|g| choice.gain <= 0.0 && g.error < WORST_GAIN_ERROR * g.gain) {
+        (noise.gain, noise.gain_from) = (found.gain, "pairs of flats");
+    }
+    let levels: Vec<f64> = kept.iter().map(|&i| sample.levels[i]).collect();
+    let mut rows: Vec<_> =
+        kept.iter().map(|&i| FlatRows { frame: &frames[i], bias: &bias.image, noise, saturation: choice.saturation as f32 }).collect();
+    let options = CombineOptions {
+        method: choice.method.with_limits(choice.clip_low, choice.clip_high),
+        scales: levels.iter().map(|l| 1.0 / l).collect(),
+        memory: BAND_MEMORY,
+        ..CombineOptions::default()
+    };
+    let names: Vec<&str> = kept.iter().map(|&i| frames[i].name.as_str()).collect();
+    let mut image = pixels_combine(&mut rows, &options).map_err(|e| combine_error(e, &names))?.image;
+    // One bias was subtracted from all frames: its error does not average out.
+    let scale = levels.iter().map(|l| 1.0 / l).sum::<f64>() / levels.len() as f64;
+    let common = (scale * scale) as f32;
+    Zip::from(&mut image.variance).and(&bias.image.variance).for_each(|v, &b| {
+        if b.is_finite() {
+            *v += common * b;
+        }
+    });
+    Zip::from(&mut image.quality).and(&bias.image.quality).for_each(|q, &b| *q |= b & (quality::HOT | quality::MISSING));
+    Ok(CombinedFlats { image, kept, levels, noise, gain })
+}
+
+/// Evenly spread rows of all flats, bias subtracted.
+struct Sample {
+    levels: Vec<f64>,
+    rows: Vec<Vec<f32>>,
+    lit: Vec<bool>,
+    columns: usize,
+}
+
+impl Sample {
+    fn of(frames: &[RawFrame], bias: &Calibration, saturation: f64) -> Result<Self, RecipeError> {
+        let (rows, columns) = frames[0].shape();
+        let wanted = SAMPLE.min(64 * SAMPLE / frames.len().max(1)).max(columns);
+        let step = (rows * columns).div_ceil(wanted).max(1);
+        let mut samples = Vec::new();
+        for frame in frames {
+            let mut sample = Vec::new();
+            let mut row = vec![0.0; columns];
+            for y in (step / 2..rows).step_by(step) {
+                frame.read_rows(y..y + 1, &mut row)?;
+                row.iter_mut().filter(|v| f64::from(**v) >= saturation).for_each(|v| *v = f32::NAN);
+                frame.subtract_overscan(y..y + 1, &mut row)?;
+                sample.extend(row.iter().zip(bias.image.data.row(y)).map(|(v, b)| v - b));
+            }
+            samples.push(sample);
+        }
+        let typical = by_pixel(&samples, median);
+        let bright = 0.5 * percentile(&typical, 90.0);
+        let level = median(&typical.iter().copied().filter(|v| f64::from(*v) > bright).collect::<Vec<_>>());
+        let lit: Vec<bool> = typical.iter().map(|v| f64::from(*v) > 0.75 * level).collect();
+        let levels = samples
+            .iter()
+            .map(|s| median(&s.iter().zip(&lit).filter(|(_, lit)| **lit).map(|(v, _)| *v).collect::<Vec<_>>()))
+            .collect();
+        Ok(Sample { levels, rows: samples, lit, columns })
+    }
+
+    /// The gain from consecutive frames.
+    fn gain(&self, kept: &[usize], read_noise: f64) -> Option<MeasuredGain> {
+        let mut sample = GainSample::default();
+        let masked = |i: usize, from: usize| -> Vec<f32> {
+            let part = from..from + self.columns;
+            self.rows[i][part.clone()].iter().zip(&self.lit[part]).map(|(v, lit)| if *lit { *v } else { f32::NAN }).collect()
+        };
+        for pair in kept.windows(2) {
+            for from in (0..self.lit.len()).step_by(self.columns) {
+                let levels = (self.levels[pair[0]], self.levels[pair[1]]);
+                sample.add(&masked(pair[0], from), &masked(pair[1], from), levels, read_noise);
+            }
+        }
+        sample.gain()
+    }
+}
+
+/// A flat with the bias subtracted and its noise by the model.
+struct FlatRows<'a> {
+    frame: &'a RawFrame,
+    bias: &'a Image,
+    noise: NoiseModel,
+    saturation: f32,
+}
+
+impl FrameRows for FlatRows<'_> {
+    type Error = RecipeError;
+
+    fn shape(&self) -> (usize, usize) {
+        self.frame.shape()
+    }
+
+    fn read_rows(&mut self, rows: Range<usize>, data: &mut [f32], variance: &mut [f32], quality: &mut [u32]) -> Result<(), RecipeError> {
+        self.frame.read_rows(rows.clone(), data)?;
+        quality.iter_mut().zip(data.iter()).for_each(|(q, v)| *q = if *v >= self.saturation { quality::SATURATED_CONVERTER } else { 0 });
+        self.frame.subtract_overscan(rows.clone(), data)?;
+        let columns = self.frame.shape().1;
+        for (i, y) in rows.enumerate() {
+            let part = i * columns..(i + 1) * columns;
+            let (data, variance) = (&mut data[part.clone()], &mut variance[part]);
+            for ((v, s), b) in data.iter_mut().zip(variance).zip(self.bias.data.row(y)) {
+                *v -= b;
+                *s = self.noise.variance(*v);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Divides by the median in the field; outside is flagged.
+fn normalise(image: &mut Image, mask: &Array2<u8>) {
+    let inside: Vec<f32> = image.data.iter().zip(mask).filter(|(_, m)| **m == 1).map(|(v, _)| *v).collect();
+    let level = median(&inside) as f32;
+    let level = if level > 0.0 { level } else { 1.0 };
+    image.data.mapv_inplace(|v| v / level);
+    image.variance.mapv_inplace(|v| v / (level * level));
+    Zip::from(&mut image.quality).and(mask).for_each(|q, &m| {
+        if m == 0 {
+            *q |= quality::OUTSIDE;
+        }
+    });
+}
+
+fn judge(
+    outcome: &mut Outcome,
+    image: &Image,
+    mask: &Array2<u8>,
+    levels: &[f64],
+    noise: NoiseModel,
+    gain: Option<MeasuredGain>,
+    parameters: &Parameters,
+) {
+    let n = levels.len() as f64;
+    let inside = mask.iter().filter(|m| **m == 1).count() as f64;
+    let stride = mask.len().div_ceil(100_000).max(1);
+    let variances: Vec<f32> =
+        image.variance.iter().zip(mask).step_by(stride).filter(|(_, m)| **m == 1).map(|(v, _)| *v).collect();
+    let count = |bits: u32| image.quality.iter().filter(|q| **q & bits != 0 && **q & quality::OUTSIDE == 0).count() as f64;
+    outcome.quality.extend([
+        QualityNumber::new("LEVEL", levels.iter().sum::<f64>() / n, "adu", "mean level of the frames above the bias").within(
+            parameters.level_low,
+            parameters.level_high,
+            Grade::Questionable,
+        ),
+        QualityNumber::new("FLAT NOISE", median(&variances).sqrt(), "", "relative noise of the master in the field").within(
+            0.0,
+            0.02,
+            Grade::Questionable,
+        ),
+        QualityNumber::new("FIELD", inside / mask.len() as f64, "", "fraction of the frame in the fully lit field").within(
+            0.1,
+            1.0,
+            Grade::Bad,
+        ),
+        QualityNumber::new("READ NOISE", noise.read_noise, "adu", "read noise that was used"),
+        QualityNumber::new("N FRAMES", n, "", "frames combined").within(3.0, f64::INFINITY, Grade::Questionable),
+        QualityNumber::new("N REJECTED", outcome.rejected.len() as f64, "", "frames left out"),
+        QualityNumber::new("N LOW", count(quality::LOW_SENSITIVITY), "", "pixels of low sensitivity in the field"),
+        QualityNumber::new("N DEAD", count(quality::DEAD), "", "dead pixels in the field"),
+    ]);
+    if let Some(found) = gain {
+        outcome.quality.push(QualityNumber::new("GAIN", found.gain, "e-/adu", "gain from pairs of flats").with_error(found.error));
+    }
+}
+
+/// Says where the gain of the header is not that of the pixels.
+pub(super) fn note_header_gain(outcome: &mut Outcome, frame: &RawFrame, gain: Option<MeasuredGain>) {
+    let (Some(found), Some(stated)) = (gain, header_gain(&frame.header)) else { return };
+    outcome.quality.push(QualityNumber::new("GAIN HEADER", stated, "e-/adu", "gain that the header states"));
+    if (found.gain - stated).abs() > 5.0 * found.error.max(0.01 * stated) {
+        outcome.notes.push(format!("the header states a gain of {stated:.3} e-/ADU, the flats show {:.3} e-/ADU", found.gain));
+    }
+}

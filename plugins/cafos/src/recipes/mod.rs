@@ -1,0 +1,56 @@
+//! The recipes, one file each.
+
+mod arc;
+mod coadd;
+mod defringe;
+mod fringe_map;
+mod illumination;
+mod inputs;
+mod master_bias;
+mod master_flat_imaging;
+mod master_flat_spectroscopy;
+mod science_imaging;
+mod science_spectroscopy;
+mod single_frame;
+
+use ifured_core::{AnyRecipe, Task};
+
+/// All recipes, in the order in which they build on each other.
+pub fn all() -> Vec<Box<dyn AnyRecipe>> {
+    vec![
+        Box::new(master_bias::MasterBias),
+        Box::new(master_flat_imaging::MasterFlatImaging),
+        Box::new(master_flat_spectroscopy::MasterFlatSpectroscopy),
+        Box::new(illumination::IlluminationRecipe),
+        Box::new(arc::Arc),
+        Box::new(science_imaging::ScienceImaging),
+        Box::new(science_spectroscopy::ScienceSpectroscopy),
+        Box::new(fringe_map::FringeMap),
+        Box::new(defringe::Defringe),
+        Box::new(coadd::Coadd),
+    ]
+}
+
+/// A statistic of each pixel over frames of equal length.
+fn by_pixel(frames: &[Vec<f32>], statistic: impl Fn(&[f32]) -> f64) -> Vec<f32> {
+    let length = frames.first().map_or(0, Vec::len);
+    let mut values = vec![0.0; frames.len()];
+    (0..length)
+        .map(|p| {
+            values.iter_mut().zip(frames).for_each(|(v, frame)| *v = frame[p]);
+            statistic(&values) as f32
+        })
+        .collect()
+}
+
+/// The task with its main frames in the order of time and name, so that the order in which they were given does not matter.
+fn in_order(task: &Task) -> Task {
+    let mut task = task.clone();
+    let (mut main, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut task.inputs).into_iter().partition(|i| i.role == "main");
+    main.sort_by(|a, b| {
+        let time = |mjd: Option<f64>| mjd.unwrap_or(f64::INFINITY);
+        time(a.mjd).total_cmp(&time(b.mjd)).then_with(|| a.name.cmp(&b.name))
+    });
+    task.inputs = main.into_iter().chain(rest).collect();
+    task
+}

@@ -1,0 +1,212 @@
+//! Images: bias, flat, illumination, field, cosmic rays, first world coordinates.
+
+use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
+use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::{Image, quality};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::inputs;
+use super::single_frame::{DeadPixels, Saturation, blank_outside, divide_flat, remove_rays, subtract_bias, treat_dead};
+use crate::calibration::{self, Calibration, noise_model};
+use crate::moments::clipped_moments;
+use crate::noise::{NoiseModel, gain_from_background};
+use crate::raw::RawFrame;
+use crate::wcs::Tan;
+use crate::{products, signatures, tags};
+
+/// Parameters of `science-imaging`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Parameters {
+    /// Whether a dome flat is corrected for the illumination where there is such a correction.
+    pub illumination: bool,
+    /// Whether cosmic rays are found and removed.
+    pub cosmic_rays: bool,
+    /// Limit of the search for cosmic rays, in units of the noise.
+    #[schemars(range(min = 3.0, max = 100.0))]
+    pub cosmic_sigma: f64,
+    /// Contrast that a cosmic ray has to a star: how much sharper than the finest structure of the image it must be.
+    #[schemars(range(min = 0.5, max = 50.0))]
+    pub cosmic_contrast: f64,
+    /// What becomes of pixels without response.
+    pub dead_pixels: DeadPixels,
+    /// Whether a first world coordinate system is written from the pointing.
+    pub wcs: bool,
+    /// Raw values from this on are saturated, in ADU.
+    #[schemars(range(min = 1.0))]
+    pub saturation: f64,
+    /// Gain in electrons per ADU; 0 takes that of the flat, else that of the header.
+    #[schemars(range(min = 0.0))]
+    pub gain: f64,
+    /// Read noise in ADU; 0 takes that of the bias.
+    #[schemars(range(min = 0.0))]
+    pub read_noise: f64,
+    /// Largest fraction of the field that may be saturated in a good image.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub saturated_high: f64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Parameters {
+            illumination: true,
+            cosmic_rays: true,
+            cosmic_sigma: 5.0,
+            cosmic_contrast: 2.5,
+            dead_pixels: DeadPixels::Interpolate,
+            wcs: true,
+            saturation: 65000.0,
+            gain: 0.0,
+            read_noise: 0.0,
+            saturated_high: 0.01,
+        }
+    }
+}
+
+/// The recipe.
+pub struct ScienceImaging;
+
+impl Recipe for ScienceImaging {
+    type Parameters = Parameters;
+
+    fn describe(&self) -> RecipeDescription {
+        RecipeDescription {
+            name: "science-imaging".into(),
+            version: 1,
+            title: "Image, reduced".into(),
+            description: "Subtracts overscan (where there is one) and bias, flags saturated pixels, sets the variance by the measured noise, \
+                          divides by the flat and by the illumination correction (dome flats only), sets pixels outside the field to 0, removes \
+                          cosmic rays, and writes a first world coordinate system from the pointing."
+                .into(),
+            main: MainInput {
+                tags: vec![tags::SCIENCE_IMAGING.into()],
+                when: vec![],
+                group: Grouping {
+                    signature: signatures::science(),
+                    span_hours: Some(0.0),
+                    within_night: true,
+                    apart: vec![],
+                    min_frames: 1,
+                },
+            },
+            inputs: vec![inputs::bias(), inputs::imaging_flat(), inputs::illumination()],
+            products: vec![ProductSpec {
+                tag: tags::REDUCED_IMAGING.into(),
+                title: "Image, reduced".into(),
+                path: "science-imaging/{night}/science-imaging_{stem}_red.fits".into(),
+                signature: signatures::science(),
+            }],
+            enabled: true,
+            memory: Memory { fixed: 30e6, per_pixel: 80.0, per_pixel_and_frame: 0.0 },
+            schema: serde_json::Value::Null,
+            defaults: serde_json::Value::Null,
+        }
+    }
+
+    fn run(&self, task: &Task, parameters: Parameters, host: &dyn Host) -> Result<Outcome, RecipeError> {
+        let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one image"))?;
+        let frame = RawFrame::open(input)?;
+        let (shape, window) = (frame.shape(), frame.window());
+        let bias = calibration::require(task, "bias", shape, window)?;
+        let flat = calibration::load(task, "flat", shape, window)?;
+        host.progress(0.2, "bias and flat");
+        let noise = noise_of(&frame, &bias, flat.as_ref().map(|f| &f.header), &parameters)?;
+        let well = frame.header.real("CCDSAT").ok().filter(|w| *w > 0.0).map(|w| w as f32);
+        let saturation = Saturation { converter: parameters.saturation as f32, well };
+        let mut image = subtract_bias(&frame, &bias.image, &noise, saturation)?;
+        drop(bias);
+        let mut outcome = Outcome::default();
+        if let Some(flat) = &flat {
+            divide_flat(&mut image, &flat.image);
+        }
+        if parameters.illumination {
+            correct_illumination(task, &frame, flat.as_ref(), &mut image, &mut outcome)?;
+        }
+        drop(flat);
+        let dead = treat_dead(&mut image, parameters.dead_pixels);
+        blank_outside(&mut image);
+        let struck = if parameters.cosmic_rays {
+            host.progress(0.4, "cosmic rays");
+            Some(remove_rays(&mut image, parameters.cosmic_sigma, parameters.cosmic_contrast))
+        } else {
+            None
+        };
+        judge(&mut outcome, &image, &noise, dead, struck, &parameters);
+        let mut header = products::header_of(&frame.header);
+        header.set("BUNIT", "adu", "");
+        noise.write(&mut header);
+        if parameters.wcs {
+            match Tan::of_pointing(&frame.header, shape) {
+                Some(tan) => tan.write(&mut header),
+                None => outcome.notes.push("no world coordinates: RA, DEC, MJD-OBS or INSTRSCL is missing".into()),
+            }
+        }
+        products::write_statistics(&mut header, &image);
+        host.progress(0.8, "writing");
+        products::write(task, &mut outcome, tags::REDUCED_IMAGING, header, &image)?;
+        Ok(outcome)
+    }
+}
+
+/// The noise model; the gain of the background where neither flat nor header nor user says it.
+fn noise_of(frame: &RawFrame, bias: &Calibration, flat: Option<&Header>, parameters: &Parameters) -> Result<NoiseModel, RecipeError> {
+    let mut noise = noise_model(&frame.header, &bias.header, flat, parameters.gain, parameters.read_noise);
+    if noise.gain_from == "usual value of the chip" {
+        let (rows, columns) = frame.shape();
+        let (middle, height) = (rows / 2, (rows / 2).min(64));
+        let mut pixels = vec![0.0; height * columns];
+        frame.read_corrected(middle..middle + height, &mut pixels)?;
+        let level = bias.image.data.rows().into_iter().skip(middle).take(height).flatten();
+        pixels.iter_mut().zip(level).for_each(|(v, b)| *v -= b);
+        if let Some(gain) = gain_from_background(&pixels, noise.read_noise) {
+            (noise.gain, noise.gain_from) = (gain, "background of the image");
+        }
+    }
+    Ok(noise)
+}
+
+/// Divides by the illumination correction, which is relative to dome flats.
+fn correct_illumination(
+    task: &Task,
+    frame: &RawFrame,
+    flat: Option<&Calibration>,
+    image: &mut Image,
+    outcome: &mut Outcome,
+) -> Result<(), RecipeError> {
+    let Some(flat) = flat else { return Ok(()) };
+    if flat.header.text("IMAGETYP").is_ok_and(|t| t.trim().eq_ignore_ascii_case("twilight")) {
+        return Ok(());
+    }
+    if let Some(illumination) = calibration::load(task, "illumination", frame.shape(), frame.window())? {
+        divide_flat(image, &illumination.image);
+        outcome.notes.push("dome flat corrected for the illumination of the sky".into());
+    }
+    Ok(())
+}
+
+fn judge(outcome: &mut Outcome, image: &Image, noise: &NoiseModel, dead: usize, struck: Option<usize>, parameters: &Parameters) {
+    let unusable = quality::MISSING | quality::OUTSIDE | quality::DEAD;
+    let inside: Vec<f32> = image.data.iter().zip(&image.quality).filter(|(_, q)| **q & unusable == 0).map(|(v, _)| *v).collect();
+    let stride = inside.len().div_ceil(300_000).max(1);
+    let field = inside.len().max(1) as f64;
+    let sky = clipped_moments(&inside.into_iter().step_by(stride).collect::<Vec<_>>(), 3.0);
+    let count = |bits: u32| image.quality.iter().filter(|q| **q & bits != 0 && **q & quality::OUTSIDE == 0).count() as f64;
+    let saturated = count(quality::SATURATED_CONVERTER | quality::SATURATED_WELL);
+    outcome.quality.extend([
+        QualityNumber::new("SKY", sky.mean, "adu", "sky level").with_error(sky.mean_error()),
+        QualityNumber::new("SKY NOISE", sky.sigma, "adu", "standard deviation of the sky"),
+        QualityNumber::new("SATURATED", saturated / field, "", "saturated fraction of the field").within(
+            0.0,
+            parameters.saturated_high,
+            Grade::Questionable,
+        ),
+        QualityNumber::new("N DEAD", dead as f64, "", "pixels without response in the field"),
+        QualityNumber::new("N MISSING", count(quality::MISSING), "", "pixels without data"),
+        QualityNumber::new("READ NOISE", noise.read_noise, "adu", "read noise that was used"),
+        QualityNumber::new("GAIN", noise.gain, "e-/adu", noise.gain_from),
+    ]);
+    if let Some(struck) = struck {
+        outcome.quality.push(QualityNumber::new("N COSMIC", struck as f64, "", "pixels struck by cosmic rays"));
+    }
+}

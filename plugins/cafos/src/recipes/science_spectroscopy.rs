@@ -1,0 +1,127 @@
+//! Long-slit spectra in two dimensions: bias, flat, cosmic rays. Extraction is another step.
+
+use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
+use ifured_core::{Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::quality;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::inputs;
+use super::single_frame::{DeadPixels, Saturation, divide_flat, remove_rays, subtract_bias, treat_dead};
+use crate::calibration::{self, noise_model};
+use crate::raw::RawFrame;
+use crate::{products, signatures, tags};
+
+/// Parameters of `science-spectroscopy`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Parameters {
+    /// Whether cosmic rays are found and removed.
+    pub cosmic_rays: bool,
+    /// Limit of the search for cosmic rays, in units of the noise.
+    #[schemars(range(min = 3.0, max = 100.0))]
+    pub cosmic_sigma: f64,
+    /// How much sharper than the finest structure of the spectrum a cosmic ray must be; sky lines are sharp, so more than in images.
+    #[schemars(range(min = 0.5, max = 50.0))]
+    pub cosmic_contrast: f64,
+    /// What becomes of pixels without response.
+    pub dead_pixels: DeadPixels,
+    /// Raw values from this on are saturated, in ADU.
+    #[schemars(range(min = 1.0))]
+    pub saturation: f64,
+    /// Gain in electrons per ADU; 0 takes that of the flat, else that of the header.
+    #[schemars(range(min = 0.0))]
+    pub gain: f64,
+    /// Read noise in ADU; 0 takes that of the bias.
+    #[schemars(range(min = 0.0))]
+    pub read_noise: f64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Parameters {
+            cosmic_rays: true,
+            cosmic_sigma: 6.0,
+            cosmic_contrast: 5.0,
+            dead_pixels: DeadPixels::Interpolate,
+            saturation: 65000.0,
+            gain: 0.0,
+            read_noise: 0.0,
+        }
+    }
+}
+
+/// The recipe.
+pub struct ScienceSpectroscopy;
+
+impl Recipe for ScienceSpectroscopy {
+    type Parameters = Parameters;
+
+    fn describe(&self) -> RecipeDescription {
+        RecipeDescription {
+            name: "science-spectroscopy".into(),
+            version: 1,
+            title: "Two-dimensional spectrum, reduced".into(),
+            description: "Subtracts the bias, flags saturated pixels, sets the variance by the measured noise, divides by the pixel-to-pixel flat \
+                          and removes cosmic rays. The bias may have been taken with another grism or aperture."
+                .into(),
+            main: MainInput {
+                tags: vec![tags::SCIENCE_SPECTROSCOPY.into()],
+                when: vec![],
+                group: Grouping {
+                    signature: signatures::science(),
+                    span_hours: Some(0.0),
+                    within_night: true,
+                    apart: vec![],
+                    min_frames: 1,
+                },
+            },
+            inputs: vec![inputs::bias(), inputs::spectroscopic_flat()],
+            products: vec![ProductSpec {
+                tag: tags::REDUCED_SPECTROSCOPY.into(),
+                title: "Two-dimensional spectrum, reduced".into(),
+                path: "science-spectroscopy/{night}/science-spectroscopy_{stem}_red.fits".into(),
+                signature: signatures::science(),
+            }],
+            enabled: true,
+            memory: Memory { fixed: 30e6, per_pixel: 80.0, per_pixel_and_frame: 0.0 },
+            schema: serde_json::Value::Null,
+            defaults: serde_json::Value::Null,
+        }
+    }
+
+    fn run(&self, task: &Task, parameters: Parameters, host: &dyn Host) -> Result<Outcome, RecipeError> {
+        let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one spectrum"))?;
+        let frame = RawFrame::open(input)?;
+        let bias = calibration::require(task, "bias", frame.shape(), frame.window())?;
+        let flat = calibration::load(task, "flat", frame.shape(), frame.window())?;
+        let noise =
+            noise_model(&frame.header, &bias.header, flat.as_ref().map(|f| &f.header), parameters.gain, parameters.read_noise);
+        host.progress(0.2, "bias and flat");
+        let saturation = Saturation { converter: parameters.saturation as f32, well: None };
+        let mut image = subtract_bias(&frame, &bias.image, &noise, saturation)?;
+        if let Some(flat) = &flat {
+            divide_flat(&mut image, &flat.image);
+        }
+        let dead = treat_dead(&mut image, parameters.dead_pixels);
+        let mut outcome = Outcome::default();
+        if parameters.cosmic_rays {
+            host.progress(0.4, "cosmic rays");
+            let struck = remove_rays(&mut image, parameters.cosmic_sigma, parameters.cosmic_contrast);
+            outcome.quality.push(QualityNumber::new("N COSMIC", struck as f64, "", "pixels struck by cosmic rays"));
+        }
+        let saturated = image.quality.iter().filter(|q| **q & quality::SATURATED_CONVERTER != 0).count();
+        outcome.quality.extend([
+            QualityNumber::new("N SATURATED", saturated as f64, "", "saturated pixels"),
+            QualityNumber::new("N DEAD", dead as f64, "", "pixels without response"),
+            QualityNumber::new("READ NOISE", noise.read_noise, "adu", "read noise that was used"),
+            QualityNumber::new("GAIN", noise.gain, "e-/adu", noise.gain_from),
+        ]);
+        let mut header = products::header_of(&frame.header);
+        header.set("BUNIT", "adu", "");
+        noise.write(&mut header);
+        products::write_statistics(&mut header, &image);
+        products::write(task, &mut outcome, tags::REDUCED_SPECTROSCOPY, header, &image)?;
+        Ok(outcome)
+    }
+}

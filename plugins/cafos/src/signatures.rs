@@ -1,0 +1,63 @@
+//! The values that identify a set-up of CAFOS.
+//!
+//! Three lists, in the order in which CAFOS users write signatures: the detector read-out (bias), with the optics (flats), and
+//! with the pointing (arcs and science). Associations use parts of them.
+
+use ifured_core::signature::SignatureKey;
+use ifured_core::{Compare, Signature};
+
+/// Read-out of the detector.
+pub const READOUT: &[&str] = &["CCDNAME", "NAXIS1", "NAXIS2", "DATASEC", "CCDBINX", "CCDBINY"];
+/// Detector and binning, whatever the window.
+const DETECTOR: &[&str] = &["CCDNAME", "CCDBINX", "CCDBINY"];
+/// Grism, filter, polariser.
+const OPTICS: &[&str] = &["INSGRID", "INSFLID", "INSPOFPI", "INSPOROT"];
+/// Where the telescope pointed.
+const POINTING: &[&str] = &["RA", "DEC"];
+
+fn exact(lists: &[&[&str]]) -> Signature {
+    Signature::exact(&lists.concat())
+}
+
+fn window_within(lists: &[&[&str]]) -> Signature {
+    let mut signature = exact(lists);
+    signature.0.push(SignatureKey { key: "DATASEC".into(), compare: Compare::Contains });
+    signature
+}
+
+/// Signature of bias frames.
+pub fn bias() -> Signature {
+    exact(&[READOUT])
+}
+
+/// Signature of flats: read-out and optics.
+pub fn flat() -> Signature {
+    exact(&[READOUT, OPTICS])
+}
+
+/// Signature of arcs and science frames: read-out, optics and pointing.
+pub fn science() -> Signature {
+    exact(&[READOUT, OPTICS, POINTING])
+}
+
+/// The same detector and binning, and a window that holds the window needed.
+pub fn bias_window() -> Signature {
+    window_within(&[DETECTOR])
+}
+
+/// As [`bias_window`], with the same optics.
+pub fn flat_window() -> Signature {
+    window_within(&[DETECTOR, OPTICS])
+}
+
+/// The same detector, nothing else.
+pub fn detector_only() -> Signature {
+    Signature::exact(&["CCDNAME"])
+}
+
+/// Images that can be added: the same detector, binning and optics, no further apart than `arcsec`.
+pub fn same_field(arcsec: f64) -> Signature {
+    let mut signature = exact(&[DETECTOR, OPTICS]);
+    signature.0.push(SignatureKey { key: "RA".into(), compare: Compare::Sky { declination: "DEC".into(), arcsec } });
+    signature
+}

@@ -1,0 +1,36 @@
+//! Names of raw frames and products of CAFOS.
+
+/// Bias frames.
+pub const BIAS: &str = "bias";
+/// Imaging flats.
+pub const FLAT_IMAGING: &str = "flat-imaging";
+/// Spectroscopic flats.
+pub const FLAT_SPECTROSCOPY: &str = "flat-spectroscopy";
+/// Arcs.
+pub const ARC: &str = "arc";
+/// Images.
+pub const SCIENCE_IMAGING: &str = "science-imaging";
+/// Spectra.
+pub const SCIENCE_SPECTROSCOPY: &str = "science-spectroscopy";
+/// Master bias.
+pub const MASTER_BIAS: &str = "master-bias";
+/// Master imaging flat.
+pub const MASTER_FLAT_IMAGING: &str = "master-flat-imaging";
+/// Mask of the illuminated field.
+pub const FLAT_IMAGING_MASK: &str = "flat-imaging-mask";
+/// Master spectroscopic flat.
+pub const MASTER_FLAT_SPECTROSCOPY: &str = "master-flat-spectroscopy";
+/// Arc, bias subtracted.
+pub const REDUCED_ARC: &str = "reduced-arc";
+/// Image, reduced.
+pub const REDUCED_IMAGING: &str = "reduced-imaging";
+/// Two-dimensional spectrum, reduced.
+pub const REDUCED_SPECTROSCOPY: &str = "reduced-spectroscopy";
+/// Illumination correction.
+pub const ILLUMINATION: &str = "illumination";
+/// Fringe map.
+pub const FRINGE_MAP: &str = "fringe-map";
+/// Image with its fringes subtracted.
+pub const DEFRINGED_IMAGING: &str = "defringed-imaging";
+/// Sum of images of one field.
+pub const COADD: &str = "coadd";
