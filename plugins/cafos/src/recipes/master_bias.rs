@@ -108,7 +108,8 @@ impl Recipe for MasterBias {
                     span_hours: Some(1.0),
                     within_night: true,
                     apart: vec![],
-                    min_frames: 1,
+                    // The nearest master is taken: one of a single stray frame must not displace one of many.
+                    min_frames: 3,
                 },
             },
             inputs: vec![],
