@@ -110,8 +110,7 @@ impl<'a> Known<'a> {
         let ratios: Vec<f32> = good.iter().map(|&p| at(&image.data, p) / at(&truth, p)).collect();
         let scale = median(&ratios) as f32;
         add("median ratio", f64::from(scale), 1.0, 0.001, "");
-        let pulls: Vec<f32> =
-            good.iter().map(|&p| (at(&image.data, p) / scale - at(&truth, p)) / at(&image.variance, p).sqrt()).collect();
+        let pulls: Vec<f32> = good.iter().map(|&p| (at(&image.data, p) / scale - at(&truth, p)) / at(&image.variance, p).sqrt()).collect();
         add("pull", robust_sigma(&pulls), 1.0, PULL_TOLERANCE, "");
         let gain = header.real(crate::noise::GAIN).unwrap_or(f64::NAN);
         add("gain", gain, self.truth.gain, 0.04 * self.truth.gain, "e-/adu");
@@ -155,7 +154,7 @@ impl<'a> Known<'a> {
         frame.stars.iter().for_each(|s| add_star(&mut scene, *s));
         let good: Vec<usize> = self.good(&image).into_iter().filter(|&p| at(&scene, p) < 1.05 * frame.sky as f32).collect();
         let errors: Vec<f32> = good.iter().map(|&p| at(&image.data, p) - at(&scene, p)).collect();
-        let tolerance = 4.0 * self.truth.drift + 0.002 * frame.sky;
+        let tolerance = 4.0 * self.truth.drift + 0.001 * frame.sky;
         add("sky error", median(&errors), 0.0, tolerance, "adu");
         let pulls: Vec<f32> = good.iter().zip(&errors).map(|(&p, e)| e / at(&image.variance, p).sqrt()).collect();
         add("pull", robust_sigma(&pulls), 1.0, PULL_TOLERANCE, "");
@@ -202,7 +201,7 @@ impl<'a> Known<'a> {
         }
         if ratios.len() >= 3 {
             let scatter = robust_sigma(&ratios).max(0.003);
-            add("star flux", median(&ratios), 1.0, 5.0 * scatter / (ratios.len() as f64).sqrt() + 0.003, "");
+            add("star flux", median(&ratios), 1.0, 5.0 * scatter / (ratios.len() as f64).sqrt() + 0.002, "");
         }
     }
 
@@ -221,7 +220,8 @@ fn aperture(image: &Image, x: f64, y: f64) -> Option<f64> {
     if x < reach || y < reach || x + reach + 1.0 > columns as f64 || y + reach + 1.0 > rows as f64 {
         return None;
     }
-    let unusable = quality::MISSING | quality::OUTSIDE | quality::DEAD | quality::COSMIC_RAY | quality::LOW_SENSITIVITY | quality::SATURATED_CONVERTER;
+    let unusable =
+        quality::MISSING | quality::OUTSIDE | quality::DEAD | quality::COSMIC_RAY | quality::LOW_SENSITIVITY | quality::SATURATED_CONVERTER;
     let (mut sum, mut count, mut ring) = (0.0, 0.0, Vec::new());
     for b in (y - reach) as usize..=(y + reach) as usize {
         for a in (x - reach) as usize..=(x + reach) as usize {

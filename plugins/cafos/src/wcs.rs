@@ -65,10 +65,7 @@ impl Tan {
         let (bx, by) = (binning("CCDBINX"), binning("CCDBINY"));
         let axis = |key: &str| header.real(key).ok().filter(|p| (1.0..4096.0).contains(p)).unwrap_or(CHIP_CENTRE);
         let corner = window(header, shape);
-        let crpix = (
-            (axis("INSTRPX0") - corner.x1 as f64 + 0.5) / bx + 0.5,
-            (axis("INSTRPY0") - corner.y1 as f64 + 0.5) / by + 0.5,
-        );
+        let crpix = ((axis("INSTRPX0") - corner.x1 as f64 + 0.5) / bx + 0.5, (axis("INSTRPY0") - corner.y1 as f64 + 0.5) / by + 0.5);
         let angle = header.real("CAHA ADA POSANG").or_else(|_| header.real("PA-CASS")).unwrap_or(0.0).to_radians();
         let (sin, cos) = angle.sin_cos();
         let cd = [[-scale * bx * cos, scale * by * sin], [scale * bx * sin, scale * by * cos]];

@@ -8,7 +8,7 @@ use common::{DEFAULT_RECIPES, MiniEngine, header_with_statistics, quality};
 use ifured_cafos::Cafos;
 use ifured_core::recipe::{ProductPath, QuietHost, SimulationRequest};
 use ifured_core::{Instrument, Value};
-use ifured_pixels::fits::{HduToWrite, ImageReader, HduSelect, read_image, write_product};
+use ifured_pixels::fits::{HduSelect, HduToWrite, ImageReader, read_image, write_product};
 use ifured_pixels::quality as bits;
 use ndarray::Array2;
 
@@ -45,7 +45,8 @@ fn first<'a>(engine: &'a MiniEngine, tag: &str) -> &'a common::Frame {
 fn every_simulated_frame_gets_its_tag() {
     let directory = tempfile::tempdir().unwrap();
     simulate(directory.path(), 128);
-    let truth: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("truth/truth.json")).unwrap()).unwrap();
+    let truth: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(directory.path().join("truth/truth.json")).unwrap()).unwrap();
     let frames = truth["frames"].as_array().unwrap();
     assert!(frames.len() >= 25);
     for frame in frames {
@@ -99,7 +100,8 @@ fn the_order_of_the_frames_does_not_matter() {
             engine.execute(&spec, task, &first);
         }
         assert!(engine.failures().is_empty(), "{:?}", engine.failures());
-        hashes.push(engine.done.iter().flat_map(|d| d.result.as_ref().unwrap().products.iter().map(|p| p.hash.clone())).collect::<Vec<_>>());
+        hashes
+            .push(engine.done.iter().flat_map(|d| d.result.as_ref().unwrap().products.iter().map(|p| p.hash.clone())).collect::<Vec<_>>());
     }
     assert_eq!(hashes[0], hashes[1]);
     assert_eq!(hashes[0].len(), 3);
@@ -138,7 +140,8 @@ fn missing_pixels_stay_missing_and_dead_ones_are_flagged() {
         for at in holes {
             assert!(reduced.data[at].is_nan() && reduced.quality[at] & bits::MISSING != 0);
         }
-        let dead: Vec<_> = reduced.quality.indexed_iter().filter(|(_, q)| **q & bits::DEAD != 0 && **q & bits::OUTSIDE == 0).map(|(at, _)| at).collect();
+        let dead: Vec<_> =
+            reduced.quality.indexed_iter().filter(|(_, q)| **q & bits::DEAD != 0 && **q & bits::OUTSIDE == 0).map(|(at, _)| at).collect();
         assert!(!dead.is_empty());
         assert!(dead.iter().all(|at| reduced.data[*at].is_nan() == is_nan));
         assert!(reduced.data.iter().all(|v| !(v.abs() > 1e5)));
@@ -188,7 +191,13 @@ fn unknown_parameters_are_refused() {
     let spec = Cafos.description();
     for recipe in Cafos.recipes() {
         let description = recipe.description();
-        assert!(description.schema["properties"].as_object().unwrap().values().all(|p| p.get("description").is_some() || p.get("$ref").is_some()));
+        assert!(
+            description.schema["properties"]
+                .as_object()
+                .unwrap()
+                .values()
+                .all(|p| p.get("description").is_some() || p.get("$ref").is_some())
+        );
         assert_eq!(description.schema["additionalProperties"], false, "{}", description.name);
         assert!(spec.recipe(&description.name).is_some());
     }

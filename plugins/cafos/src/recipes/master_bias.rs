@@ -273,13 +273,7 @@ impl FrameRows for BiasRows<'_> {
 }
 
 /// Combines the kept frames, brought to their mean level, by bands of rows.
-fn combine(
-    frames: &[RawFrame],
-    kept: &[usize],
-    survey: &Survey,
-    read_noise: f64,
-    parameters: &Parameters,
-) -> Result<Image, RecipeError> {
+fn combine(frames: &[RawFrame], kept: &[usize], survey: &Survey, read_noise: f64, parameters: &Parameters) -> Result<Image, RecipeError> {
     let mean_level = survey.mean_level(kept);
     let variance = (read_noise * read_noise) as f32;
     let mut rows: Vec<_> = kept.iter().map(|&i| BiasRows { frame: &frames[i], variance }).collect();

@@ -93,7 +93,8 @@ pub fn simulate(request: &SimulationRequest, host: &dyn Host) -> Result<Simulati
 }
 
 fn make(directory: &Path) -> Result<(), RecipeError> {
-    fs::create_dir_all(directory).map_err(|e| RecipeError::new(format!("cannot create {}: {e}", directory.display()), "choose another directory"))
+    fs::create_dir_all(directory)
+        .map_err(|e| RecipeError::new(format!("cannot create {}: {e}", directory.display()), "choose another directory"))
 }
 
 fn write_truth(directory: &Path, name: &str, data: &Array2<f32>) -> Result<(), RecipeError> {
@@ -140,7 +141,8 @@ impl<'a> Night<'a> {
             let flat = &continuum * &self.detector.pixel;
             self.write(&Kind::spectroscopic_flat(), hour(18) + 60 * i, Some(flat), TrueFrame::default(), frames)?;
         }
-        let lines: Vec<(f32, f32)> = (0..12).map(|_| (self.rng.random_range(0.0..n as f32), self.rng.random_range(500.0..8000.0))).collect();
+        let lines: Vec<(f32, f32)> =
+            (0..12).map(|_| (self.rng.random_range(0.0..n as f32), self.rng.random_range(500.0..8000.0))).collect();
         let arc = Array2::from_shape_fn((n, n), |(y, _)| {
             lines.iter().map(|(c, height)| height * (-0.5 * ((y as f32 - c) / 1.5).powi(2)).exp()).sum::<f32>()
         });
@@ -167,7 +169,13 @@ impl<'a> Night<'a> {
         let n = self.detector.size as f64;
         let count = (n * n / 2200.0) as usize;
         let field: Vec<[f64; 3]> = (0..count)
-            .map(|_| [self.rng.random_range(-20.0..n + 20.0), self.rng.random_range(-20.0..n + 20.0), 10_f64.powf(self.rng.random_range(3.6..5.2))])
+            .map(|_| {
+                [
+                    self.rng.random_range(-20.0..n + 20.0),
+                    self.rng.random_range(-20.0..n + 20.0),
+                    10_f64.powf(self.rng.random_range(3.6..5.2)),
+                ]
+            })
             .collect();
         for i in 0..SCIENCE_FRAMES {
             let (dx, dy) = (self.rng.random_range(-8.0..8.0), self.rng.random_range(-8.0..8.0));
@@ -176,7 +184,13 @@ impl<'a> Night<'a> {
             let mut scene = Array2::from_elem((self.detector.size, self.detector.size), sky as f32);
             stars.iter().for_each(|s| add_star(&mut scene, *s));
             let cosmic_rays = (0..(n * n / 3000.0) as usize)
-                .map(|_| [self.rng.random_range(0..self.detector.size) as f64, self.rng.random_range(0..self.detector.size) as f64, self.rng.random_range(400.0..9000.0)])
+                .map(|_| {
+                    [
+                        self.rng.random_range(0..self.detector.size) as f64,
+                        self.rng.random_range(0..self.detector.size) as f64,
+                        self.rng.random_range(400.0..9000.0),
+                    ]
+                })
                 .collect();
             let truth = TrueFrame { sky, stars, cosmic_rays, ..TrueFrame::default() };
             let mut kind = Kind::image();
@@ -187,7 +201,14 @@ impl<'a> Night<'a> {
         Ok(())
     }
 
-    fn write(&mut self, kind: &Kind, seconds: u32, signal: Option<Array2<f32>>, truth: TrueFrame, frames: &mut Vec<TrueFrame>) -> Result<(), RecipeError> {
+    fn write(
+        &mut self,
+        kind: &Kind,
+        seconds: u32,
+        signal: Option<Array2<f32>>,
+        truth: TrueFrame,
+        frames: &mut Vec<TrueFrame>,
+    ) -> Result<(), RecipeError> {
         let when = When { mjd: self.mjd, seconds };
         let mut raw = self.detector.expose(&self.bias, signal.as_ref(), self.rng);
         for [x, y, height] in &truth.cosmic_rays {
