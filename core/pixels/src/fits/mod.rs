@@ -48,7 +48,7 @@ pub use table::{Cells, Column, ColumnData, Table};
 pub use table_read::read_table;
 pub use verify::{HduVerdict, Verdict, verify};
 pub use walk::{HduInfo, hdus, hdus_within, primary_header};
-pub use write::{HduToWrite, PixelType, Pixels, ProducerError, ProductWriter, Written, write_product};
+pub use write::{HduToWrite, PixelType, Pixels, PlannedImage, ProducerError, ProductWriter, Written, write_product};
 
 #[cfg(test)]
 mod tests;

@@ -184,11 +184,10 @@ impl LegacyMatrix {
             if m[k][k] == 0.0 {
                 return 0.0;
             }
-            for i in k + 1..n {
-                let factor = m[i][k] / m[k][k];
-                for j in k..n {
-                    m[i][j] -= factor * m[k][j];
-                }
+            let (above, below) = m.split_at_mut(k + 1);
+            for row in below {
+                let factor = row[k] / above[k][k];
+                row.iter_mut().zip(&above[k]).for_each(|(value, pivot)| *value -= factor * pivot);
             }
         }
         determinant

@@ -122,6 +122,14 @@ impl Source {
         }
     }
 
+    /// Bytes there are.
+    pub(super) fn length(&self) -> Result<u64, FitsError> {
+        match &self.place {
+            Place::File(file) => file.metadata().map(|m| m.len()).map_err(|e| io_error(&self.path, "ask for the length", e)),
+            Place::Memory(bytes) => Ok(bytes.len() as u64),
+        }
+    }
+
     /// Reads a region whose size has been checked against the file.
     pub(super) fn read_vec(&self, offset: u64, length: u64) -> Result<Vec<u8>, FitsError> {
         let mut buffer = vec![0; length as usize];

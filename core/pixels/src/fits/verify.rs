@@ -46,6 +46,7 @@ impl HduVerdict {
 /// As [`super::hdus`].
 pub fn verify(path: impl AsRef<Path>) -> Result<Vec<HduVerdict>, FitsError> {
     let (source, hdus) = Source::open(path.as_ref(), &Limits::default())?;
+    let length = source.length()?;
     let sum = |from: u64, to: u64| -> Result<Sum, FitsError> {
         let mut sum = Sum::default();
         let mut buffer = vec![0u8; (1 << 18).min((to - from) as usize)];
@@ -60,10 +61,9 @@ pub fn verify(path: impl AsRef<Path>) -> Result<Vec<HduVerdict>, FitsError> {
     };
     hdus.iter()
         .map(|hdu| {
-            // A file may end before the padding of its last block, which is zeros or blanks: without it there is no verdict
-            // but "wrong", except for zeros, which do not count.
-            let end = if hdu.issues.is_empty() { hdu.end() } else { hdu.data_offset + hdu.data_bytes };
-            let of_data = sum(hdu.data_offset, end.max(hdu.data_offset))?.value();
+            // A file may end before the padding of its last block; zeros that are missing do not change the sum.
+            let end = hdu.end().min(length);
+            let of_data = sum(hdu.data_offset.min(end), end)?.value();
             let whole = sum(hdu.header_offset, hdu.data_offset)?.plus(of_data);
             let datasum = match hdu.header.get("DATASUM") {
                 None | Some(Value::Undefined) => Verdict::Absent,

@@ -196,6 +196,9 @@ fn image_structure(kind: PixelType, shape: &[usize]) -> Structure {
     Structure::Image { bitpix, axes: shape.iter().rev().copied().collect(), unsigned: kind == PixelType::U16 }
 }
 
+/// An image that will be written: its header, and its type and shape (slowest axis first), or `None` for no data.
+pub type PlannedImage<'a> = (&'a Header, Option<(PixelType, &'a [usize])>);
+
 /// One HDU in a file that is being written.
 struct Unit {
     header: HeaderBytes,
@@ -216,11 +219,11 @@ pub struct ProductWriter {
 }
 
 impl ProductWriter {
-    /// Starts a product of images: a header each, with type and shape (slowest axis first), or `None` for no data.
+    /// Starts a product of images.
     ///
     /// # Errors
     /// If the directory cannot be written to.
-    pub fn create(path: impl AsRef<Path>, images: &[(&Header, Option<(PixelType, &[usize])>)]) -> Result<Self, FitsError> {
+    pub fn create(path: impl AsRef<Path>, images: &[PlannedImage<'_>]) -> Result<Self, FitsError> {
         let plans = images.iter().map(|(header, image)| match image {
             Some((kind, shape)) => (*header, image_structure(*kind, shape), Some(*kind)),
             None => (*header, Structure::Image { bitpix: 8, axes: Vec::new(), unsigned: false }, None),
