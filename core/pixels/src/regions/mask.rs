@@ -5,7 +5,8 @@ use ndarray::Array2;
 use super::{CoordinateSystem, Length, LengthUnit, Position, Region, RegionError, RegionFile, Shape};
 
 impl Region {
-    /// Whether a place (column and row from 1) is within the shape. Lengths are taken as pixels; the sign of the region does not matter.
+    /// Whether a place (column and row from 1) is within the shape. Lengths are taken as pixels; the sign of the region does not
+    /// matter.
     pub fn contains(&self, x: f64, y: f64) -> bool {
         // Offsets from the centre, turned into the axes of the shape.
         let turned = |centre: &Position, angle: f64| {
@@ -84,7 +85,8 @@ impl Region {
 }
 
 impl RegionFile {
-    /// True for pixels whose centre is in an included region (in any place, when there are only excluded ones) and in no excluded one. `shape` is (rows, columns).
+    /// True for pixels whose centre is in an included region (in any place, when there are only excluded ones) and in no excluded
+    /// one. `shape` is (rows, columns).
     ///
     /// # Errors
     /// [`RegionError::NotImage`] for a region that is not in image coordinates, or has a length that is not in pixels.

@@ -1,9 +1,9 @@
 //! Regions in the text format of SAOImage DS9.
 //!
-//! Read and written: circle, ellipse, box, polygon, annulus, point, line; coordinate systems image, physical, fk5 (also `j2000`), icrs and galactic, kept as
-//! written; include and exclude signs; properties; comments; several commands on a line, separated by semicolons. Pixel coordinates are FITS's: the centre of the first pixel is
-//! (1, 1). Masks are made from regions in image coordinates; a pixel is inside when its centre is. After the format description in the DS9
-//! reference manual ("Regions").
+//! Read and written: circle, ellipse, box, polygon, annulus, point, line; coordinate systems image, physical, fk5 (also `j2000`),
+//! icrs and galactic, kept as written; include and exclude signs; properties; comments; several commands on a line, separated by
+//! semicolons. Pixel coordinates are FITS's: the centre of the first pixel is (1, 1). Masks are made from regions in image
+//! coordinates; a pixel is inside when its centre is. After the format description in the DS9 reference manual ("Regions").
 
 mod mask;
 mod read;

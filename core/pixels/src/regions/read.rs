@@ -163,7 +163,7 @@ fn read_shape(name: &str, numbers: &[&str], system: CoordinateSystem) -> Result<
             Shape::Line { from: position(0)?, to: position(2)? }
         }
         _ => {
-            if numbers.len() < 6 || numbers.len() % 2 != 0 {
+            if numbers.len() < 6 || !numbers.len().is_multiple_of(2) {
                 let given = numbers.len();
                 return Err(format!("polygon needs pairs of coordinates for at least three corners, {given} numbers are given"));
             }

@@ -53,7 +53,8 @@ impl Kernel {
         weights.map(|w| w / sum)
     }
 
-    /// Variance of the sum over many output pixels, divided by the sum of their variances, for a grid of about the same scale and all sub-pixel shifts.
+    /// Variance of the sum over many output pixels, divided by the sum of their variances, for a grid of about the same scale and
+    /// all sub-pixel shifts.
     pub fn covariance_factor(self) -> f64 {
         let squares: f64 =
             (0..STEPS).map(|i| self.phase((i as f64 + 0.5) / STEPS as f64).iter().map(|w| w * w).sum::<f64>()).sum::<f64>() / STEPS as f64;

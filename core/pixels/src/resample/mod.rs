@@ -1,11 +1,12 @@
 //! Images on another pixel grid: shifts, rotations, tangential projections, or any mapping.
 //!
-//! An output pixel is a weighted mean of the input pixels around the place it maps to. Bad input pixels are left out and the weights of the others
-//! renormalised; with less than half of the weight left the pixel is missing. Values may be multiplied by the area of the output pixel
-//! in input pixels (the Jacobian), which keeps fluxes; without, surface brightnesses are kept.
+//! An output pixel is a weighted mean of the input pixels around the place it maps to. Bad input pixels are left out and the
+//! weights of the others renormalised; with less than half of the weight left the pixel is missing. Values may be multiplied by the
+//! area of the output pixel in input pixels (the Jacobian), which keeps fluxes; without, surface brightnesses are kept.
 //!
-//! Variances are propagated, covariances are not: neighbouring output pixels share input pixels, so the noise of a sum over many pixels is larger than the
-//! variance plane says, by [`Kernel::covariance_factor`] (bilinear 2.25, bicubic 1.51, Lanczos-3 1.25 in variance for random sub-pixel shifts; measured in the tests).
+//! Variances are propagated, covariances are not: neighbouring output pixels share input pixels, so the noise of a sum over many
+//! pixels is larger than the variance plane says, by [`Kernel::covariance_factor`] (bilinear 2.25, bicubic 1.51, Lanczos-3 1.25 in
+//! variance for random sub-pixel shifts; measured in the tests).
 
 mod kernel;
 mod tan;
@@ -38,9 +39,9 @@ impl Default for ResampleOptions {
     }
 }
 
-/// Resamples to `shape` (rows, columns). `map` gives for an output place (column, row from 0, pixel centres at whole numbers) the input place. Quality bits of
-/// input pixels used with a weight above 0.1 are joined; where pixels were left out the result is marked [`quality::QUESTIONABLE`]; NaN and [`quality::MISSING`] (with the
-/// bits of the pixels left out) where nothing can be said.
+/// Resamples to `shape` (rows, columns). `map` gives for an output place (column, row from 0, pixel centres at whole numbers) the
+/// input place. Quality bits of input pixels used with a weight above 0.1 are joined; where pixels were left out the result is
+/// marked [`quality::QUESTIONABLE`]; NaN and [`quality::MISSING`] (with the bits of the pixels left out) where nothing can be said.
 pub fn resample(image: &Image, shape: (usize, usize), map: impl Fn(f64, f64) -> (f64, f64) + Sync, options: &ResampleOptions) -> Image {
     let mut out = Image { data: Array2::zeros(shape), variance: Array2::zeros(shape), quality: Array2::zeros(shape) };
     if shape.0 == 0 || shape.1 == 0 {

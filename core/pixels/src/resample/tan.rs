@@ -29,7 +29,8 @@ impl TanGrid {
         (longitude.rem_euclid(360.0), latitude)
     }
 
-    /// Column and row (from 0) of a place on the sky in degrees; NaN for the half of the sky that does not project, or a singular matrix.
+    /// Column and row (from 0) of a place on the sky in degrees; NaN for the half of the sky that does not project, or a singular
+    /// matrix.
     pub fn to_pixel(&self, longitude: f64, latitude: f64) -> (f64, f64) {
         let (sin0, cos0) = self.crval.1.to_radians().sin_cos();
         let (sin, cos) = latitude.to_radians().sin_cos();
