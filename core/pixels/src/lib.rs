@@ -1,15 +1,21 @@
 //! Everything with pixels and no instrument.
 #![deny(missing_docs)]
 
+pub mod badpixel;
 pub mod combine;
 pub mod cosmic;
 pub mod detector;
 pub mod filter;
 pub mod fit;
 pub mod fits;
+pub mod fringe;
+pub mod illumination;
 pub mod image;
 mod network;
 pub mod order_statistics;
+pub mod regions;
+pub mod resample;
+pub mod sources;
 pub mod statistics;
 
 pub use image::{Image, quality};
