@@ -1,8 +1,9 @@
 //! Fringes: a pattern from many sky frames, and how much of it is in a frame.
 //!
-//! Night-sky lines interfere in the thin detector. The pattern is fixed, its strength follows the lines and not the continuum, so it is taken from dithered
-//! sky frames, objects masked: each frame minus its sky level, divided by it, combined by the median, minus what is smooth. Its amount in a frame is the
-//! coefficient of a linear least-squares fit of constant (and gradient) plus pattern to the object-free pixels.
+//! Night-sky lines interfere in the thin detector. The pattern is fixed, its strength follows the lines and not the continuum, so
+//! it is taken from dithered sky frames, objects masked: each frame minus its sky level, divided by it, combined by the median,
+//! minus what is smooth. Its amount in a frame is the coefficient of a linear least-squares fit of constant (and gradient) plus
+//! pattern to the object-free pixels.
 
 use std::ops::Range;
 
@@ -51,9 +52,10 @@ pub fn sky_level(image: &Image, usable: Option<ArrayView2<bool>>) -> f64 {
     median(&values)
 }
 
-/// The pattern from sky frames whose objects are marked by quality bits (see [`MaskedRows`]) and whose sky levels are `levels`. The combined
-/// `(frame - level) / level`, minus its own smooth part (normalised Gaussian of `smooth_sigma` pixels, longer than the fringes; 0: none). Unit: fraction of the
-/// sky. `options` gives method and memory; its scales and offsets are replaced. The error of the smooth part is neglected.
+/// The pattern from sky frames whose objects are marked by quality bits (see [`MaskedRows`]) and whose sky levels are `levels`. The
+/// combined `(frame - level) / level`, minus its own smooth part (normalised Gaussian of `smooth_sigma` pixels, longer than the
+/// fringes; 0: none). Unit: fraction of the sky. `options` gives method and memory; its scales and offsets are replaced. The error
+/// of the smooth part is neglected.
 ///
 /// # Errors
 /// [`CombineError`]; among them a level that is 0 or not finite.
@@ -105,9 +107,10 @@ pub struct FringeScale {
     pub pixels: usize,
 }
 
-/// Fits constant (and gradient) plus `scale * pattern` to the pixels of `image` that are true in `usable` (no objects) and good in both. Weights are the inverse variances
-/// of the frame. The noise of the pattern would make the scale too small; its expected part, from the pattern's variance, is taken out of the
-/// normal equations (errors in variables; Fuller 1987, *Measurement Error Models*, 1.2).
+/// Fits constant (and gradient) plus `scale * pattern` to the pixels of `image` that are true in `usable` (no objects) and good in
+/// both. Weights are the inverse variances of the frame. The noise of the pattern would make the scale too small; its expected
+/// part, from the pattern's variance, is taken out of the normal equations (errors in variables; Fuller 1987, *Measurement Error
+/// Models*, 1.2).
 ///
 /// *Accuracy*: pulls have standard deviation 1; unbiased also for a pattern with a signal-to-noise ratio of 1 per pixel (test).
 ///
@@ -189,8 +192,8 @@ struct Point {
     noise: f32,
 }
 
-/// Subtracts `scale * pattern`; variances add: `scale^2 var(pattern) + error^2 pattern^2`. Where the pattern is not known nothing is subtracted and the pixel is
-/// marked [`quality::QUESTIONABLE`].
+/// Subtracts `scale * pattern`; variances add: `scale^2 var(pattern) + error^2 pattern^2`. Where the pattern is not known nothing
+/// is subtracted and the pixel is marked [`quality::QUESTIONABLE`].
 ///
 /// # Panics
 /// If the shapes differ.

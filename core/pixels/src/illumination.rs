@@ -1,7 +1,8 @@
 //! Smooth illumination: a low-order surface through robust block medians.
 //!
-//! A dome flat and the sky light a detector differently, but the difference is smooth: the ratio of a sky flat to the dome flat is modelled by a
-//! polynomial of both coordinates. Block medians make stars and bad pixels harmless and the fit cheap; each block weighs by the error of its median.
+//! A dome flat and the sky light a detector differently, but the difference is smooth: the ratio of a sky flat to the dome flat is
+//! modelled by a polynomial of both coordinates. Block medians make stars and bad pixels harmless and the fit cheap; each block
+//! weighs by the error of its median.
 
 use ndarray::{Array2, ArrayView2, Zip, s};
 
@@ -26,8 +27,8 @@ pub struct BlockMedian {
     pub count: usize,
 }
 
-/// Medians of blocks of about `block` pixels side. Pixels that are NaN, marked (other than [`quality::QUESTIONABLE`]) or false in `field` are left out; a block
-/// needs a quarter of its pixels.
+/// Medians of blocks of about `block` pixels side. Pixels that are NaN, marked (other than [`quality::QUESTIONABLE`]) or false in
+/// `field` are left out; a block needs a quarter of its pixels.
 ///
 /// # Panics
 /// If the block is 0 or the shapes differ.
@@ -88,8 +89,8 @@ pub struct Illumination {
     pub mean: f64,
 }
 
-/// Models the smooth part of `ratio` (a sky flat divided by the dome flat, [`Image::divide`]) where `field` is true. The model is evaluated everywhere; outside
-/// the field it is marked [`quality::OUTSIDE`].
+/// Models the smooth part of `ratio` (a sky flat divided by the dome flat, [`Image::divide`]) where `field` is true. The model is
+/// evaluated everywhere; outside the field it is marked [`quality::OUTSIDE`].
 ///
 /// *Accuracy*: an injected cubic illumination of 6 % is recovered within its errors (test).
 ///
@@ -130,7 +131,8 @@ pub fn fit_illumination(ratio: &Image, field: Option<ArrayView2<bool>>, options:
     Ok(Illumination { image: Image { data, variance, quality }, fit, mean })
 }
 
-/// Variance of the fitted surface over `mean^2`. A quadratic form of the terms, which is worked out on every 16th pixel and interpolated: it is as smooth as the surface.
+/// Variance of the fitted surface over `mean^2`. A quadratic form of the terms, which is worked out on every 16th pixel and
+/// interpolated: it is as smooth as the surface.
 fn variance_image(fit: &SurfaceFit, shape: (usize, usize), mean: f64) -> Array2<f32> {
     const STEP: usize = 16;
     let nodes = |n: usize| n.saturating_sub(1) / STEP + 2;

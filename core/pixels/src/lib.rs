@@ -13,6 +13,8 @@ pub mod illumination;
 pub mod image;
 mod network;
 pub mod order_statistics;
+pub mod regions;
+pub mod resample;
 pub mod sources;
 pub mod statistics;
 

@@ -100,15 +100,15 @@ pub fn trimmed_mean_variance_factor(n: usize, low: usize, high: usize) -> f64 {
 }
 
 /// Variance of the mean of Gaussian samples within `low` sigma below and `high` sigma above their median, divided by
-/// `sigma^2 / (number kept)`. Above 1 (1.027 at 3 sigma): the samples cut off carried information, and the edges of the cut move with the
-/// median. From the influence function of the cut mean (Hampel et al. 1986, *Robust Statistics*), for many samples.
+/// `sigma^2 / (number kept)`. Above 1 (1.027 at 3 sigma): the samples cut off carried information, and the edges of the cut move
+/// with the median. From the influence function of the cut mean (Hampel et al. 1986, *Robust Statistics*), for many samples.
 pub fn clipped_mean_variance_factor(low: f64, high: f64) -> f64 {
     let density = |x: f64| if x.is_finite() { (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt() } else { 0.0 };
     let edge = |x: f64| if x.is_finite() { x * density(x) } else { 0.0 };
     let (peak, upper, lower) = (density(0.0), density(high), density(low));
     let (above, below) = (normal_cdf(high) - 0.5, normal_cdf(low) - 0.5);
     let kept = above + below;
-    if !(kept > 0.0) {
+    if kept.is_nan() || kept <= 0.0 {
         return f64::NAN;
     }
     let mean = (lower - upper) / kept;

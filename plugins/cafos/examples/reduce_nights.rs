@@ -24,8 +24,18 @@ fn main() {
         for done in &engine.done[before..] {
             match &done.result {
                 Ok(outcome) => {
-                    let numbers: Vec<String> =
-                        outcome.quality.iter().map(|q| format!("{} {:.4}{}", q.name, q.value.unwrap_or(f64::NAN), q.error.map_or(String::new(), |e| format!("+-{e:.4}")))).collect();
+                    let numbers: Vec<String> = outcome
+                        .quality
+                        .iter()
+                        .map(|q| {
+                            format!(
+                                "{} {:.4}{}",
+                                q.name,
+                                q.value.unwrap_or(f64::NAN),
+                                q.error.map_or(String::new(), |e| format!("+-{e:.4}"))
+                            )
+                        })
+                        .collect();
                     println!("  {} L{} {:?}: {}", done.task.outputs[0].name, done.task.level, outcome.grade(), numbers.join(", "));
                     outcome.rejected.iter().for_each(|r| println!("     rejected {}: {}", r.name, r.why));
                     outcome.notes.iter().for_each(|n| println!("     note {n}"));

@@ -30,8 +30,9 @@ pub fn load(task: &Task, role: &str, shape: (usize, usize), frame: Section) -> R
 
 /// As [`load`], for a calibration that the recipe cannot do without.
 pub fn require(task: &Task, role: &str, shape: (usize, usize), frame: Section) -> Result<Calibration, RecipeError> {
-    load(task, role, shape, frame)?
-        .ok_or_else(|| RecipeError::new(format!("no {role} among the inputs"), format!("make one first, or see `ifured why` for the {role}")))
+    load(task, role, shape, frame)?.ok_or_else(|| {
+        RecipeError::new(format!("no {role} among the inputs"), format!("make one first, or see `ifured why` for the {role}"))
+    })
 }
 
 fn adapt(input: &TaskInput, shape: (usize, usize), frame: Section) -> Result<Calibration, RecipeError> {

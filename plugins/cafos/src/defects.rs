@@ -23,9 +23,8 @@ pub struct HotLimits {
 pub fn flag_hot(image: &mut Image, limits: &HotLimits) {
     let (rows, columns) = image.shape();
     let every = |n: usize| n.div_ceil(PROFILE_SAMPLE).max(1);
-    let column_profile: Vec<f32> = (0..columns)
-        .map(|x| median(&(0..rows).step_by(every(rows)).map(|y| image.data[[y, x]]).collect::<Vec<_>>()) as f32)
-        .collect();
+    let column_profile: Vec<f32> =
+        (0..columns).map(|x| median(&(0..rows).step_by(every(rows)).map(|y| image.data[[y, x]]).collect::<Vec<_>>()) as f32).collect();
     let level = median(&column_profile) as f32;
     let row_profile: Vec<f32> = (0..rows)
         .map(|y| median(&(0..columns).step_by(every(columns)).map(|x| image.data[[y, x]] - column_profile[x]).collect::<Vec<_>>()) as f32)

@@ -76,7 +76,14 @@ fn frame_types() -> Vec<FrameType> {
             vec![flat(), grism(Test::NotEqual)],
             usable(),
         ),
-        frame_type("arc", "Arc lamp", Role::Calibration, signatures::science(), vec![image_type(&["arc"]), grism(Test::NotEqual)], usable()),
+        frame_type(
+            "arc",
+            "Arc lamp",
+            Role::Calibration,
+            signatures::science(),
+            vec![image_type(&["arc"]), grism(Test::NotEqual)],
+            usable(),
+        ),
         frame_type(
             "science-imaging",
             "Image",
@@ -106,7 +113,18 @@ fn frame_types() -> Vec<FrameType> {
 
 /// Columns of lists.
 const COLUMNS: &[&str] = &[
-    "OBJECT", "IMAGETYP", "EXPTIME", "INSFLID", "INSFLNAM", "INSGRID", "AIRMASS", "NAXIS1", "NAXIS2", "QUANT500", "ROBUSTSTD", "QUANT975",
+    "OBJECT",
+    "IMAGETYP",
+    "EXPTIME",
+    "INSFLID",
+    "INSFLNAM",
+    "INSGRID",
+    "AIRMASS",
+    "NAXIS1",
+    "NAXIS2",
+    "QUANT500",
+    "ROBUSTSTD",
+    "QUANT975",
 ];
 
 /// The description without the recipes.

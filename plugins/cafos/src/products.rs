@@ -77,7 +77,8 @@ pub fn write_mask(task: &Task, outcome: &mut Outcome, tag: &str, mut header: Hea
 }
 
 fn record(outcome: &mut Outcome, output: &TaskOutput, written: Written) {
-    let product = WrittenProduct { tag: Tag::new(output.tag.as_str()), name: output.name.clone(), hash: written.hash, bytes: written.bytes };
+    let product =
+        WrittenProduct { tag: Tag::new(output.tag.as_str()), name: output.name.clone(), hash: written.hash, bytes: written.bytes };
     outcome.products.push(product);
 }
 

@@ -9,12 +9,8 @@ use crate::moments::clipped_moments;
 const RADIUS: isize = 5;
 /// Side of the bins in which the most frequent shift is sought.
 const SHIFT_BIN: f64 = 3.0;
-const UNUSABLE: u32 = quality::MISSING
-    | quality::OUTSIDE
-    | quality::DEAD
-    | quality::HOT
-    | quality::SATURATED_CONVERTER
-    | quality::SATURATED_WELL;
+const UNUSABLE: u32 =
+    quality::MISSING | quality::OUTSIDE | quality::DEAD | quality::HOT | quality::SATURATED_CONVERTER | quality::SATURATED_WELL;
 
 /// A star: position in pixels from 0 and flux in the unit of the image.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,7 +47,9 @@ pub fn find_stars(image: &Image, sigma: f64, most: usize) -> Vec<Star> {
             if !(v > limit) || image.quality[[y, x]] & UNUSABLE != 0 {
                 continue;
             }
-            let peak = (y - 1..y + 2).all(|b| (x - 1..x + 2).all(|a| (b, a) == (y, x) || image.data[[b, a]] < v || (image.data[[b, a]] == v && (b, a) > (y, x))));
+            let peak = (y - 1..y + 2).all(|b| {
+                (x - 1..x + 2).all(|a| (b, a) == (y, x) || image.data[[b, a]] < v || (image.data[[b, a]] == v && (b, a) > (y, x)))
+            });
             if !peak || !(box_mean(y, x) > limit) {
                 continue;
             }
@@ -188,8 +186,7 @@ fn refine(pairs: &[(Star, Star)], old: Alignment) -> Alignment {
 pub fn sky(image: &Image) -> (f64, f64) {
     let usable = |q: u32| q & UNUSABLE == 0;
     let stride = image.data.len().div_ceil(200_000).max(1);
-    let values: Vec<f32> =
-        image.data.iter().zip(&image.quality).step_by(stride).filter(|(_, q)| usable(**q)).map(|(v, _)| *v).collect();
+    let values: Vec<f32> = image.data.iter().zip(&image.quality).step_by(stride).filter(|(_, q)| usable(**q)).map(|(v, _)| *v).collect();
     let found = clipped_moments(&values, 3.0);
     (found.mean, found.sigma)
 }

@@ -51,9 +51,8 @@ impl Surface {
     /// The surface in every pixel, from every eighth by bilinear interpolation.
     pub fn image(&self, shape: (usize, usize)) -> Array2<f32> {
         const STEP: usize = 8;
-        let coarse = Array2::from_shape_fn((shape.0 / STEP + 2, shape.1 / STEP + 2), |(j, i)| {
-            self.at((i * STEP) as f64, (j * STEP) as f64) as f32
-        });
+        let coarse =
+            Array2::from_shape_fn((shape.0 / STEP + 2, shape.1 / STEP + 2), |(j, i)| self.at((i * STEP) as f64, (j * STEP) as f64) as f32);
         Array2::from_shape_fn(shape, |(y, x)| {
             let (j, i) = (y / STEP, x / STEP);
             let (fy, fx) = ((y % STEP) as f32 / STEP as f32, (x % STEP) as f32 / STEP as f32);

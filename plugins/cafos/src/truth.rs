@@ -1,6 +1,249 @@
-//! stub
+//! Products against the truth that the simulator wrote.
+//!
+//! Each comparison has a tolerance from the noise. A pull is (product - truth) / error; its robust standard deviation is 1 where the variance
+//! of the product is honest.
+
 use std::path::Path;
+
 use ifured_core::RecipeError;
 use ifured_core::recipe::{ProductPath, TruthRow};
-/// stub
-pub fn compare(_: &Path, _: &[ProductPath]) -> Result<Vec<TruthRow>, RecipeError> { Ok(vec![]) }
+use ifured_pixels::fits::{HduSelect, ImageReader, read_image};
+use ifured_pixels::statistics::{median, robust_sigma};
+use ifured_pixels::{Image, quality};
+use ndarray::Array2;
+
+use crate::noise::{READ_NOISE, measured};
+use crate::raw::fits_error;
+use crate::simulate::{TrueFrame, Truth, add_star};
+use crate::tags;
+
+/// How far the standard deviation of the pulls may be from 1.
+const PULL_TOLERANCE: f64 = 0.05;
+/// Radius of the apertures for star fluxes, in pixels.
+const APERTURE: f64 = 6.0;
+
+/// Compares products with the truth in a directory.
+pub fn compare(truth: &Path, products: &[ProductPath]) -> Result<Vec<TruthRow>, RecipeError> {
+    let known = Known::read(truth)?;
+    let mut rows = Vec::new();
+    for product in products {
+        let mut add = |what: &str, found: f64, truth: f64, tolerance: f64, unit: &str| {
+            let (product, what, unit) = (product.name.clone(), what.to_owned(), unit.to_owned());
+            rows.push(TruthRow { product, what, found, truth, tolerance, unit });
+        };
+        match product.tag.as_str() {
+            tags::MASTER_BIAS => known.bias(product, &mut add)?,
+            tags::MASTER_FLAT_IMAGING => known.flat(product, &mut add)?,
+            tags::FLAT_IMAGING_MASK => known.mask(product, &mut add)?,
+            tags::MASTER_FLAT_SPECTROSCOPY => known.spectroscopic_flat(product, &mut add)?,
+            tags::REDUCED_IMAGING => known.image(product, &mut add)?,
+            tags::COADD => known.coadd(product, &mut add)?,
+            _ => {}
+        }
+    }
+    Ok(rows)
+}
+
+type Add<'a> = &'a mut dyn FnMut(&str, f64, f64, f64, &str);
+
+struct Known<'a> {
+    directory: &'a Path,
+    truth: Truth,
+    useful: Array2<f32>,
+    defects: Array2<f32>,
+}
+
+impl<'a> Known<'a> {
+    fn read(directory: &'a Path) -> Result<Self, RecipeError> {
+        let path = directory.join("truth.json");
+        let advice = "give the truth directory that `ifured simulate` made";
+        let text = std::fs::read_to_string(&path).map_err(|e| RecipeError::new(format!("cannot read {}: {e}", path.display()), advice))?;
+        let truth = serde_json::from_str(&text).map_err(|e| RecipeError::new(format!("{}: {e}", path.display()), advice))?;
+        let plane = |name: &str| plane(&directory.join(name));
+        Ok(Known { directory, truth, useful: plane("useful.fits")?, defects: plane("defects.fits")? })
+    }
+
+    fn product(&self, product: &ProductPath) -> Result<(ifured_core::Header, Image), RecipeError> {
+        let (header, image) = read_image(&product.path).map_err(fits_error)?;
+        if image.shape() != self.useful.dim() && product.tag.as_str() != tags::COADD {
+            let what = format!("{} has {:?} pixels, the truth {:?}", product.name, image.shape(), self.useful.dim());
+            return Err(RecipeError::new(what, "compare products of the simulated frames"));
+        }
+        Ok((header, image))
+    }
+
+    /// The raw frame whose name is in that of the product.
+    fn frame(&self, product: &ProductPath) -> Result<&TrueFrame, RecipeError> {
+        let of_product = |f: &&TrueFrame| {
+            let stem = f.file.trim_end_matches(".fits");
+            product.name.contains(stem) && product.name.split('/').any(|part| part == f.night)
+        };
+        self.truth
+            .frames
+            .iter()
+            .find(of_product)
+            .ok_or_else(|| RecipeError::new(format!("{} comes from no simulated frame", product.name), "leave it out of the comparison"))
+    }
+
+    fn bias(&self, product: &ProductPath, add: Add) -> Result<(), RecipeError> {
+        let frame = self.frame(product)?;
+        let (header, image) = self.product(product)?;
+        let truth = plane(&self.directory.join(format!("bias_{}.fits", frame.night)))?;
+        let good: Vec<usize> = (0..truth.len()).filter(|&p| at(&self.defects, p) == 0.0).collect();
+        let errors: Vec<f32> = good.iter().map(|&p| at(&image.data, p) - at(&truth, p)).collect();
+        let frames = header.real("IFURED FRAMES").unwrap_or(1.0);
+        let noise = self.truth.read_noise / (frames * good.len() as f64).sqrt();
+        let tolerance = 4.0 * (self.truth.drift.powi(2) / frames + 1.6 * noise * noise).sqrt();
+        add("level error", median(&errors), 0.0, tolerance, "adu");
+        let read_noise = (self.truth.read_noise.powi(2) + 1.0 / 12.0).sqrt();
+        add("read noise", measured(&header, READ_NOISE).unwrap_or(f64::NAN), read_noise, 0.01 * read_noise, "adu");
+        let pulls: Vec<f32> = good.iter().zip(&errors).map(|(&p, e)| e / at(&image.variance, p).sqrt()).collect();
+        add("pull", robust_sigma(&pulls), 1.0, PULL_TOLERANCE, "");
+        Ok(())
+    }
+
+    fn flat(&self, product: &ProductPath, add: Add) -> Result<(), RecipeError> {
+        let (header, image) = self.product(product)?;
+        let twilight = header.text("IMAGETYP").is_ok_and(|t| t.eq_ignore_ascii_case("twilight"));
+        let truth = plane(&self.directory.join(if twilight { "response.fits" } else { "dome.fits" }))?;
+        let good = self.good(&image);
+        let ratios: Vec<f32> = good.iter().map(|&p| at(&image.data, p) / at(&truth, p)).collect();
+        let scale = median(&ratios) as f32;
+        add("median ratio", f64::from(scale), 1.0, 0.001, "");
+        let pulls: Vec<f32> = good.iter().map(|&p| (at(&image.data, p) / scale - at(&truth, p)) / at(&image.variance, p).sqrt()).collect();
+        add("pull", robust_sigma(&pulls), 1.0, PULL_TOLERANCE, "");
+        let gain = header.real(crate::noise::GAIN).unwrap_or(f64::NAN);
+        add("gain", gain, self.truth.gain, 0.04 * self.truth.gain, "e-/adu");
+        let dead = (0..truth.len()).filter(|&p| at(&self.defects, p) == 3.0 && at(&self.useful, p) == 1.0);
+        let (mut all, mut flagged) = (0.0, 0.0);
+        for p in dead {
+            all += 1.0;
+            flagged += f64::from(u8::from(at(&image.quality, p) & quality::DEAD != 0));
+        }
+        add("dead pixels flagged", flagged, all, 0.0, "");
+        Ok(())
+    }
+
+    fn mask(&self, product: &ProductPath, add: Add) -> Result<(), RecipeError> {
+        let mask = plane(&product.path)?;
+        let count = |useful: f32| self.useful.iter().zip(&mask).filter(|(u, m)| **u == useful && **m == 1.0).count() as f64;
+        let lit = self.useful.iter().filter(|u| **u == 1.0).count() as f64;
+        let side = self.useful.ncols() as f64;
+        add("fraction of the field kept", count(1.0) / lit, 1.0, 0.015, "");
+        add("pixels beyond the field", count(0.0), 0.0, 4.0 * side, "");
+        let between = mask.iter().filter(|m| **m != 0.0 && **m != 1.0).count() as f64;
+        add("pixels neither 0 nor 1", between, 0.0, 0.0, "");
+        Ok(())
+    }
+
+    fn spectroscopic_flat(&self, product: &ProductPath, add: Add) -> Result<(), RecipeError> {
+        let (_, image) = self.product(product)?;
+        let truth = plane(&self.directory.join("pixel.fits"))?;
+        let good: Vec<usize> = (0..truth.len()).filter(|&p| at(&self.defects, p) == 0.0 && at(&image.quality, p) == 0).collect();
+        let ratios: Vec<f32> = good.iter().map(|&p| at(&image.data, p) / at(&truth, p)).collect();
+        add("median ratio", median(&ratios), 1.0, 0.002, "");
+        let pulls: Vec<f32> = good.iter().map(|&p| (at(&image.data, p) - at(&truth, p)) / at(&image.variance, p).sqrt()).collect();
+        add("pull", robust_sigma(&pulls), 1.0, 2.0 * PULL_TOLERANCE, "");
+        Ok(())
+    }
+
+    fn image(&self, product: &ProductPath, add: Add) -> Result<(), RecipeError> {
+        let frame = self.frame(product)?;
+        let (_, image) = self.product(product)?;
+        let mut scene = Array2::from_elem(image.shape(), frame.sky as f32);
+        frame.stars.iter().for_each(|s| add_star(&mut scene, *s));
+        let good: Vec<usize> = self.good(&image).into_iter().filter(|&p| at(&scene, p) < 1.05 * frame.sky as f32).collect();
+        let errors: Vec<f32> = good.iter().map(|&p| at(&image.data, p) - at(&scene, p)).collect();
+        let tolerance = 4.0 * self.truth.drift + 0.001 * frame.sky;
+        add("sky error", median(&errors), 0.0, tolerance, "adu");
+        let pulls: Vec<f32> = good.iter().zip(&errors).map(|(&p, e)| e / at(&image.variance, p).sqrt()).collect();
+        add("pull", robust_sigma(&pulls), 1.0, PULL_TOLERANCE, "");
+        let inside = |x: f64, y: f64| self.useful.get((y as usize, x as usize)).is_some_and(|u| *u == 1.0);
+        let (mut struck, mut found) = (0.0, 0.0);
+        for [x, y, height] in &frame.cosmic_rays {
+            let place = (*y as usize, *x as usize);
+            let noise = image.variance.get(place).map_or(0.0, |v| f64::from(v.max(0.0).sqrt()));
+            // On a star a ray may be lost in the light.
+            if inside(*x, *y) && scene[place] < 1.3 * frame.sky as f32 && *height > 10.0 * noise && self.defects[place] == 0.0 {
+                struck += 1.0;
+                found += f64::from(u8::from(image.quality[place] & quality::COSMIC_RAY != 0));
+            }
+        }
+        add("fraction of cosmic rays found", found / struck, 1.0, 0.1, "");
+        self.fluxes(&image, &frame.stars, (0.0, 0.0), add);
+        Ok(())
+    }
+
+    fn coadd(&self, product: &ProductPath, add: Add) -> Result<(), RecipeError> {
+        let frame = self.frame(product)?;
+        let (header, image) = self.product(product)?;
+        // The grid may be larger than the first image: its reference pixel has moved with the origin.
+        let first = crate::wcs::Tan::of_header(&header);
+        let shift = first.map_or((0.0, 0.0), |tan| {
+            let corner = ((2048 - self.useful.ncols()) / 2 + 1) as f64;
+            (tan.crpix.0 - (1059.57 - corner + 1.0), tan.crpix.1 - (1056.95 - corner + 1.0))
+        });
+        self.fluxes(&image, &frame.stars, shift, add);
+        Ok(())
+    }
+
+    /// Median ratio of aperture fluxes to the truth, from bright stars that stand alone well inside the field.
+    fn fluxes(&self, image: &Image, stars: &[[f64; 3]], shift: (f64, f64), add: Add) {
+        let mut ratios: Vec<f32> = Vec::new();
+        for (n, [x, y, flux]) in stars.iter().enumerate() {
+            let alone = stars.iter().enumerate().all(|(m, s)| m == n || (s[0] - x).hypot(s[1] - y) > 2.5 * APERTURE);
+            if !alone || *flux < 2e4 || *flux > 3e5 {
+                continue;
+            }
+            if let Some(found) = aperture(image, x + shift.0, y + shift.1) {
+                ratios.push((found / flux) as f32);
+            }
+        }
+        if ratios.len() >= 3 {
+            let scatter = robust_sigma(&ratios).max(0.003);
+            add("star flux", median(&ratios), 1.0, 5.0 * scatter / (ratios.len() as f64).sqrt() + 0.002, "");
+        }
+    }
+
+    /// Pixels that are good in the product and in the truth.
+    fn good(&self, image: &Image) -> Vec<usize> {
+        (0..self.useful.len())
+            .filter(|&p| at(&self.useful, p) == 1.0 && at(&self.defects, p) == 0.0 && at(&image.quality, p) == 0)
+            .collect()
+    }
+}
+
+/// Flux in an aperture less the median of a ring around; `None` at the edge or with unusable pixels.
+fn aperture(image: &Image, x: f64, y: f64) -> Option<f64> {
+    let (rows, columns) = image.shape();
+    let reach = 2.2 * APERTURE;
+    if x < reach || y < reach || x + reach + 1.0 > columns as f64 || y + reach + 1.0 > rows as f64 {
+        return None;
+    }
+    let unusable =
+        quality::MISSING | quality::OUTSIDE | quality::DEAD | quality::COSMIC_RAY | quality::LOW_SENSITIVITY | quality::SATURATED_CONVERTER;
+    let (mut sum, mut count, mut ring) = (0.0, 0.0, Vec::new());
+    for b in (y - reach) as usize..=(y + reach) as usize {
+        for a in (x - reach) as usize..=(x + reach) as usize {
+            let r = (a as f64 - x).hypot(b as f64 - y);
+            if r <= APERTURE {
+                if image.quality[[b, a]] & unusable != 0 {
+                    return None;
+                }
+                sum += f64::from(image.data[[b, a]]);
+                count += 1.0;
+            } else if r > 1.5 * APERTURE && r <= reach && image.quality[[b, a]] & unusable == 0 {
+                ring.push(image.data[[b, a]]);
+            }
+        }
+    }
+    Some(sum - count * median(&ring))
+}
+
+fn at<T: Copy>(array: &Array2<T>, p: usize) -> T {
+    array[[p / array.ncols(), p % array.ncols()]]
+}
+
+fn plane(path: &Path) -> Result<Array2<f32>, RecipeError> {
+    ImageReader::open(path, HduSelect::First).and_then(|r| r.read_all()).map_err(fits_error)
+}

@@ -29,8 +29,9 @@ impl Default for FlatDefectOptions {
     }
 }
 
-/// Bad pixels of a flat (bias subtracted, any scale): [`quality::LOW_SENSITIVITY`], [`quality::DEAD`], [`quality::BAD`] (too bright), and what the
-/// flat itself has marked. Pixels that are NaN, marked, or outside `field` are neither judged nor used; so are those where the local median is not positive.
+/// Bad pixels of a flat (bias subtracted, any scale): [`quality::LOW_SENSITIVITY`], [`quality::DEAD`], [`quality::BAD`] (too
+/// bright), and what the flat itself has marked. Pixels that are NaN, marked, or outside `field` are neither judged nor used; so
+/// are those where the local median is not positive.
 ///
 /// # Panics
 /// If the window is even or the shapes differ.
@@ -90,8 +91,8 @@ impl Default for HotPixelOptions {
     }
 }
 
-/// Hot pixels of a combined bias or dark: [`quality::HOT`] where the excess above the local median is significant and large enough, [`quality::BAD`] where it is
-/// as far below; and what the frame itself has marked.
+/// Hot pixels of a combined bias or dark: [`quality::HOT`] where the excess above the local median is significant and large enough,
+/// [`quality::BAD`] where it is as far below; and what the frame itself has marked.
 ///
 /// # Panics
 /// If the window is even.
@@ -131,7 +132,8 @@ impl Default for ColumnDefectOptions {
     }
 }
 
-/// Columns, or pieces of them, whose median differs from that of their neighbours: [`quality::DEFECT`] on all pixels of the piece. 0 elsewhere.
+/// Columns, or pieces of them, whose median differs from that of their neighbours: [`quality::DEFECT`] on all pixels of the piece.
+/// 0 elsewhere.
 ///
 /// # Panics
 /// If the window or the segment is 0.

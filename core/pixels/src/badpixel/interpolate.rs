@@ -7,10 +7,11 @@ use crate::Image;
 /// Half side of the square in which neighbours are looked for.
 const REACH: isize = 4;
 
-/// Replaces pixels with any of `bits` (and NaN pixels) by a weighted mean of the good pixels within 4 pixels, weights `exp(-r^2 / 2)`: next neighbours decide,
-/// and a column is bridged from both sides. A plane is reproduced exactly where the good neighbours lie symmetrically. The variance is that of the mean
-/// plus the weighted scatter of the neighbours beyond their noise plus their mean variance, so it is never smaller than that of a measured pixel. Quality bits stay. Pixels with no good
-/// neighbour stay as they are. Returns the number of pixels replaced.
+/// Replaces pixels with any of `bits` (and NaN pixels) by a weighted mean of the good pixels within 4 pixels, weights
+/// `exp(-r^2 / 2)`: next neighbours decide, and a column is bridged from both sides. A plane is reproduced exactly where the good neighbours
+/// lie symmetrically. The variance is that of the mean plus the weighted scatter of the neighbours beyond their noise plus their
+/// mean variance, so it is never smaller than that of a measured pixel. Quality bits stay. Pixels with no good neighbour stay as
+/// they are. Returns the number of pixels replaced.
 pub fn interpolate(image: &mut Image, bits: u32) -> usize {
     let (rows, columns) = image.shape();
     let good = |q: u32, v: f32| q & bits == 0 && v.is_finite();

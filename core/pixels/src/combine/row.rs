@@ -66,7 +66,7 @@ fn compare(a: &[f32], b: &[f32]) -> Ordering {
 fn all_good(data: &[f32], variance: &[f32], quality: &[u32]) -> bool {
     let mut bad = 0;
     for ((&d, &v), &q) in data.iter().zip(variance).zip(quality) {
-        let usable = (d - d == 0.0) & (v - v == 0.0) & (v >= 0.0);
+        let usable = d.is_finite() & v.is_finite() & (v >= 0.0);
         bad |= q | u32::from(!usable);
     }
     bad == 0

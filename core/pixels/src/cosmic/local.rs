@@ -98,7 +98,8 @@ impl Local {
         sides.into_iter().filter(|(at_edge, _)| *at_edge).for_each(|(_, outside)| self.values[outside] = value);
     }
 
-    /// The clipped, rebinned Laplacian in units of the height of a one-pixel hit: each quarter of the pixel sees two of the four neighbours.
+    /// The clipped, rebinned Laplacian in units of the height of a one-pixel hit: each quarter of the pixel sees two of the four
+    /// neighbours.
     fn laplacian_of(p: f32, left: f32, right: f32, up: f32, down: f32) -> f32 {
         let positive = |v: f32| if v > 0.0 { v } else { 0.0 };
         let twice = p + p;

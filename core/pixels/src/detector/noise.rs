@@ -1,8 +1,8 @@
 //! The noise of a detector pixel: read noise, photon noise, quantisation.
 //!
-//! `variance = read_noise^2 + max(signal, 0) / gain [+ 1/12]` in ADU^2, for a signal in ADU above bias and a gain in e/ADU. A negative
-//! signal has no photon noise. The signal is the measured one, so the variance of a single pixel is itself uncertain and correlated with the value;
-//! at more than about 20 electrons this is small.
+//! `variance = read_noise^2 + max(signal, 0) / gain [+ 1/12]` in ADU^2, for a signal in ADU above bias and a gain in e/ADU. A
+//! negative signal has no photon noise. The signal is the measured one, so the variance of a single pixel is itself uncertain and
+//! correlated with the value; at more than about 20 electrons this is small.
 
 use ndarray::{Array2, ArrayView2, Zip};
 
@@ -15,7 +15,8 @@ pub struct NoiseModel {
     pub gain: f64,
     /// Read noise in ADU.
     pub read_noise: f64,
-    /// Adds the 1/12 ADU^2 of rounding to whole numbers. Not for a read noise that was measured on rounded frames: that contains it.
+    /// Adds the 1/12 ADU^2 of rounding to whole numbers. Not for a read noise that was measured on rounded frames: that contains
+    /// it.
     pub quantisation: bool,
 }
 

@@ -1,9 +1,9 @@
 //! The level of the electronics from overscan pixels, and its subtraction.
 //!
-//! Overscan columns give one level for each row (a readout along rows); overscan rows one level for each column. The level of a line is the
-//! clipped mean or median of its overscan pixels. Neighbouring lines share drifts but not read noise, so the levels may be smoothed: running
-//! median or mean, a polynomial, or one constant. The variance of the level goes into the pixels of the line; it is common to all of them, which
-//! no variance plane can say.
+//! Overscan columns give one level for each row (a readout along rows); overscan rows one level for each column. The level of a
+//! line is the clipped mean or median of its overscan pixels. Neighbouring lines share drifts but not read noise, so the levels may
+//! be smoothed: running median or mean, a polynomial, or one constant. The variance of the level goes into the pixels of the line;
+//! it is common to all of them, which no variance plane can say.
 
 use std::ops::Range;
 
@@ -71,8 +71,8 @@ pub struct OverscanLevel {
     pub read_noise: f64,
 }
 
-/// Measures the level in the overscan `rows` and `columns` (indices from 0) of a raw frame. NaN pixels do not count. A line without a pixel
-/// takes part only through smoothing; without smoothing its level is NaN.
+/// Measures the level in the overscan `rows` and `columns` (indices from 0) of a raw frame. NaN pixels do not count. A line without
+/// a pixel takes part only through smoothing; without smoothing its level is NaN.
 ///
 /// # Errors
 /// [`FitError`] when a polynomial cannot be determined.

@@ -1,14 +1,15 @@
 //! Gain and read noise from pairs of flats and biases (Janesick 2001, *Scientific Charge-Coupled Devices*, ch. 2 and 5).
 //!
 //! Fixed patterns are the same in both frames of a pair, so the variance of the difference is that of the noise alone:
-//! `gain = ((F1 + F2) - (B1 + B2)) / (var(F1 - F2) - var(B1 - B2))` in e/ADU and `read noise = sqrt(var(B1 - B2) / 2)` in ADU. Here the second flat is first scaled
-//! to the first by the median ratio `s` above bias, so that a lamp that drifts leaves no trace of the flat's pattern:
-//! `gain = (S1 + s^2 S2) / (var(F1 - s F2) - (1 + s^2) var(B1 - B2) / 2)` with signals `S` above bias.
+//! `gain = ((F1 + F2) - (B1 + B2)) / (var(F1 - F2) - var(B1 - B2))` in e/ADU and `read noise = sqrt(var(B1 - B2) / 2)` in ADU. Here
+//! the second flat is first scaled to the first by the median ratio `s` above bias, so that a lamp that drifts leaves no trace of
+//! the flat's pattern: `gain = (S1 + s^2 S2) / (var(F1 - s F2) - (1 + s^2) var(B1 - B2) / 2)` with signals `S` above bias.
 //!
 //! Frames are cut into blocks. Each block's differences are taken about their own mean (slow gradients between the exposures do not
-//! count) and clipped at 5 sigma, which costs 2e-5 of a Gaussian variance and keeps out cosmic rays and bad pixels; blocks that disagree
-//! with the others (a star, a saturated corner) are dropped. The gain is the ratio of the sums over blocks, so an illumination gradient
-//! weighs correctly. Assumes a linear detector without correlation between neighbouring pixels (charge sharing makes the gain come out too high).
+//! count) and clipped at 5 sigma, which costs 2e-5 of a Gaussian variance and keeps out cosmic rays and bad pixels; blocks that
+//! disagree with the others (a star, a saturated corner) are dropped. The gain is the ratio of the sums over blocks, so an
+//! illumination gradient weighs correctly. Assumes a linear detector without correlation between neighbouring pixels (charge
+//! sharing makes the gain come out too high).
 
 use ndarray::{ArrayView2, s};
 
@@ -112,7 +113,7 @@ fn agreeing<T>(blocks: Vec<T>, value: impl Fn(&T) -> f64) -> Vec<T> {
     let centre = median_in_place(&mut values);
     values.iter_mut().for_each(|v| *v = (f64::from(*v) - centre).abs() as f32);
     let width = MAD_TO_SIGMA * median_in_place(&mut values);
-    if !(width > 0.0) {
+    if width.is_nan() || width <= 0.0 {
         return blocks;
     }
     blocks.into_iter().filter(|b| (value(b) - centre).abs() <= 5.0 * width).collect()
@@ -146,9 +147,11 @@ pub fn read_noise(
     Ok(ReadNoise { read_noise, error: if variance > 0.0 { 0.25 * error / read_noise } else { 0.0 } })
 }
 
-/// Gain and read noise from two flats and two biases (ADU, raw). `mask` is true where pixels may be used: leave out what is saturated or not illuminated.
+/// Gain and read noise from two flats and two biases (ADU, raw). `mask` is true where pixels may be used: leave out what is
+/// saturated or not illuminated.
 ///
-/// *Accuracy*: pulls have standard deviation 1 (tests), with illumination gradients, pixel-to-pixel response, drifting lamps and cosmic rays.
+/// *Accuracy*: pulls have standard deviation 1 (tests), with illumination gradients, pixel-to-pixel response, drifting lamps and
+/// cosmic rays.
 ///
 /// # Errors
 /// See [`PhotonTransferError`].
@@ -206,7 +209,7 @@ pub fn photon_transfer(
     let pixels: f64 = blocks.iter().map(|(block, _)| block.pixels).sum();
     let variance: f64 = blocks.iter().map(|(block, _)| block.variance * block.pixels).sum();
     let excess = variance - read_part * pixels;
-    if !(excess > 0.0) {
+    if excess.is_nan() || excess <= 0.0 {
         return Err(PhotonTransferError::NoSignal { signal: signal1, excess: excess / pixels });
     }
     let flat_error: f64 = blocks.iter().map(|(b, _)| 2.0 * (b.variance * b.pixels).powi(2) / (b.pixels - 1.0)).sum();

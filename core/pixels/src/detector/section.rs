@@ -1,7 +1,7 @@
 //! Sections of a detector as header keywords write them, and windows cut from full frames.
 //!
-//! A section counts pixels from 1, both ends included, in coordinates of the whole unbinned detector. Two notations are in use: corners
-//! `[x1,y1:x2,y2]` (CAHA) and IRAF's ranges `[x1:x2,y1:y2]`.
+//! A section counts pixels from 1, both ends included, in coordinates of the whole unbinned detector. Two notations are in use:
+//! corners `[x1,y1:x2,y2]` (CAHA) and IRAF's ranges `[x1:x2,y1:y2]`.
 
 use std::fmt;
 use std::ops::Range;
@@ -153,7 +153,8 @@ pub fn trim(image: &Image, image_section: &Section, keep: &Section) -> Result<Im
 /// `binning` (x, y). Rows or columns at the end of `full` that do not fill a binned pixel do not exist in the image.
 ///
 /// # Errors
-/// [`SectionError`] when the image has not the size of `full`, the window is not within `full`, or does not begin on a binned pixel of it.
+/// [`SectionError`] when the image has not the size of `full`, the window is not within `full`, or does not begin on a binned pixel
+/// of it.
 pub fn cut_window(image: &Image, full: &Section, window: &Section, binning: (usize, usize)) -> Result<Image, SectionError> {
     if binning.0 == 0 || binning.1 == 0 {
         return Err(SectionError::Binning(binning.0, binning.1));

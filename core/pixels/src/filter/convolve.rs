@@ -1,16 +1,17 @@
 //! Separable convolution, with `f64` sums.
 //!
-//! Kernels are centred, of odd length, and symmetric in use (nothing is flipped). NaN spreads in the plain filters; the normalised one
-//! (Knutsson & Westin 1993, CVPR, 515) leaves pixels without weight out and divides by the weight that is left.
+//! Kernels are centred, of odd length, and symmetric in use (nothing is flipped). NaN spreads in the plain filters; the normalised
+//! one (Knutsson & Westin 1993, CVPR, 515) leaves pixels without weight out and divides by the weight that is left.
 
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
 use super::Edge;
 
-/// Samples of a Gaussian of standard deviation `sigma` pixels to `truncate` sigmas on each side, with sum 1. `[1]` for a sigma of 0.
+/// Samples of a Gaussian of standard deviation `sigma` pixels to `truncate` sigmas on each side, with sum 1. `[1]` for a sigma of
+/// 0.
 pub fn gaussian_kernel(sigma: f64, truncate: f64) -> Vec<f64> {
-    if !(sigma > 0.0) {
+    if sigma.is_nan() || sigma <= 0.0 {
         return vec![1.0];
     }
     let half = (truncate * sigma + 0.5).floor().max(0.0) as i64;
@@ -62,7 +63,8 @@ pub fn gaussian_smooth(data: ArrayView2<f32>, sigma: f64, edge: Edge) -> Array2<
 }
 
 /// Mean over a window of `(rows, columns)`, both odd, at a cost that does not depend on the window: running sums. Where the edge is
-/// [`Edge::Ignore`] the mean is over the pixels inside. Accurate to about 1e-12 of the largest value; NaN spreads along its rows and columns.
+/// [`Edge::Ignore`] the mean is over the pixels inside. Accurate to about 1e-12 of the largest value; NaN spreads along its rows
+/// and columns.
 ///
 /// # Panics
 /// If a side of the window is even.
@@ -114,14 +116,14 @@ fn running_mean(n: usize, window: usize, edge: Edge, value: impl Fn(usize) -> f6
     }
 }
 
-/// Smooths only what has weight: the sum of `kernel * weight * data` over that of `kernel * weight`. Pixels of weight 0 or that are NaN do not count;
-/// the result is NaN where the weight left is less than `least` of the kernel's sum.
+/// Smooths only what has weight: the sum of `kernel * weight * data` over that of `kernel * weight`. Pixels of weight 0 or that are
+/// NaN do not count; the result is NaN where the weight left is less than `least` of the kernel's sum.
 ///
 /// # Panics
 /// If the shapes differ or a kernel has an even length.
 pub fn convolve_normalised(data: ArrayView2<f32>, weight: ArrayView2<f32>, along_y: &[f64], along_x: &[f64], least: f64) -> Array2<f32> {
     assert_eq!(data.dim(), weight.dim(), "data and weights must have the same shape");
-    let usable = ndarray::Zip::from(&data).and(&weight).map_collect(|d, &w| if d.is_nan() || !(w > 0.0) { 0.0 } else { w });
+    let usable = ndarray::Zip::from(&data).and(&weight).map_collect(|d, &w| if w > 0.0 && !d.is_nan() { w } else { 0.0 });
     let weighted = ndarray::Zip::from(&data).and(&usable).map_collect(|&d, &w| if w > 0.0 { d * w } else { 0.0 });
     let mut sum = convolve_separable(weighted.view(), along_y, along_x, Edge::Zero);
     let total = convolve_separable(usable.view(), along_y, along_x, Edge::Zero);

@@ -1,8 +1,9 @@
 //! Median filters of images.
 //!
-//! Windows of up to 25 pixels go through sorting networks, [`LANES`] pixels at once. Larger ones work in blocks: the pixels a block's windows touch are ranked once, a
-//! window is a set of bits over the ranks, and the median's rank is followed as pixels enter and leave (the scheme of Suomela 2014,
-//! arXiv:1406.1717; the moving pointer is Huang, Yang & Tang 1979, IEEE Trans. ASSP 27, 13). The cost per pixel then grows with the side of the window, not its area.
+//! Windows of up to 25 pixels go through sorting networks, [`LANES`] pixels at once. Larger ones work in blocks: the pixels a
+//! block's windows touch are ranked once, a window is a set of bits over the ranks, and the median's rank is followed as pixels
+//! enter and leave (the scheme of Suomela 2014, arXiv:1406.1717; the moving pointer is Huang, Yang & Tang 1979, IEEE Trans. ASSP
+//! 27, 13). The cost per pixel then grows with the side of the window, not its area.
 
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;

@@ -1,15 +1,16 @@
 //! Running median of a sequence, in O(log w) per sample for a window of w.
 //!
-//! The sequence is cut into blocks about as long as the window. The samples a block's windows touch are ranked once by sorting; a window is then
-//! a set of ranks in a Fenwick tree (Fenwick 1994, Software: Practice and Experience 24, 327), where adding, removing and finding the k-th are
-//! logarithmic. (That sorting blocks is the natural way to medians: Suomela 2014, arXiv:1406.1717.)
+//! The sequence is cut into blocks about as long as the window. The samples a block's windows touch are ranked once by sorting; a
+//! window is then a set of ranks in a Fenwick tree (Fenwick 1994, Software: Practice and Experience 24, 327), where adding,
+//! removing and finding the k-th are logarithmic. (That sorting blocks is the natural way to medians: Suomela 2014,
+//! arXiv:1406.1717.)
 
 use rayon::prelude::*;
 
 use super::Edge;
 
-/// Running median over `window` samples centred on each (an even window reaches one further to the left), NaN left out; NaN where no sample is left. The
-/// same length as `values`.
+/// Running median over `window` samples centred on each (an even window reaches one further to the left), NaN left out; NaN where
+/// no sample is left. The same length as `values`.
 ///
 /// # Panics
 /// If the window is 0.

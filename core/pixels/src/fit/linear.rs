@@ -64,7 +64,7 @@ impl NormalEquations {
         }
         // Unit diagonal: columns of very different size do not look singular.
         let size: Vec<f64> = (0..n).map(|i| self.matrix[[i, i]].sqrt()).collect();
-        if size.iter().any(|s| !(*s > 0.0) || !s.is_finite()) {
+        if !size.iter().all(|s| *s > 0.0 && s.is_finite()) {
             return Err(FitError::Singular(n));
         }
         let matrix = Array2::from_shape_fn((n, n), |(i, j)| self.matrix[[i.max(j), i.min(j)]] / (size[i] * size[j]));
@@ -72,7 +72,7 @@ impl NormalEquations {
         let singular = |_| FitError::Singular(n);
         let factor = matrix.factorizec(UPLO::Lower).map_err(singular)?;
         let smallest = (0..n).map(|i| factor.factor[[i, i]].abs()).fold(f64::INFINITY, f64::min);
-        if !(smallest > 1e-7) {
+        if smallest.is_nan() || smallest <= 1e-7 {
             return Err(FitError::Singular(n));
         }
         let coefficients = factor.solvec(&right).map_err(singular)?;

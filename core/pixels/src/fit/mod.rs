@@ -1,7 +1,7 @@
 //! Weighted linear least squares: polynomials in one and two dimensions.
 //!
-//! Coordinates are scaled to -1..1 and the basis is orthogonal (Legendre or Chebyshev), so the normal equations are well conditioned and
-//! are solved by Cholesky decomposition. Sums run over the points in their order; nothing depends on threads.
+//! Coordinates are scaled to -1..1 and the basis is orthogonal (Legendre or Chebyshev), so the normal equations are well
+//! conditioned and are solved by Cholesky decomposition. Sums run over the points in their order; nothing depends on threads.
 //!
 //! With variances the covariance is that of the given variances; without, all points weigh the same and the covariance is
 //! scaled by the residuals. Points with a value that is not finite, or a variance that is not positive and finite, are not used.
@@ -45,7 +45,8 @@ impl Basis {
 pub struct FitOptions {
     /// The basis.
     pub basis: Basis,
-    /// Removal of outliers: in units of the robust width of the residuals (divided by their sigmas where variances are given), centred on 0.
+    /// Removal of outliers: in units of the robust width of the residuals (divided by their sigmas where variances are given),
+    /// centred on 0.
     pub clip: Option<SigmaClip>,
 }
 

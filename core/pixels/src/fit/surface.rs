@@ -101,18 +101,18 @@ fn products(basis: Basis, degree: SurfaceDegree, tx: f64, ty: f64, out: &mut [f6
     basis.evaluate(tx, &mut in_x[..=degree.x]);
     basis.evaluate(ty, &mut in_y[..=degree.y]);
     let mut k = 0;
-    for j in 0..=degree.y {
-        for i in 0..=degree.x {
+    for (j, along_y) in in_y.iter().enumerate().take(degree.y + 1) {
+        for (i, along_x) in in_x.iter().enumerate().take(degree.x + 1) {
             if i + j <= degree.total {
-                out[k] = in_x[i] * in_y[j];
+                out[k] = along_x * along_y;
                 k += 1;
             }
         }
     }
 }
 
-/// Fits a surface to points `(x, y, z)`, optionally with variances of `z`. `x_interval` and `y_interval` are scaled to -1..1: give the limits of the
-/// image, so that nothing is extrapolated. Degrees up to 31.
+/// Fits a surface to points `(x, y, z)`, optionally with variances of `z`. `x_interval` and `y_interval` are scaled to -1..1: give
+/// the limits of the image, so that nothing is extrapolated. Degrees up to 31.
 ///
 /// # Errors
 /// See [`FitError`].
@@ -164,7 +164,9 @@ mod tests {
                 let (a, b): (f64, f64) = (rng.random_range(0.0..99.0), rng.random_range(0.0..59.0));
                 let noise: f64 = StandardNormal.sample(&mut rng);
                 let outlier = if rng.random_bool(0.02) { 1e4 } else { 0.0 };
-                (x.push(a), y.push(b), z.push(truth(a, b) + noise + outlier));
+                x.push(a);
+                y.push(b);
+                z.push(truth(a, b) + noise + outlier);
             }
             let clip = Some(SigmaClip { low: 6.0, high: 6.0, max_iterations: 10 });
             let options = FitOptions { clip, ..FitOptions::default() };

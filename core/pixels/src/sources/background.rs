@@ -1,8 +1,9 @@
 //! A background from clipped statistics in a mesh of blocks.
 //!
-//! The value of a block is the mode estimate `2.5 median - 1.5 mean` of its clipped pixels where mean and median differ by less than 0.3 sigma, else the
-//! median (the crowded-field rule of Bertin & Arnouts 1996, A&AS 117, 393, section 5). The mesh is smoothed by a median of 3x3 blocks; blocks without enough
-//! pixels take the mean of their neighbours. Values in between are interpolated from the centres of the blocks and extrapolated linearly by half a block.
+//! The value of a block is the mode estimate `2.5 median - 1.5 mean` of its clipped pixels where mean and median differ by less
+//! than 0.3 sigma, else the median (the crowded-field rule of Bertin & Arnouts 1996, A&AS 117, 393, section 5). The mesh is
+//! smoothed by a median of 3x3 blocks; blocks without enough pixels take the mean of their neighbours. Values in between are
+//! interpolated from the centres of the blocks and extrapolated linearly by half a block.
 
 use ndarray::{Array2, ArrayView1, ArrayView2, s};
 use rayon::prelude::*;

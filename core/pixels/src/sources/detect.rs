@@ -1,7 +1,8 @@
 //! Objects above the background.
 //!
-//! The frame minus background is smoothed by a Gaussian of about the seeing (the matched filter for point sources), weighted so that bad
-//! pixels do not count. Connected pixels (8 neighbours) above `sigma` times the noise of the smoothed frame, from the variance plane, are an object.
+//! The frame minus background is smoothed by a Gaussian of about the seeing (the matched filter for point sources), weighted so
+//! that bad pixels do not count. Connected pixels (8 neighbours) above `sigma` times the noise of the smoothed frame, from the
+//! variance plane, are an object.
 
 use ndarray::{Array2, ArrayView2, Zip};
 
@@ -25,7 +26,8 @@ pub struct DetectionOptions {
 }
 
 impl Default for DetectionOptions {
-    /// 4 sigma, FWHM 3 pixels, at least 5 pixels, mask grown by 3 pixels; saturated pixels and removed cosmic rays count, others with a quality bit do not.
+    /// 4 sigma, FWHM 3 pixels, at least 5 pixels, mask grown by 3 pixels; saturated pixels and removed cosmic rays count, others
+    /// with a quality bit do not.
     fn default() -> Self {
         let used = quality::QUESTIONABLE | quality::SATURATED_CONVERTER | quality::SATURATED_WELL | quality::COSMIC_RAY;
         DetectionOptions { sigma: 4.0, fwhm: 3.0, least_pixels: 5, grow: 3.0, exclude: !used }
@@ -137,9 +139,10 @@ fn measure(image: &Image, signal: &Array2<f32>, good: &Array2<f32>, members: &[(
     Source { x, y, error, flux, flux_error: variance.sqrt(), peak, pixels: members.len(), quality: bits }
 }
 
-/// Centre of an object near `start` (column, row from 0) by a Gaussian window of the given FWHM, iterated until it stands still (the windowed position of
-/// SExtractor's manual: `x += 2 sum(w I (x_i - x)) / sum(w I)`). `signal` is above background; `weight` is 0 for pixels not to be used. Returns column, row and
-/// the standard error of either; `None` when it does not settle within 2 FWHM of the start.
+/// Centre of an object near `start` (column, row from 0) by a Gaussian window of the given FWHM, iterated until it stands still
+/// (the windowed position of SExtractor's manual: `x += 2 sum(w I (x_i - x)) / sum(w I)`). `signal` is above background; `weight`
+/// is 0 for pixels not to be used. Returns column, row and the standard error of either; `None` when it does not settle within 2
+/// FWHM of the start.
 ///
 /// *Accuracy*: pulls have standard deviation 1 for stars of the window's FWHM (test).
 pub fn windowed_centroid(
@@ -170,12 +173,13 @@ pub fn windowed_centroid(
                 noise += window * window * f64::from(variance[[v, u]]) * 0.5 * (dx * dx + dy * dy);
             }
         }
-        if !(total > 0.0) {
+        if total.is_nan() || total <= 0.0 {
             return None;
         }
         let (step_x, step_y) = (2.0 * move_x / total, 2.0 * move_y / total);
         (x, y) = (x + step_x, y + step_y);
-        if !((x - start.0).hypot(y - start.1) < 2.0 * fwhm) {
+        let away = (x - start.0).hypot(y - start.1);
+        if away.is_nan() || away >= 2.0 * fwhm {
             return None;
         }
         if step_x.hypot(step_y) < 1e-5 {

@@ -2,7 +2,8 @@
 //!
 //! Iterates: values farther than `low` standard deviations below or `high` above the median of the kept values are removed, until
 //! none is, or `max_iterations` is reached. The first width is the robust one (from the quartiles), so that one huge outlier among
-//! few values cannot hide; later ones are standard deviations of the kept values, never smaller than what rounding to `f32` makes of them.
+//! few values cannot hide; later ones are standard deviations of the kept values, never smaller than what rounding to `f32` makes
+//! of them.
 
 use super::{IQR_TO_SIGMA, median_sorted};
 
@@ -45,7 +46,7 @@ pub fn sigma_clipped(values: &[f32], clip: &SigmaClip) -> ClippedStatistics {
     sorted.sort_unstable_by(f32::total_cmp);
     let mut kept = &sorted[..];
     let mut std = IQR_TO_SIGMA * (quantile(kept, 0.75) - quantile(kept, 0.25));
-    if !(std > 0.0) {
+    if std.is_nan() || std <= 0.0 {
         std = mean_std(kept).1;
     }
     for _ in 0..clip.max_iterations {

@@ -125,7 +125,8 @@ pub fn robust_sigma(values: &[f32]) -> f64 {
     IQR_TO_SIGMA * (quartiles[1] - quartiles[0])
 }
 
-/// Standard deviation from the median absolute deviation from the median ([`MAD_TO_SIGMA`] included) of the values that are not NaN.
+/// Standard deviation from the median absolute deviation from the median ([`MAD_TO_SIGMA`] included) of the values that are not
+/// NaN.
 pub fn mad(values: &[f32]) -> f64 {
     let mut scratch = values.to_vec();
     let centre = median_in_place(&mut scratch);

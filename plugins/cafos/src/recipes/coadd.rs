@@ -68,9 +68,10 @@ impl Recipe for Coadd {
             name: "coadd".into(),
             version: 1,
             title: "Sum of images of one field".into(),
-            description: "Aligns reduced images on their stars (shift and small turn), scales them to the flux of the first, subtracts their sky \
+            description:
+                "Aligns reduced images on their stars (shift and small turn), scales them to the flux of the first, subtracts their sky \
                           levels, and averages them on a common tangential grid with rejection of outliers."
-                .into(),
+                    .into(),
             main: MainInput {
                 tags: vec![tags::REDUCED_IMAGING.into()],
                 when: vec![],
@@ -112,7 +113,9 @@ impl Recipe for Coadd {
             };
             let exposure = header.real("EXPTIME").unwrap_or(0.0);
             match alignment.filter(|a| a.flux_ratio > 0.0 && noise > 0.0) {
-                Some(alignment) => layers.push(Layer { path: input.path.clone(), header, shape: image.shape(), stars, level, noise, alignment, exposure }),
+                Some(alignment) => {
+                    layers.push(Layer { path: input.path.clone(), header, shape: image.shape(), stars, level, noise, alignment, exposure })
+                }
                 None => outcome.rejected.push(RejectedFrame {
                     name: input.name.clone(),
                     why: format!("could not be aligned: {} stars found, none or too few match", stars.len()),
@@ -269,7 +272,11 @@ fn judge(outcome: &mut Outcome, layers: &[Layer], image: &Image, parameters: &Pa
             parameters.alignment_high,
             Grade::Questionable,
         ),
-        QualityNumber::new("N STARS", fewest as f64, "", "fewest stars that an alignment rests on").within(5.0, f64::INFINITY, Grade::Questionable),
+        QualityNumber::new("N STARS", fewest as f64, "", "fewest stars that an alignment rests on").within(
+            5.0,
+            f64::INFINITY,
+            Grade::Questionable,
+        ),
         QualityNumber::new("SKY", level, "adu", "level of the sky that is left"),
         QualityNumber::new("SKY NOISE", noise, "adu", "standard deviation of the sky"),
     ]);

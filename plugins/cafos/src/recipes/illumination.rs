@@ -55,13 +55,7 @@ impl Recipe for IlluminationRecipe {
             main: MainInput {
                 tags: vec![tags::MASTER_FLAT_IMAGING.into()],
                 when: vec![Condition::any("IMAGETYP", Test::Equal, &["twilight"])],
-                group: Grouping {
-                    signature: signatures::flat(),
-                    span_hours: Some(0.0),
-                    within_night: true,
-                    apart: vec![],
-                    min_frames: 1,
-                },
+                group: Grouping { signature: signatures::flat(), span_hours: Some(0.0), within_night: true, apart: vec![], min_frames: 1 },
             },
             inputs: vec![inputs::dome_flat()],
             products: vec![ProductSpec {
@@ -97,14 +91,11 @@ impl Recipe for IlluminationRecipe {
             blocks.medians.indexed_iter().map(|((j, i), v)| Point { x: place(i), y: place(j), value: f64::from(*v) }).collect();
         let surface = Surface::fit(&points, twilight.shape(), parameters.degree, parameters.clip_sigma)
             .ok_or_else(|| RecipeError::new("too little of the field is lit in both flats", "check the masks of the two flats"))?;
-        let residuals: Vec<f32> =
-            points.iter().filter(|p| p.value.is_finite()).map(|p| (p.value - surface.at(p.x, p.y)) as f32).collect();
+        let residuals: Vec<f32> = points.iter().filter(|p| p.value.is_finite()).map(|p| (p.value - surface.at(p.x, p.y)) as f32).collect();
         let scatter = clipped_moments(&residuals, 4.0);
         let mut image = Image::new(surface.image(twilight.shape()), (scatter.mean_error() * scatter.mean_error()) as f32);
-        Zip::from(&mut image.quality).and(&ratio).for_each(|q, r| *q = if r.is_nan() { quality::OUTSIDE } else { 0 });
-        let inside: Vec<f32> = image.data.iter().zip(&ratio).filter(|(_, r)| !r.is_nan()).map(|(v, _)| *v).step_by(97).collect();
-        let level = ifured_pixels::statistics::median(&inside) as f32;
-        image.data.mapv_inplace(|v| (v / level).max(0.1));
+        // Both flats have the median 1 in the same field, so that dome flat times correction has that of the sky: no normalisation.
+        image.data.mapv_inplace(|v| v.max(0.1));
         // Inside the field the surface is known everywhere: weak pixels are no gaps of it.
         Zip::from(&mut image.quality).and(&twilight.quality).for_each(|q, t| *q = t & quality::OUTSIDE);
         let largest = image.data.iter().zip(&image.quality).filter(|(_, q)| **q == 0).map(|(v, _)| (v - 1.0).abs()).fold(0.0, f32::max);

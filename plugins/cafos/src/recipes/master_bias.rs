@@ -108,7 +108,8 @@ impl Recipe for MasterBias {
                     span_hours: Some(1.0),
                     within_night: true,
                     apart: vec![],
-                    min_frames: 1,
+                    // The nearest master is taken: one of a single stray frame must not displace one of many.
+                    min_frames: 3,
                 },
             },
             inputs: vec![],
@@ -272,13 +273,7 @@ impl FrameRows for BiasRows<'_> {
 }
 
 /// Combines the kept frames, brought to their mean level, by bands of rows.
-fn combine(
-    frames: &[RawFrame],
-    kept: &[usize],
-    survey: &Survey,
-    read_noise: f64,
-    parameters: &Parameters,
-) -> Result<Image, RecipeError> {
+fn combine(frames: &[RawFrame], kept: &[usize], survey: &Survey, read_noise: f64, parameters: &Parameters) -> Result<Image, RecipeError> {
     let mean_level = survey.mean_level(kept);
     let variance = (read_noise * read_noise) as f32;
     let mut rows: Vec<_> = kept.iter().map(|&i| BiasRows { frame: &frames[i], variance }).collect();

@@ -75,7 +75,7 @@ impl Default for Parameters {
             clip_low: 4.0,
             clip_high: 3.0,
             min_frames: 1,
-            edge_loss: 0.002,
+            edge_loss: 0.0015,
             low_response: 0.5,
             dead_response: 0.05,
             saturation: 65000.0,
@@ -271,10 +271,8 @@ impl Sample {
         let bright = 0.5 * percentile(&typical, 90.0);
         let level = median(&typical.iter().copied().filter(|v| f64::from(*v) > bright).collect::<Vec<_>>());
         let lit: Vec<bool> = typical.iter().map(|v| f64::from(*v) > 0.75 * level).collect();
-        let levels = samples
-            .iter()
-            .map(|s| median(&s.iter().zip(&lit).filter(|(_, lit)| **lit).map(|(v, _)| *v).collect::<Vec<_>>()))
-            .collect();
+        let levels =
+            samples.iter().map(|s| median(&s.iter().zip(&lit).filter(|(_, lit)| **lit).map(|(v, _)| *v).collect::<Vec<_>>())).collect();
         Ok(Sample { levels, rows: samples, lit, columns })
     }
 
@@ -353,8 +351,7 @@ fn judge(
     let n = levels.len() as f64;
     let inside = mask.iter().filter(|m| **m == 1).count() as f64;
     let stride = mask.len().div_ceil(100_000).max(1);
-    let variances: Vec<f32> =
-        image.variance.iter().zip(mask).step_by(stride).filter(|(_, m)| **m == 1).map(|(v, _)| *v).collect();
+    let variances: Vec<f32> = image.variance.iter().zip(mask).step_by(stride).filter(|(_, m)| **m == 1).map(|(v, _)| *v).collect();
     let count = |bits: u32| image.quality.iter().filter(|q| **q & bits != 0 && **q & quality::OUTSIDE == 0).count() as f64;
     outcome.quality.extend([
         QualityNumber::new("LEVEL", levels.iter().sum::<f64>() / n, "adu", "mean level of the frames above the bias").within(

@@ -144,7 +144,11 @@ impl Recipe for MasterFlatSpectroscopy {
         outcome.quality.extend([
             QualityNumber::new("RESPONSE", found.mean, "", "mean pixel response").within(0.99, 1.01, Grade::Questionable),
             QualityNumber::new("SCATTER", found.sigma, "", "scatter of the pixel responses, with their noise"),
-            QualityNumber::new("N FRAMES", combined.kept.len() as f64, "", "frames combined").within(3.0, f64::INFINITY, Grade::Questionable),
+            QualityNumber::new("N FRAMES", combined.kept.len() as f64, "", "frames combined").within(
+                3.0,
+                f64::INFINITY,
+                Grade::Questionable,
+            ),
             QualityNumber::new("N DARK", count(quality::CALIBRATION_DEFECT), "", "pixels with too little light"),
             QualityNumber::new("N DEAD", count(quality::DEAD), "", "dead pixels"),
         ]);

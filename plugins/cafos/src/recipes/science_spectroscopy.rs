@@ -62,9 +62,10 @@ impl Recipe for ScienceSpectroscopy {
             name: "science-spectroscopy".into(),
             version: 1,
             title: "Two-dimensional spectrum, reduced".into(),
-            description: "Subtracts the bias, flags saturated pixels, sets the variance by the measured noise, divides by the pixel-to-pixel flat \
+            description:
+                "Subtracts the bias, flags saturated pixels, sets the variance by the measured noise, divides by the pixel-to-pixel flat \
                           and removes cosmic rays. The bias may have been taken with another grism or aperture."
-                .into(),
+                    .into(),
             main: MainInput {
                 tags: vec![tags::SCIENCE_SPECTROSCOPY.into()],
                 when: vec![],
@@ -95,8 +96,7 @@ impl Recipe for ScienceSpectroscopy {
         let frame = RawFrame::open(input)?;
         let bias = calibration::require(task, "bias", frame.shape(), frame.window())?;
         let flat = calibration::load(task, "flat", frame.shape(), frame.window())?;
-        let noise =
-            noise_model(&frame.header, &bias.header, flat.as_ref().map(|f| &f.header), parameters.gain, parameters.read_noise);
+        let noise = noise_model(&frame.header, &bias.header, flat.as_ref().map(|f| &f.header), parameters.gain, parameters.read_noise);
         host.progress(0.2, "bias and flat");
         let saturation = Saturation { converter: parameters.saturation as f32, well: None };
         let mut image = subtract_bias(&frame, &bias.image, &noise, saturation)?;

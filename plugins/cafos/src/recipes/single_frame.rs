@@ -87,12 +87,8 @@ pub fn blank_outside(image: &mut Image) {
 
 /// Deals with pixels without response; says how many there are in the field.
 pub fn treat_dead(image: &mut Image, how: DeadPixels) -> usize {
-    let dead: Vec<(usize, usize)> = image
-        .quality
-        .indexed_iter()
-        .filter(|(_, q)| **q & quality::DEAD != 0 && **q & quality::OUTSIDE == 0)
-        .map(|(at, _)| at)
-        .collect();
+    let dead: Vec<(usize, usize)> =
+        image.quality.indexed_iter().filter(|(_, q)| **q & quality::DEAD != 0 && **q & quality::OUTSIDE == 0).map(|(at, _)| at).collect();
     let estimates: Vec<(f32, f32)> = dead
         .iter()
         .map(|&at| match how {
@@ -116,7 +112,8 @@ fn from_neighbours(image: &Image, (y, x): (usize, usize)) -> (f32, f32) {
     for (dy, dx) in [(0, 1), (0, -1), (1, 0), (-1, 0)] {
         let places = (1..=5_isize).map(|k| (y as isize + k * dy, x as isize + k * dx));
         let inside = places.filter(|(b, a)| (0..rows as isize).contains(b) && (0..columns as isize).contains(a));
-        let good = inside.map(|(b, a)| [b as usize, a as usize]).find(|at| image.quality[*at] & unusable == 0 && image.data[*at].is_finite());
+        let good =
+            inside.map(|(b, a)| [b as usize, a as usize]).find(|at| image.quality[*at] & unusable == 0 && image.data[*at].is_finite());
         if let Some(at) = good {
             found.push((image.data[at], image.variance[at]));
         }

@@ -1,5 +1,238 @@
-//! stub
-use ifured_core::{Host, RecipeError};
+//! Simulated nights of CAFOS with known truth.
+//!
+//! Below the directory asked for: `raw/<night>/` with frames as the telescope writes them (16-bit integers with BZERO, names with
+//! the time), and `truth/` with the noise-free bias of each night, the response, the field and `truth.json`. Each night has bias frames, dome flats,
+//! images of one field with small offsets, a spectroscopic flat, an arc and a spectrum, and twilight flats in the morning.
+
+mod detector;
+mod frame;
+
+use std::fs;
+use std::path::Path;
+
 use ifured_core::recipe::{Simulation, SimulationRequest};
-/// stub
-pub fn simulate(_: &SimulationRequest, _: &dyn Host) -> Result<Simulation, RecipeError> { Ok(Simulation::default()) }
+use ifured_core::{Header, Host, RecipeError};
+use ifured_pixels::fits::{HduToWrite, write_product};
+use ndarray::Array2;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::raw::fits_error;
+use detector::Detector;
+use frame::{Kind, When};
+
+/// Pixels along each axis if none are asked for.
+const DEFAULT_SIZE: u32 = 256;
+const BIAS_FRAMES: u32 = 7;
+const FLAT_FRAMES: u32 = 5;
+const SCIENCE_FRAMES: u32 = 3;
+/// Full width at half maximum of stars, in pixels.
+pub const FWHM: f64 = 3.0;
+/// Date of the first night.
+const FIRST_NIGHT_MJD: i64 = 57831;
+
+/// What was put in.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Truth {
+    /// Electrons per ADU.
+    pub gain: f64,
+    /// Read noise in ADU.
+    pub read_noise: f64,
+    /// Standard deviation of the bias level from frame to frame, in ADU.
+    pub drift: f64,
+    /// One entry for each raw frame.
+    pub frames: Vec<TrueFrame>,
+}
+
+/// What is in one raw frame.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct TrueFrame {
+    /// Night.
+    pub night: String,
+    /// File name.
+    pub file: String,
+    /// Tag that it must get.
+    pub tag: String,
+    /// Sky level in ADU, of images.
+    #[serde(default)]
+    pub sky: f64,
+    /// Stars of images: column and row from 0, flux in ADU.
+    #[serde(default)]
+    pub stars: Vec<[f64; 3]>,
+    /// Pixels struck by cosmic rays: column, row from 0, and height in ADU.
+    #[serde(default)]
+    pub cosmic_rays: Vec<[f64; 3]>,
+}
+
+/// Simulates nights.
+pub fn simulate(request: &SimulationRequest, host: &dyn Host) -> Result<Simulation, RecipeError> {
+    let size = request.size.unwrap_or(DEFAULT_SIZE).clamp(64, 2048) as usize;
+    let (raw, truth_directory) = (request.directory.join("raw"), request.directory.join("truth"));
+    make(&truth_directory)?;
+    let detector = Detector::new(size, &mut ChaCha8Rng::seed_from_u64(request.seed));
+    write_truth(&truth_directory, "response.fits", &detector.response)?;
+    write_truth(&truth_directory, "dome.fits", &detector.dome_flat())?;
+    write_truth(&truth_directory, "pixel.fits", &detector.pixel)?;
+    write_truth(&truth_directory, "useful.fits", &detector.useful.mapv(f32::from))?;
+    write_truth(&truth_directory, "defects.fits", &detector.defects.mapv(f32::from))?;
+    let mut truth = Truth { gain: detector::GAIN, read_noise: detector::READ_NOISE, drift: detector::DRIFT, frames: Vec::new() };
+    for night in 0..request.nights.max(1) {
+        host.progress(f64::from(night) / f64::from(request.nights.max(1)), "simulating a night");
+        // A stream of its own for each night: a night is the same however many there are.
+        let mut rng = ChaCha8Rng::seed_from_u64(request.seed);
+        rng.set_stream(u64::from(night) + 1);
+        let mut writer = Night::new(&detector, FIRST_NIGHT_MJD + 3 * i64::from(night), &raw, &mut rng)?;
+        writer.all(&mut truth.frames)?;
+        write_truth(&truth_directory, &format!("bias_{}.fits", writer.name), &writer.bias)?;
+    }
+    let text = serde_json::to_string_pretty(&truth).map_err(|e| RecipeError::new(e.to_string(), ""))?;
+    let path = truth_directory.join("truth.json");
+    fs::write(&path, text).map_err(|e| RecipeError::new(format!("cannot write {}: {e}", path.display()), ""))?;
+    Ok(Simulation { raw, truth: truth_directory, frames: truth.frames.len() })
+}
+
+fn make(directory: &Path) -> Result<(), RecipeError> {
+    fs::create_dir_all(directory)
+        .map_err(|e| RecipeError::new(format!("cannot create {}: {e}", directory.display()), "choose another directory"))
+}
+
+fn write_truth(directory: &Path, name: &str, data: &Array2<f32>) -> Result<(), RecipeError> {
+    let header = Header::new();
+    write_product(directory.join(name), &[HduToWrite::image(&header, data.view())]).map_err(fits_error)?;
+    Ok(())
+}
+
+/// One night that is being written.
+struct Night<'a> {
+    detector: &'a Detector,
+    rng: &'a mut ChaCha8Rng,
+    mjd: i64,
+    name: String,
+    directory: std::path::PathBuf,
+    bias: Array2<f32>,
+}
+
+impl<'a> Night<'a> {
+    fn new(detector: &'a Detector, mjd: i64, raw: &Path, rng: &'a mut ChaCha8Rng) -> Result<Self, RecipeError> {
+        let name = When { mjd, seconds: 0 }.night();
+        let directory = raw.join(&name);
+        make(&directory)?;
+        let level = 666.0 + rng.random_range(-6.0..6.0_f32);
+        Ok(Night { detector, rng, mjd, name, directory, bias: detector.bias_structure.mapv(|v| v + level) })
+    }
+
+    fn all(&mut self, frames: &mut Vec<TrueFrame>) -> Result<(), RecipeError> {
+        let n = self.detector.size;
+        let hour = |h: u32| h * 3600;
+        for i in 0..BIAS_FRAMES {
+            self.write(&Kind::bias(), hour(16) + 71 * i, None, TrueFrame::default(), frames)?;
+        }
+        let dome = self.detector.dome_flat();
+        for i in 0..FLAT_FRAMES {
+            let level = 28_000.0 * self.rng.random_range(0.9..1.1_f32);
+            self.write(&Kind::dome_flat(), hour(17) + 60 * i, Some(dome.mapv(|r| r * level)), TrueFrame::default(), frames)?;
+        }
+        let continuum = Array2::from_shape_fn((n, n), |(y, _)| {
+            let t = y as f32 / n as f32 - 0.5;
+            15_000.0 * (-4.0 * t * t).exp()
+        });
+        for i in 0..3 {
+            let flat = &continuum * &self.detector.pixel;
+            self.write(&Kind::spectroscopic_flat(), hour(18) + 60 * i, Some(flat), TrueFrame::default(), frames)?;
+        }
+        let lines: Vec<(f32, f32)> =
+            (0..12).map(|_| (self.rng.random_range(0.0..n as f32), self.rng.random_range(500.0..8000.0))).collect();
+        let arc = Array2::from_shape_fn((n, n), |(y, _)| {
+            lines.iter().map(|(c, height)| height * (-0.5 * ((y as f32 - c) / 1.5).powi(2)).exp()).sum::<f32>()
+        });
+        self.write(&Kind::arc(), hour(18) + 600, Some(&arc * &self.detector.pixel), TrueFrame::default(), frames)?;
+        self.images(hour(20), frames)?;
+        let spectrum = Array2::from_shape_fn((n, n), |(y, x)| {
+            let trace = (-0.5 * ((x as f32 - 0.52 * n as f32) / 2.0).powi(2)).exp();
+            continuum[[y, x]] * (0.01 + 0.2 * trace)
+        });
+        self.write(&Kind::spectrum(), hour(27), Some(&spectrum * &self.detector.pixel), TrueFrame::default(), frames)?;
+        for i in 0..FLAT_FRAMES {
+            // Each is brighter than the one before, with stars in other places.
+            let mut sky = Array2::from_elem((n, n), 16_000.0 * 1.15_f32.powi(i as i32));
+            for _ in 0..5 {
+                let star = [self.rng.random_range(0.0..n as f64), self.rng.random_range(0.0..n as f64), self.rng.random_range(2e4..2e5)];
+                add_star(&mut sky, star);
+            }
+            self.write(&Kind::twilight_flat(), hour(29) + 75 * i, Some(&sky * &self.detector.response), TrueFrame::default(), frames)?;
+        }
+        Ok(())
+    }
+
+    fn images(&mut self, start: u32, frames: &mut Vec<TrueFrame>) -> Result<(), RecipeError> {
+        let n = self.detector.size as f64;
+        let count = (n * n / 2200.0) as usize;
+        let field: Vec<[f64; 3]> = (0..count)
+            .map(|_| {
+                [
+                    self.rng.random_range(-20.0..n + 20.0),
+                    self.rng.random_range(-20.0..n + 20.0),
+                    10_f64.powf(self.rng.random_range(3.6..5.2)),
+                ]
+            })
+            .collect();
+        for i in 0..SCIENCE_FRAMES {
+            let (dx, dy) = (self.rng.random_range(-8.0..8.0), self.rng.random_range(-8.0..8.0));
+            let stars: Vec<[f64; 3]> = field.iter().map(|s| [s[0] + dx, s[1] + dy, s[2]]).collect();
+            let sky = 400.0 + 40.0 * f64::from(i);
+            let mut scene = Array2::from_elem((self.detector.size, self.detector.size), sky as f32);
+            stars.iter().for_each(|s| add_star(&mut scene, *s));
+            let cosmic_rays = (0..(n * n / 3000.0) as usize)
+                .map(|_| {
+                    [
+                        self.rng.random_range(0..self.detector.size) as f64,
+                        self.rng.random_range(0..self.detector.size) as f64,
+                        self.rng.random_range(400.0..9000.0),
+                    ]
+                })
+                .collect();
+            let truth = TrueFrame { sky, stars, cosmic_rays, ..TrueFrame::default() };
+            let mut kind = Kind::image();
+            // East is to the left: stars that move right show that the telescope went east.
+            kind.offset_arcsec = (dx * 0.53, -dy * 0.53);
+            self.write(&kind, start + 260 * i, Some(&scene * &self.detector.response), truth, frames)?;
+        }
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        kind: &Kind,
+        seconds: u32,
+        signal: Option<Array2<f32>>,
+        truth: TrueFrame,
+        frames: &mut Vec<TrueFrame>,
+    ) -> Result<(), RecipeError> {
+        let when = When { mjd: self.mjd, seconds };
+        let mut raw = self.detector.expose(&self.bias, signal.as_ref(), self.rng);
+        for [x, y, height] in &truth.cosmic_rays {
+            let v = &mut raw[[*y as usize, *x as usize]];
+            *v = v.saturating_add(*height as u16);
+        }
+        let file = when.file_name(kind.file_kind);
+        let header = frame::header(kind, when, self.detector.size);
+        write_product(self.directory.join(&file), &[HduToWrite::image(&header, raw.view())]).map_err(fits_error)?;
+        frames.push(TrueFrame { night: self.name.clone(), file, tag: kind.tag.to_owned(), ..truth });
+        Ok(())
+    }
+}
+
+/// Adds a Gaussian star: column and row from 0, flux.
+pub fn add_star(image: &mut Array2<f32>, [x, y, flux]: [f64; 3]) {
+    let sigma = FWHM / 2.354_82;
+    let reach = (7.0 * sigma).ceil();
+    let (rows, columns) = image.dim();
+    let range = |centre: f64, end: usize| (centre - reach).max(0.0) as usize..(centre + reach + 1.0).clamp(0.0, end as f64) as usize;
+    for b in range(y, rows) {
+        for a in range(x, columns) {
+            let r2 = (a as f64 - x).powi(2) + (b as f64 - y).powi(2);
+            image[[b, a]] += (flux / (2.0 * std::f64::consts::PI * sigma * sigma) * (-0.5 * r2 / (sigma * sigma)).exp()) as f32;
+        }
+    }
+}

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use ifured_cafos::Cafos;
 use ifured_core::recipe::{InputSpec, MissingInput, QuietHost, TaskInput, TaskOutput};
 use ifured_core::rule::{Verdict, classify};
-use ifured_core::{AnyRecipe, Classification, Header, Instrument, InstrumentDescription, Outcome, RecipeDescription, RecipeError, Rule, Task};
+use ifured_core::{
+    AnyRecipe, Classification, Header, Instrument, InstrumentDescription, Outcome, RecipeDescription, RecipeError, Rule, Task,
+};
 use ifured_pixels::fits::{primary_header, scan_file};
 
 /// A raw frame or a product.
@@ -86,7 +88,14 @@ impl MiniEngine {
             let mjd = header.real("MJD-OBS").unwrap_or(f64::NAN);
             frames.push(Frame { identity: format!("raw:{name}"), path, name, night, tag, header, mjd });
         }
-        MiniEngine { description, recipes: Cafos.recipes(), frames, output: output.to_owned(), done: Vec::new(), parameters: BTreeMap::new() }
+        MiniEngine {
+            description,
+            recipes: Cafos.recipes(),
+            frames,
+            output: output.to_owned(),
+            done: Vec::new(),
+            parameters: BTreeMap::new(),
+        }
     }
 
     pub fn set(&mut self, recipe: &str, key: &str, value: serde_json::Value) {
