@@ -228,7 +228,7 @@ impl Executor<'_> {
         }
         let (result, usage) = answer.unwrap_or_else(|| (Err(self.death(&status, &running)), Usage::default()));
         // What needs a bad product waits: the plan is made again without it.
-        if result.as_ref().is_ok_and(|outcome| outcome.grade() != ifured_core::Grade::Bad) {
+        if result.as_ref().is_ok_and(|outcome| outcome.grade() != ifured_core::Grade::Bad && !outcome.products.is_empty()) {
             self.done.insert(index);
         }
         let finished = Finished { index, result, usage, seconds: running.since.elapsed().as_secs_f64(), log, died };

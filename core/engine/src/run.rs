@@ -147,23 +147,12 @@ impl Session {
         let mut verdicts = Verdicts::default();
         for _ in 0..50 {
             let plan = plan::plan(&self.frames, &self.instrument, &self.config, &self.output, &verdicts)?;
-            let known_bad = self.bad_tasks(&plan)?;
-            if known_bad.keys().all(|id| verdicts.bad.contains_key(id)) {
+            let standings = self.standings(&plan)?;
+            if !verdicts.learn(&plan, &standings) {
                 return Ok(restricted(plan, targets));
             }
-            verdicts.bad.extend(known_bad);
         }
         Err(Error::Inconsistent("the plan does not settle".into()))
-    }
-
-    fn bad_tasks(&self, plan: &Plan) -> Result<HashMap<String, String>> {
-        let mut bad = HashMap::new();
-        for planned in &plan.tasks {
-            if let Some(row) = self.catalogue.task(&planned.task.id)?.filter(|r| r.grade == Grade::Bad) {
-                bad.insert(planned.task.id.clone(), why_bad(&row.outcome));
-            }
-        }
-        Ok(bad)
     }
 
     /// What is done of a plan: the outcome of each task that is, the reason of each that is not.
@@ -201,6 +190,22 @@ impl Session {
 fn restricted(mut plan: Plan, targets: &Targets) -> Plan {
     plan.restrict(targets);
     plan
+}
+
+impl Verdicts {
+    /// Takes in what is done: products that are bad, tasks that found nothing to make. Says whether that is news.
+    fn learn(&mut self, plan: &Plan, standings: &[Standing]) -> bool {
+        let before = (self.bad.len(), self.failed.len());
+        for (planned, standing) in plan.tasks.iter().zip(standings) {
+            let Standing::Done(outcome) = standing else { continue };
+            if outcome.products.is_empty() {
+                self.failed.entry(planned.task.id.clone()).or_insert_with(|| outcome.notes.join("; "));
+            } else if outcome.grade() == Grade::Bad {
+                self.bad.entry(planned.task.id.clone()).or_insert_with(|| why_bad(outcome));
+            }
+        }
+        before != (self.bad.len(), self.failed.len())
+    }
 }
 
 /// Why a product is bad: the quality numbers outside their limits.
@@ -354,15 +359,7 @@ pub fn reduce(session: &mut Session, worker: &WorkerCommand, options: &ReduceOpt
             }
             standings.push(standing);
         }
-        let before = verdicts.bad.len();
-        for (planned, standing) in plan.tasks.iter().zip(&standings) {
-            if let Standing::Done(outcome) = standing
-                && outcome.grade() == Grade::Bad
-            {
-                verdicts.bad.entry(planned.task.id.clone()).or_insert_with(|| why_bad(outcome));
-            }
-        }
-        if verdicts.bad.len() > before {
+        if verdicts.learn(&plan, &standings) {
             continue;
         }
         if !announced {

@@ -31,6 +31,10 @@ pub type Known = HashMap<String, ProductRow>;
 /// Tells whether a task is done. Adopts products that the catalogue has lost.
 pub fn standing(catalogue: &mut Catalogue, known: &mut Known, task: &Task, output: &Path) -> Result<Standing> {
     let Some(first) = task.outputs.first() else { return Ok(Standing::ToDo("it has no products".into())) };
+    if let Some(row) = catalogue.task(&task.id)?.filter(|row| row.outcome.products.is_empty()) {
+        // There was nothing to make, and there still is not: the inputs are the same.
+        return Ok(Standing::Done(Box::new(row.outcome)));
+    }
     match known.get(&first.name) {
         Some(row) if row.task == task.id => by_catalogue(catalogue, known, task, output),
         _ if first.path.exists() => by_provenance(catalogue, known, task),
