@@ -249,3 +249,20 @@ fn fringes_are_mapped_and_subtracted() {
         assert!(before > 300.0 && after.abs() < 0.12 * before, "{before} {after}");
     }
 }
+
+#[test]
+fn corrected_keywords_are_used_and_written() {
+    let directory = tempfile::tempdir().unwrap();
+    simulate(directory.path(), 96);
+    let mut engine = MiniEngine::new(&directory.path().join("raw"), &directory.path().join("out"));
+    engine.run("master-bias").run("master-flat-imaging");
+    let spec = engine.description.recipe("science-imaging").unwrap().clone();
+    let group = engine.groups(&spec).remove(0);
+    let mut task = engine.task(&spec, &group);
+    task.inputs[0].corrections = vec![("INSTRSCL".into(), Value::Real(1.06)), ("OBJECT".into(), Value::from("M 67"))];
+    engine.execute(&spec, task, &group[0]);
+    assert!(engine.failures().is_empty(), "{:?}", engine.failures());
+    let (header, _) = read_image(&first(&engine, "reduced-imaging").path).unwrap();
+    assert_eq!(header.text("OBJECT"), Ok("M 67"));
+    assert!((header.real("CD2_2").unwrap() * 3600.0 - 1.06).abs() < 1e-9);
+}
