@@ -71,6 +71,7 @@ pub fn field_mask(shape: (usize, usize), blocks: &Blocks, edge_loss: f64) -> Arr
         return Array2::from_elem(shape, lit);
     }
     let margin = (edge_scale(blocks, &fraction, &shadow) * (1.0 / edge_loss - 1.0).ln()) as f32;
+    let edge = beyond_the_frame(edge, shape, blocks.size as f32, margin);
     let mut mask = Array2::zeros(shape);
     let reach = 1.5 * blocks.size as f32;
     let mut near = Vec::new();
@@ -148,6 +149,25 @@ fn edge_points(blocks: &Blocks, fraction: &Array2<f32>, shadow: &Array2<bool>) -
         }
     }
     points
+}
+
+/// The edge with its continuation outside the frame, as far as it matters: where the edge leaves the frame it goes on straight.
+fn beyond_the_frame(edge: Vec<(f32, f32)>, shape: (usize, usize), block: f32, margin: f32) -> Vec<(f32, f32)> {
+    let (right, top) = (shape.1 as f32 - 1.0 - block, shape.0 as f32 - 1.0 - block);
+    let at_border = |p: &&(f32, f32)| p.0 < block || p.1 < block || p.0 > right || p.1 > top;
+    let mut all = edge.clone();
+    for &(px, py) in edge.iter().filter(at_border) {
+        let behind: Vec<_> = edge.iter().filter(|q| (2.0..8.0).contains(&(distance2(**q, px, py).sqrt() / block))).collect();
+        let n = behind.len() as f32;
+        let (qx, qy) = (behind.iter().map(|q| q.0).sum::<f32>() / n, behind.iter().map(|q| q.1).sum::<f32>() / n);
+        let length = (px - qx).hypot(py - qy);
+        if length > block {
+            let steps = (2.0 * margin / block).ceil() as usize;
+            let place = |k: usize| k as f32 * block / length;
+            all.extend((1..=steps).map(|k| (px + place(k) * (px - qx), py + place(k) * (py - qy))));
+        }
+    }
+    all
 }
 
 /// Scale of the logistic edge in pixels: the inverse of the gradient of `ln(f / (1 - f))` in blocks on the edge.

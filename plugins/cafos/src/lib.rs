@@ -2,6 +2,9 @@
 //!
 //! [`Cafos`] describes the frames and recipes; the recipes make masters, reduce single frames and add images of one field.
 
+// `!(a > b)` is meant where NaN must count as "not above".
+#![allow(clippy::neg_cmp_op_on_partial_ord)]
+
 mod calibration;
 mod combination;
 mod defects;

@@ -30,17 +30,18 @@ pub fn header_of(raw: &Header) -> Header {
 /// Writes statistics of the pixels that are neither missing nor outside the field: extremes, percentiles, robust width.
 pub fn write_statistics(header: &mut Header, image: &Image) {
     let unusable = quality::MISSING | quality::OUTSIDE;
-    let good = || image.data.iter().zip(&image.quality).filter(|(v, q)| *q & unusable == 0 && v.is_finite()).map(|(v, _)| *v);
     let (mut count, mut low, mut high) = (0_usize, f32::INFINITY, f32::NEG_INFINITY);
-    for v in good() {
-        count += 1;
-        (low, high) = (low.min(v), high.max(v));
+    for (&v, &q) in image.data.iter().zip(&image.quality) {
+        if q & unusable == 0 && v.is_finite() {
+            count += 1;
+            (low, high) = (low.min(v), high.max(v));
+        }
     }
     header.set("NPOINTS", count, "number of pixels in the statistics");
     if count == 0 {
         return;
     }
-    let sample: Vec<f32> = good().step_by(count.div_ceil(PERCENTILE_SAMPLE).max(1)).collect();
+    let sample = sample(image, unusable, PERCENTILE_SAMPLE);
     let percent = [2.5, 15.9, 25.0, 50.0, 75.0, 84.1, 97.5];
     let values = percentiles(&sample, &percent);
     header.set("FMINIMUM", low, "smallest value");
@@ -49,6 +50,24 @@ pub fn write_statistics(header: &mut Header, image: &Image) {
     }
     header.set("FMAXIMUM", high, "largest value");
     header.set("ROBUSTSTD", ifured_pixels::statistics::IQR_TO_SIGMA * (values[4] - values[2]), "robust standard deviation");
+}
+
+/// Values of pixels without any of the given quality bits, from about `most` pixels evenly spread over the image.
+pub fn sample(image: &Image, unusable: u32, most: usize) -> Vec<f32> {
+    let columns = image.data.ncols();
+    // A stride without a common factor with the columns, so that all columns are met.
+    let mut stride = image.data.len().div_ceil(most).max(1);
+    while stride > 1 && columns.is_multiple_of(stride) {
+        stride += 1;
+    }
+    let mut values = Vec::with_capacity(image.data.len() / stride + 1);
+    for p in (0..image.data.len()).step_by(stride) {
+        let at = [p / columns, p % columns];
+        if image.quality[at] & unusable == 0 && image.data[at].is_finite() {
+            values.push(image.data[at]);
+        }
+    }
+    values
 }
 
 /// The product of that tag, which the task must have.

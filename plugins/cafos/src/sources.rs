@@ -184,9 +184,7 @@ fn refine(pairs: &[(Star, Star)], old: Alignment) -> Alignment {
 
 /// Sky level and its noise inside the field.
 pub fn sky(image: &Image) -> (f64, f64) {
-    let usable = |q: u32| q & UNUSABLE == 0;
-    let stride = image.data.len().div_ceil(200_000).max(1);
-    let values: Vec<f32> = image.data.iter().zip(&image.quality).step_by(stride).filter(|(_, q)| usable(**q)).map(|(v, _)| *v).collect();
+    let values = crate::products::sample(image, UNUSABLE, 200_000);
     let found = clipped_moments(&values, 3.0);
     (found.mean, found.sigma)
 }

@@ -110,7 +110,7 @@ impl Tan {
     }
 
     /// Pixel (from 1) of a position in degrees (Calabretta & Greisen 2002, A&A 395, 1077, section 5.1.3).
-    pub fn to_pixel(&self, ra: f64, dec: f64) -> (f64, f64) {
+    pub fn to_pixel(self, ra: f64, dec: f64) -> (f64, f64) {
         let (a, d) = ((ra - self.crval.0).to_radians(), dec.to_radians());
         let d0 = self.crval.1.to_radians();
         let cos = d.sin() * d0.sin() + d.cos() * d0.cos() * a.cos();
@@ -125,7 +125,7 @@ impl Tan {
 
     /// Position in degrees of a pixel (from 1).
     #[cfg(test)]
-    pub fn to_sky(&self, x: f64, y: f64) -> (f64, f64) {
+    pub fn to_sky(self, x: f64, y: f64) -> (f64, f64) {
         let (dx, dy) = (x - self.crpix.0, y - self.crpix.1);
         let xi = (self.cd[0][0] * dx + self.cd[0][1] * dy).to_radians();
         let eta = (self.cd[1][0] * dx + self.cd[1][1] * dy).to_radians();

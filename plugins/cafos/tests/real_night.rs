@@ -68,6 +68,6 @@ fn the_night_is_reduced_and_says_what_its_headers_do_not() {
     let science = engine.frames.iter().find(|f| f.tag == "reduced-spectroscopy" && f.name.contains("22-24-10")).unwrap();
     let (header, spectrum) = read_image(&science.path).unwrap();
     assert!(header.get("CTYPE1").is_none(), "pixel coordinates are no world coordinates");
-    assert!(spectrum.data.iter().all(|v| !(v.abs() > 1e6)));
+    assert!(spectrum.data.iter().all(|v| v.is_nan() || v.abs() <= 1e6));
     assert!(spectrum.quality.iter().any(|q| q & bits::COSMIC_RAY != 0));
 }

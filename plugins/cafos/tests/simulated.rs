@@ -144,7 +144,7 @@ fn missing_pixels_stay_missing_and_dead_ones_are_flagged() {
             reduced.quality.indexed_iter().filter(|(_, q)| **q & bits::DEAD != 0 && **q & bits::OUTSIDE == 0).map(|(at, _)| at).collect();
         assert!(!dead.is_empty());
         assert!(dead.iter().all(|at| reduced.data[*at].is_nan() == is_nan));
-        assert!(reduced.data.iter().all(|v| !(v.abs() > 1e5)));
+        assert!(reduced.data.iter().all(|v| v.is_nan() || v.abs() <= 1e5));
         assert!(reduced.data.iter().zip(&reduced.quality).all(|(v, q)| q & bits::OUTSIDE == 0 || *v == 0.0));
         assert_eq!(header.text("CTYPE1"), Ok("RA---TAN"));
         assert_eq!(header.get("IFURED RAW1 NAME"), Some(&Value::from(image.name.as_str())));
@@ -201,4 +201,68 @@ fn unknown_parameters_are_refused() {
         assert_eq!(description.schema["additionalProperties"], false, "{}", description.name);
         assert!(spec.recipe(&description.name).is_some());
     }
+}
+
+#[test]
+fn fringes_are_mapped_and_subtracted() {
+    let directory = tempfile::tempdir().unwrap();
+    simulate(directory.path(), 128);
+    let raw = directory.path().join("raw");
+    let engine = MiniEngine::new(&raw, &directory.path().join("out"));
+    let images: Vec<_> = engine.frames.iter().filter(|f| f.tag == "science-imaging").cloned().collect();
+    let copies = [(0, "21:00:00"), (1, "21:10:00"), (2, "21:20:00")];
+    for (n, time) in copies {
+        std::fs::copy(&images[n].path, images[n].path.with_file_name(format!("caf-20170319-{time}-sci-simu.fits"))).unwrap();
+    }
+    let pattern = |y: usize, x: usize| 0.05 * (0.35 * x as f32 + 0.22 * y as f32).sin();
+    for (n, frame) in MiniEngine::new(&raw, &directory.path().join("out")).frames.iter().filter(|f| f.tag == "science-imaging").enumerate()
+    {
+        rewrite(&frame.path, |data, header| {
+            // Stars must not stand at one place in all of them: the copies are turned upside down, the fringes are not.
+            if n >= 3 {
+                data.invert_axis(ndarray::Axis(0));
+            }
+            data.indexed_iter_mut().for_each(|((y, x), v)| *v += 400.0 * pattern(y, x));
+            header.set("RA", 150.0 + n as f64, "");
+        });
+    }
+    let mut engine = MiniEngine::new(&raw, &directory.path().join("out"));
+    engine.run("master-bias").run("master-flat-imaging").run("science-imaging").run("fringe-map").run("defringe");
+    assert!(engine.failures().is_empty(), "{:?}", engine.failures());
+    assert_eq!(engine.outcomes("fringe-map").len(), 1);
+    let amplitude = |path: &Path| {
+        let (_, image) = read_image(path).unwrap();
+        let sky = ifured_pixels::statistics::median(image.data.as_slice().unwrap()) as f32;
+        let (mut sum, mut norm) = (0.0, 0.0);
+        for ((y, x), v) in image.data.indexed_iter() {
+            if image.quality[[y, x]] == 0 && (v - sky).abs() < 100.0 {
+                sum += f64::from((v - sky) * pattern(y, x));
+                norm += f64::from(pattern(y, x).powi(2));
+            }
+        }
+        sum / norm
+    };
+    for image in images.iter().take(2) {
+        let stem = image.path.file_stem().unwrap().to_str().unwrap();
+        let of = |tag: &str| engine.frames.iter().find(|f| f.tag == tag && f.name.contains(stem)).unwrap().path.clone();
+        let (before, after) = (amplitude(&of("reduced-imaging")), amplitude(&of("defringed-imaging")));
+        assert!(before > 300.0 && after.abs() < 0.12 * before, "{before} {after}");
+    }
+}
+
+#[test]
+fn corrected_keywords_are_used_and_written() {
+    let directory = tempfile::tempdir().unwrap();
+    simulate(directory.path(), 96);
+    let mut engine = MiniEngine::new(&directory.path().join("raw"), &directory.path().join("out"));
+    engine.run("master-bias").run("master-flat-imaging");
+    let spec = engine.description.recipe("science-imaging").unwrap().clone();
+    let group = engine.groups(&spec).remove(0);
+    let mut task = engine.task(&spec, &group);
+    task.inputs[0].corrections = vec![("INSTRSCL".into(), Value::Real(1.06)), ("OBJECT".into(), Value::from("M 67"))];
+    engine.execute(&spec, task, &group[0]);
+    assert!(engine.failures().is_empty(), "{:?}", engine.failures());
+    let (header, _) = read_image(&first(&engine, "reduced-imaging").path).unwrap();
+    assert_eq!(header.text("OBJECT"), Ok("M 67"));
+    assert!((header.real("CD2_2").unwrap() * 3600.0 - 1.06).abs() < 1e-9);
 }

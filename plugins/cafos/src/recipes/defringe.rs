@@ -89,16 +89,17 @@ impl Recipe for Defringe {
     }
 }
 
-/// The factor of the map in the image, and its standard error.
+/// The factor of the map in the image, and its standard error. The noise of the map, which would make the factor too small, is
+/// taken out of its square (errors in variables; Fuller 1987, *Measurement Error Models*, section 1.2).
 fn fit_scale(image: &Image, map: &Image, clip: f64) -> (f64, f64) {
     let (level, noise) = sky(image);
     let (mut product, mut square) = (0.0, 0.0);
-    Zip::from(&image.data).and(&image.quality).and(&map.data).and(&map.quality).for_each(|v, q, m, mq| {
+    Zip::from(&image.data).and(&image.quality).and(&map.data).and(&map.variance).and(&map.quality).for_each(|v, q, m, map_variance, mq| {
         let d = f64::from(*v) - level;
         if (q | mq) & !quality::LOW_SENSITIVITY == 0 && m.is_finite() && d.abs() <= clip * noise {
             let m = f64::from(*m);
             product += d * m;
-            square += m * m;
+            square += m * m - f64::from(*map_variance);
         }
     });
     if square > 0.0 { (product / square, noise / square.sqrt()) } else { (0.0, f64::NAN) }

@@ -171,7 +171,7 @@ struct Survey {
 impl Survey {
     fn of(frames: &[RawFrame]) -> Result<Self, RecipeError> {
         let (rows, columns) = frames[0].shape();
-        let wanted = SAMPLE.min(4 * 64 * SAMPLE / frames.len().max(1));
+        let wanted = SAMPLE.min(64 * SAMPLE / frames.len().max(1));
         let step = (rows * columns).div_ceil(wanted.max(columns)).max(1);
         let mut samples = Vec::with_capacity(frames.len());
         for frame in frames {
@@ -183,7 +183,7 @@ impl Survey {
             }
             samples.push(sample);
         }
-        let reference = by_pixel(&samples, median);
+        let reference = by_pixel(&samples);
         let centre = clipped_moments(&reference, 4.0).mean;
         let mut survey = Survey { levels: Vec::new(), noises: Vec::new(), samples };
         for sample in &survey.samples {
@@ -299,9 +299,7 @@ fn judge(
     header_noise: Option<f64>,
     parameters: &Parameters,
 ) {
-    let values: Vec<f32> = image.data.iter().zip(&image.quality).filter(|(_, q)| **q == 0).map(|(v, _)| *v).collect();
-    let stride = values.len().div_ceil(400_000).max(1);
-    let sample: Vec<f32> = values.into_iter().step_by(stride).collect();
+    let sample = products::sample(image, u32::MAX, 400_000);
     let n = kept.len() as f64;
     let found = clipped_moments(&sample, 4.0);
     let drift = survey.drift(kept);

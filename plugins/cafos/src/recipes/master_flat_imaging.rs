@@ -267,7 +267,7 @@ impl Sample {
             }
             samples.push(sample);
         }
-        let typical = by_pixel(&samples, median);
+        let typical = by_pixel(&samples);
         let bright = 0.5 * percentile(&typical, 90.0);
         let level = median(&typical.iter().copied().filter(|v| f64::from(*v) > bright).collect::<Vec<_>>());
         let lit: Vec<bool> = typical.iter().map(|v| f64::from(*v) > 0.75 * level).collect();
@@ -325,9 +325,10 @@ impl FrameRows for FlatRows<'_> {
     }
 }
 
-/// Divides by the median in the field; outside is flagged.
+/// Divides by the median in the field, from up to a million pixels; outside is flagged.
 fn normalise(image: &mut Image, mask: &Array2<u8>) {
-    let inside: Vec<f32> = image.data.iter().zip(mask).filter(|(_, m)| **m == 1).map(|(v, _)| *v).collect();
+    let stride = mask.len().div_ceil(1_000_000);
+    let inside: Vec<f32> = image.data.iter().zip(mask).step_by(stride).filter(|(_, m)| **m == 1).map(|(v, _)| *v).collect();
     let level = median(&inside) as f32;
     let level = if level > 0.0 { level } else { 1.0 };
     image.data.mapv_inplace(|v| v / level);

@@ -14,6 +14,7 @@ mod science_spectroscopy;
 mod single_frame;
 
 use ifured_core::{AnyRecipe, Task};
+use ifured_pixels::statistics::median_in_place;
 
 /// All recipes, in the order in which they build on each other.
 pub fn all() -> Vec<Box<dyn AnyRecipe>> {
@@ -31,14 +32,14 @@ pub fn all() -> Vec<Box<dyn AnyRecipe>> {
     ]
 }
 
-/// A statistic of each pixel over frames of equal length.
-fn by_pixel(frames: &[Vec<f32>], statistic: impl Fn(&[f32]) -> f64) -> Vec<f32> {
+/// The median of each pixel over frames of equal length.
+fn by_pixel(frames: &[Vec<f32>]) -> Vec<f32> {
     let length = frames.first().map_or(0, Vec::len);
     let mut values = vec![0.0; frames.len()];
     (0..length)
         .map(|p| {
             values.iter_mut().zip(frames).for_each(|(v, frame)| *v = frame[p]);
-            statistic(&values) as f32
+            median_in_place(&mut values) as f32
         })
         .collect()
 }

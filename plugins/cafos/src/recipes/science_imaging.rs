@@ -187,10 +187,8 @@ fn correct_illumination(
 
 fn judge(outcome: &mut Outcome, image: &Image, noise: &NoiseModel, dead: usize, struck: Option<usize>, parameters: &Parameters) {
     let unusable = quality::MISSING | quality::OUTSIDE | quality::DEAD;
-    let inside: Vec<f32> = image.data.iter().zip(&image.quality).filter(|(_, q)| **q & unusable == 0).map(|(v, _)| *v).collect();
-    let stride = inside.len().div_ceil(300_000).max(1);
-    let field = inside.len().max(1) as f64;
-    let sky = clipped_moments(&inside.into_iter().step_by(stride).collect::<Vec<_>>(), 3.0);
+    let field = image.quality.iter().filter(|q| **q & unusable == 0).count().max(1) as f64;
+    let sky = clipped_moments(&products::sample(image, unusable, 300_000), 3.0);
     let count = |bits: u32| image.quality.iter().filter(|q| **q & bits != 0 && **q & quality::OUTSIDE == 0).count() as f64;
     let saturated = count(quality::SATURATED_CONVERTER | quality::SATURATED_WELL);
     outcome.quality.extend([

@@ -215,7 +215,7 @@ impl MiniEngine {
                     && c.path != frame.path
                     && level.signature.compare(&frame.header, &c.header).is_empty()
                     && (!level.same_night || c.night == frame.night)
-                    && level.max_age_days.is_none_or(|d| !((c.mjd - frame.mjd).abs() > d))
+                    && level.max_age_days.is_none_or(|d| (c.mjd - frame.mjd).abs() <= d || c.mjd.is_nan() || frame.mjd.is_nan())
                     && holds(&level.when, &c.header)
             };
             let distance = |c: &&Frame| (c.mjd - frame.mjd).abs();
