@@ -197,6 +197,8 @@ impl Executor<'_> {
             .args(&self.worker.arguments)
             .env("OPENBLAS_NUM_THREADS", "1")
             .env("RAYON_NUM_THREADS", threads.to_string())
+            // Planes of many megabytes on huge pages: a tenth of the page faults (glibc 2.35 and newer; others ignore it).
+            .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
