@@ -22,6 +22,8 @@ use crate::{products, signatures, tags};
 
 /// Images further apart than this are not added, in arcseconds.
 const SAME_FIELD: f64 = 120.0;
+/// Images with fewer stars are placed by the pointing.
+const FEWEST_STARS: usize = 3;
 const UNUSABLE: u32 = quality::MISSING
     | quality::OUTSIDE
     | quality::DEAD
@@ -69,7 +71,7 @@ impl Recipe for Coadd {
             version: 1,
             title: "Sum of images of one field".into(),
             description:
-                "Aligns reduced images on their stars (shift and small turn), scales them to the flux of the first, subtracts their sky \
+                "Aligns reduced images on their stars (shift and small turn; by the pointing where there are no stars), scales them to the flux of the first, subtracts their sky \
                           levels, and averages them on a common tangential grid with rejection of outliers."
                     .into(),
             main: MainInput {
@@ -107,11 +109,19 @@ impl Recipe for Coadd {
             let (header, image) = read_image(&input.path).map_err(fits_error)?;
             let stars = find_stars(&image, parameters.detection_sigma, 200);
             let (level, noise) = sky(&image);
+            let exposure = header.real("EXPTIME").unwrap_or(0.0);
             let alignment = match layers.first() {
                 None => Some(Alignment::identity()),
-                Some(first) => align(&first.stars, &stars, expected_shift(&first.header, &header), parameters.search),
+                Some(first) => {
+                    let expected = expected_shift(&first.header, &header);
+                    if first.stars.len() < FEWEST_STARS || stars.len() < FEWEST_STARS {
+                        outcome.notes.push(format!("{}: too few stars, placed by the pointing", input.name));
+                        Some(Alignment { shift: expected, flux_ratio: exposure / first.exposure, ..Alignment::identity() })
+                    } else {
+                        align(&first.stars, &stars, expected, parameters.search)
+                    }
+                }
             };
-            let exposure = header.real("EXPTIME").unwrap_or(0.0);
             match alignment.filter(|a| a.flux_ratio > 0.0 && noise > 0.0) {
                 Some(alignment) => {
                     layers.push(Layer { path: input.path.clone(), header, shape: image.shape(), stars, level, noise, alignment, exposure })

@@ -75,7 +75,7 @@ impl Default for Parameters {
             clip_low: 4.0,
             clip_high: 3.0,
             min_frames: 1,
-            edge_loss: 0.0015,
+            edge_loss: 0.002,
             low_response: 0.5,
             dead_response: 0.05,
             saturation: 65000.0,
