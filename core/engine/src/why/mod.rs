@@ -252,4 +252,4 @@ fn no_candidate(plan: &Plan, frames: &[std::sync::Arc<Frame>], explained: &Why, 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ifured_core::recipe::{Grouping, InputSpec, Level, MainInput, Memory, ProductSpec};
-use ifured_core::{Config, InstrumentDescription, NightRule, RecipeDescription, Signature, Value};
+use ifured_core::{Condition, Config, FrameType, InstrumentDescription, NightRule, RecipeDescription, Role, Rule, Signature, Test, Value};
 
 use super::*;
 use crate::group::tests::item;
@@ -54,6 +54,33 @@ fn input(role: &str, required: bool) -> InputSpec {
     }
 }
 
+fn kind(name: &str) -> FrameType {
+    let rule = Rule { tag: name.into(), when: vec![Condition::new("IMAGETYP", Test::Equal, name)], expect: vec![] };
+    FrameType { rule, title: String::new(), role: Role::Calibration, signature: Signature::exact(&["CCD"]) }
+}
+
+/// An instrument with bias, flat and object frames.
+pub(crate) fn instrument() -> InstrumentDescription {
+    InstrumentDescription {
+        name: "test".into(),
+        aliases: vec![],
+        title: String::new(),
+        version: "1".into(),
+        recognise: vec![Condition::new("INSTRUME", Test::Equal, "TEST")],
+        require: vec![],
+        statistics: false,
+        night: NightRule::Directory,
+        time: Default::default(),
+        frame_types: ["bias", "flat", "object"].map(kind).to_vec(),
+        recipes: vec![
+            recipe("bias", "bias", 1, vec![]),
+            recipe("flat", "flat", 1, vec![]),
+            recipe("science", "object", 1, vec![input("bias", true), input("flat", false)]),
+        ],
+        columns: vec!["CCD".into(), "EXPTIME".into()],
+    }
+}
+
 pub(crate) fn example() -> (Plan, Vec<Arc<Frame>>) {
     let frame = |name: &str, tag: &str, night: &str, mjd: f64, ccd: &str| item(name, tag, night, mjd, &[("CCD", Value::from(ccd))]).first.clone();
     let mut frames = vec![
@@ -69,24 +96,7 @@ pub(crate) fn example() -> (Plan, Vec<Arc<Frame>>) {
     let mut wrong = (*frame("data/n1/bad.fits", "wrong-bias", "n1", 100.1, "SITE1d")).clone();
     (wrong.state, wrong.why) = (FrameState::Wrong, "EXPTIME is `3.0`, not `0.0`".into());
     frames.push(Arc::new(wrong));
-    let instrument = InstrumentDescription {
-        name: "test".into(),
-        aliases: vec![],
-        title: String::new(),
-        version: "1".into(),
-        recognise: vec![],
-        require: vec![],
-        statistics: false,
-        night: NightRule::Directory,
-        time: Default::default(),
-        frame_types: vec![],
-        recipes: vec![
-            recipe("bias", "bias", 1, vec![]),
-            recipe("flat", "flat", 1, vec![]),
-            recipe("science", "object", 1, vec![input("bias", true), input("flat", false)]),
-        ],
-        columns: vec!["CCD".into()],
-    };
+    let instrument = instrument();
     (plan(&frames, &instrument, &Config::default(), Path::new("/out"), &Verdicts::default()).unwrap(), frames)
 }
 
