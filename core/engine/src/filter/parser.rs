@@ -125,8 +125,12 @@ impl Parser<'_> {
     fn logical(&self, e: Expression, start: usize) -> Parsed {
         match kind(&e) {
             Kind::Logical | Kind::Any => Ok(e),
-            Kind::Number => Err(self.error_from(start, "a number is neither true nor false; a comparison is expected, such as EXPTIME > 50")),
-            Kind::Text => Err(self.error_from(start, "a text is neither true nor false; a comparison is expected, such as OBJECT like 'M*'")),
+            Kind::Number => {
+                Err(self.error_from(start, "a number is neither true nor false; a comparison is expected, such as EXPTIME > 50"))
+            }
+            Kind::Text => {
+                Err(self.error_from(start, "a text is neither true nor false; a comparison is expected, such as OBJECT like 'M*'"))
+            }
         }
     }
 

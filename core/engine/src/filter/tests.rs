@@ -92,7 +92,63 @@ fn mistakes_are_shown_in_their_place() {
         "ä = 3",
     ];
     let shown: Vec<String> = bad.iter().map(|b| Filter::parse(b).map_or_else(|e| e.to_string(), |f| format!("read as: {f}"))).collect();
-    insta::assert_snapshot!(shown.join("\n"), @"");
+    insta::assert_snapshot!(shown.join("\n"), @r##"
+filter not understood: it ends here, where a comparison such as EXPTIME > 50 is expected
+  
+  ^
+filter not understood: it ends here, where a key, a number or a text is expected
+  EXPTIME >
+           ^
+filter not understood: write && or and
+  EXPTIME > 50 &
+               ^
+filter not understood: write && or and
+  EXPTIME > 50 & QUANT500 < 3
+               ^
+filter not understood: `lik` stands here, where a comparison (= != < <= > >= like contains in) is expected
+  OBJECT lik 'M*'
+         ^^^
+filter not understood: a key is written without k[ ]: EXPTIME > 50, EXPTIME contains 'R'
+  k[exptime] > 50 and 'R' in k[object]
+  ^^^^^^^^^^
+filter not understood: this is written OBJECT contains 'R'
+  'R' in OBJECT
+      ^^
+filter not understood: this is written OBJECT contains 'R'
+  'R' in k[object]
+      ^^
+filter not understood: it ends here, where ) is expected
+  (EXPTIME > 50
+               ^
+filter not understood: the quote ' is not closed
+  OBJECT = 'M 31
+           ^
+filter not understood: comparisons do not chain: write 10 < EXPTIME && EXPTIME < 50
+  10 < EXPTIME < 50
+               ^
+read as: EXPTIME
+filter not understood: a number is neither true nor false; a comparison is expected, such as EXPTIME > 50
+  EXPTIME + 1
+  ^^^^^^^^^^^
+filter not understood: only numbers can be calculated with
+  OBJECT + 'a' = 3
+           ^^^
+filter not understood: this is no number that can be represented
+  EXPTIME = 1e999
+            ^^^^^
+filter not understood: the number 3 stands here, where a list in parentheses, such as ('a', 'b'), is expected
+  EXPTIME in 3
+             ^
+filter not understood: `(` stands here, where a comparison (= != < <= > >= like contains in) is expected
+  system('rm')
+        ^
+filter not understood: text, numbers and true/false do not compare with each other
+  3 = 'a'
+  ^^^^^^^
+filter not understood: `ä` has no meaning here; keys with such characters are written in backticks
+  ä = 3
+  ^
+"##);
 }
 
 #[test]

@@ -41,7 +41,10 @@ pub fn origin(session: &Session, product: &str, options: &ListOptions) -> Result
         }
         _ => {
             let names: Vec<&str> = found.iter().take(5).map(|r| r.name.as_str()).collect();
-            return Err(Error::usage(format!("{} products end in `{product}`", found.len()), format!("name one in full: {}", names.join(", "))));
+            return Err(Error::usage(
+                format!("{} products end in `{product}`", found.len()),
+                format!("name one in full: {}", names.join(", ")),
+            ));
         }
     };
     let done = session.catalogue.tasks()?;

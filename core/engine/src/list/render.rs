@@ -79,7 +79,11 @@ impl Table {
 
     fn base_names(&self) -> Vec<String> {
         let name = |n: &usize| {
-            let whole = if self.paths[*n].is_empty() { self.rows[*n][0].as_ref().map(ToString::to_string).unwrap_or_default() } else { self.paths[*n].clone() };
+            let whole = if self.paths[*n].is_empty() {
+                self.rows[*n][0].as_ref().map(ToString::to_string).unwrap_or_default()
+            } else {
+                self.paths[*n].clone()
+            };
             plain(whole.rsplit('/').next().unwrap_or(&whole))
         };
         (0..self.rows.len()).map(|n| name(&n)).collect()
@@ -92,7 +96,8 @@ impl Table {
         let columns: Vec<Vec<String>> = (0..self.columns.len()).map(|c| cells(self, c)).collect();
         let numeric: Vec<bool> =
             (0..self.columns.len()).map(|c| self.rows.iter().filter_map(|r| r[c].as_ref()).all(|v| v.as_real().is_some())).collect();
-        let widths: Vec<usize> = columns.iter().zip(&self.columns).map(|(c, title)| c.iter().map(|t| t.width()).max().unwrap_or(0).max(title.width())).collect();
+        let widths: Vec<usize> =
+            columns.iter().zip(&self.columns).map(|(c, title)| c.iter().map(|t| t.width()).max().unwrap_or(0).max(title.width())).collect();
         let line = |texts: &[&str]| {
             let padded = texts.iter().enumerate().map(|(c, t)| {
                 let space = " ".repeat(widths[c].saturating_sub(t.width()));
@@ -132,9 +137,12 @@ impl Table {
     /// The list as JSON: one object a row; `null` where a row has no such key.
     pub fn json(&self) -> serde_json::Value {
         let value = |v: &Option<Value>| match v {
-            Some(Value::Real(x)) if x.is_finite() => {
-                self.exact(&Value::Real(*x)).parse::<f64>().ok().and_then(serde_json::Number::from_f64).map_or(serde_json::Value::Null, Into::into)
-            }
+            Some(Value::Real(x)) if x.is_finite() => self
+                .exact(&Value::Real(*x))
+                .parse::<f64>()
+                .ok()
+                .and_then(serde_json::Number::from_f64)
+                .map_or(serde_json::Value::Null, Into::into),
             Some(v) => serde_json::to_value(v).unwrap_or_default(),
             None => serde_json::Value::Null,
         };

@@ -57,7 +57,9 @@ impl Row {
     pub fn keys(&self) -> BTreeSet<String> {
         let mut keys: BTreeSet<String> = self.fields.iter().map(|(k, _)| k.clone()).collect();
         if let Some(frame) = &self.frame {
-            keys.extend(frame.header.cards().iter().filter(|c| c.value().is_some_and(|v| *v != Value::Undefined)).map(|c| c.keyword.clone()));
+            keys.extend(
+                frame.header.cards().iter().filter(|c| c.value().is_some_and(|v| *v != Value::Undefined)).map(|c| c.keyword.clone()),
+            );
             keys.extend(frame.statistics.iter().map(|(k, _)| k.clone()));
             keys.extend(frame.mjd.map(|_| "MJD".to_owned()));
         }
@@ -243,7 +245,16 @@ pub fn tasks(session: &Session, plan: &Plan) -> Result<Vec<Row>> {
         let attempt = attempts.get(&task.id).map(|(_, a)| a);
         let made = done.get(&task.id);
         let failed = attempt.is_some_and(|a| a.state == "failed");
-        row.set("STATE", if failed { "failed" } else if made.is_some() { "done" } else { "to do" });
+        row.set(
+            "STATE",
+            if failed {
+                "failed"
+            } else if made.is_some() {
+                "done"
+            } else {
+                "to do"
+            },
+        );
         if let Some(made) = made {
             row.set("GRADE", grade(made.grade));
             quality(&mut row, made);
@@ -270,7 +281,9 @@ pub fn groups(session: &Session, plan: &Plan) -> Result<Vec<Row>> {
     for planned in &plan.tasks {
         let task = &planned.task;
         let first = task.main().next();
-        let mut row = Row::new(first.map_or("", |m| &m.name), &task.night);
+        let frame = first.and_then(|m| index.first(m, &HashMap::new()));
+        let name = frame.map(|f| &f.name).or(first.map(|m| &m.name));
+        let mut row = Row::new(name.map_or("", |n| n), &task.night);
         row.tags = tags_of(task);
         row.set("TAG", first.map_or("", |m| m.tag.as_str()));
         row.set("STATE", "planned");
@@ -279,7 +292,7 @@ pub fn groups(session: &Session, plan: &Plan) -> Result<Vec<Row>> {
         row.set("MEMBERS", task.main().map(|m| m.name.as_str()).collect::<Vec<_>>().join(" "));
         row.set_text("SIGNATURE", &task.signature);
         row.set("LEVEL", i64::from(task.level));
-        row.frame = first.and_then(|m| index.first(m, &HashMap::new())).cloned();
+        row.frame = frame.cloned();
         row.path = row.frame.as_ref().map(|f| f.path.display().to_string()).unwrap_or_default();
         rows.push(row);
     }

@@ -47,7 +47,9 @@ pub fn image(path: &Path, hdu: &HduSelect, stretch: Stretch, map: ColourMap, qua
     // The last blocks may reach beyond the edge of the image.
     let covered = |blocks: usize, pixels: usize, side: f64| side * (blocks * small.factor) as f64 / pixels.max(1) as f64;
     let (image_w, image_h) = (covered(small.values.ncols(), columns, w), covered(small.values.nrows(), rows, h));
-    svg.raw(&format!(r#"<clipPath id="field"><rect x="{left}" y="{top}" width="{w}" height="{h}"/></clipPath><g clip-path="url(#field)">"#));
+    svg.raw(&format!(
+        r#"<clipPath id="field"><rect x="{left}" y="{top}" width="{w}" height="{h}"/></clipPath><g clip-path="url(#field)">"#
+    ));
     svg.raw(&place(left, top + h - image_h, image_w, image_h, data(&bytes)));
     svg.raw("</g>");
     svg.rect(left, top, w, h, r#"class="f""#);

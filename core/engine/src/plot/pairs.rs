@@ -35,7 +35,10 @@ pub fn pairs(table: &Table, title: &str, units: &dyn Fn(&str) -> String) -> Resu
     let value = |row: usize, column: usize| table.rows[row][column].as_ref().and_then(|v| v.as_real()).filter(|v| v.is_finite());
     let numeric: Vec<usize> = (0..table.columns.len()).filter(|&c| (0..table.rows.len()).any(|r| value(r, c).is_some())).collect();
     if numeric.is_empty() {
-        return Err(Error::usage("no column of the list has numbers to plot", "choose columns with --columns, for example EXPTIME,QUANT500"));
+        return Err(Error::usage(
+            "no column of the list has numbers to plot",
+            "choose columns with --columns, for example EXPTIME,QUANT500",
+        ));
     }
     if numeric.len() > MOST {
         let advice = format!("choose at most {MOST} columns with --columns");

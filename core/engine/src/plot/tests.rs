@@ -37,6 +37,27 @@ fn pairs_are_well_formed_and_escaped() {
 }
 
 #[test]
+fn images_have_axes_and_a_colour_bar() {
+    use ifured_pixels::fits::{HduSelect, Layout, write_image};
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("m31 <R>.fits");
+    let mut header = ifured_core::Header::new();
+    header.set("BUNIT", "electron", "");
+    header.set("OBJECT", "M 31 & more", "");
+    header.set("EXPTIME", 120.0, "");
+    write_image(&path, &header, &crate::report::tests::scene(1500, 2000, 700.0), Layout::Extensions).unwrap();
+    let svg = image(&path, &HduSelect::First, crate::preview::Stretch::Zscale, crate::preview::ColourMap::Viridis, true).unwrap();
+    assert!(svg.contains("M 31 &amp; more") && svg.contains("[electron]") && svg.contains("2000 × 1500 pixels") && !svg.contains("\"NaN"));
+    assert_eq!(svg.matches("<image ").count(), 2);
+    assert!(
+        image(&directory.path().join("none.fits"), &HduSelect::First, crate::preview::Stretch::Zscale, Default::default(), false).is_err()
+    );
+    if let Ok(directory) = std::env::var("IFURED_KEEP_PLOTS") {
+        std::fs::write(std::path::Path::new(&directory).join("image.svg"), svg).unwrap();
+    }
+}
+
+#[test]
 fn ticks_are_at_nice_numbers() {
     assert_eq!(nice_ticks(0.0, 10.0, 5), (vec![0.0, 2.0, 4.0, 6.0, 8.0, 10.0], 0));
     assert_eq!(nice_ticks(-0.013, 0.027, 4).0.len(), 4);

@@ -62,7 +62,12 @@ fn failed(path: &Path) -> impl Fn(ifured_pixels::fits::FitsError) -> Error {
 }
 
 /// Rows of one plane of a reader, band by band.
-fn each_row(reader: &ImageReader, first: usize, rows: usize, mut on: impl FnMut(&[f32])) -> std::result::Result<(), ifured_pixels::fits::FitsError> {
+fn each_row(
+    reader: &ImageReader,
+    first: usize,
+    rows: usize,
+    mut on: impl FnMut(&[f32]),
+) -> std::result::Result<(), ifured_pixels::fits::FitsError> {
     let columns = reader.shape().1;
     let band = ((1 << 18) / columns.max(1)).clamp(1, rows.max(1));
     let mut buffer = vec![0f32; band * columns];

@@ -40,9 +40,12 @@ fn lowest_row_is_at_the_bottom_and_holes_are_transparent() {
 #[test]
 fn zscale_shows_the_sky_and_not_the_star() {
     // A sky with a gradient and noise-like ripple, and a few very bright pixels.
-    let image = Array2::from_shape_fn((100, 100), |(r, c)| {
-        if r == 50 && c % 10 == 0 { 60000.0 } else { 1000.0 + ((r * 31 + c * 17) % 101) as f32 }
-    });
+    let image = Array2::from_shape_fn(
+        (100, 100),
+        |(r, c)| {
+            if r == 50 && c % 10 == 0 { 60000.0 } else { 1000.0 + ((r * 31 + c * 17) % 101) as f32 }
+        },
+    );
     let (low, high) = limits(image.view(), Stretch::Zscale);
     assert!((990.0..1010.0).contains(&low) && (1090.0..1400.0).contains(&high), "{low} {high}");
     let flat = Array2::from_elem((4, 4), 7.0f32);

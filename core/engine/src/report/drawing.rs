@@ -66,10 +66,19 @@ fn nodes<'a>(tasks: &'a [TaskReport<'a>]) -> Vec<Node<'a>> {
             let at = *place.entry(way(task)).or_insert(nodes.len());
             if at == nodes.len() {
                 let (makers, layer, y) = (Vec::new(), 0, 0.0);
-                nodes.push(Node { tasks: Vec::new(), recipe: &task.planned.task.recipe, second_line: String::new(), class: class(task), makers, layer, y });
+                nodes.push(Node {
+                    tasks: Vec::new(),
+                    recipe: &task.planned.task.recipe,
+                    second_line: String::new(),
+                    class: class(task),
+                    makers,
+                    layer,
+                    y,
+                });
             }
             home.insert(task.id(), at);
-            let makers: Vec<usize> = task.planned.depends_on.iter().filter_map(|d| home.get(d.as_str()).copied()).filter(|m| *m != at).collect();
+            let makers: Vec<usize> =
+                task.planned.depends_on.iter().filter_map(|d| home.get(d.as_str()).copied()).filter(|m| *m != at).collect();
             nodes[at].tasks.push(task);
             nodes[at].makers.extend(makers);
         }
@@ -108,7 +117,8 @@ fn blocked<'a>(summary: &'a RunSummary, nodes: &mut Vec<Node<'a>>) {
 fn place(nodes: &mut [Node<'_>]) {
     // Makers come first in the list, except where merging made them meet; a few rounds settle that.
     for _ in 0..20 {
-        let layers: Vec<usize> = nodes.iter().map(|node| node.makers.iter().map(|m| nodes[*m].layer + 1).max().unwrap_or(0).min(30)).collect();
+        let layers: Vec<usize> =
+            nodes.iter().map(|node| node.makers.iter().map(|m| nodes[*m].layer + 1).max().unwrap_or(0).min(30)).collect();
         let settled = nodes.iter().zip(&layers).all(|(node, l)| node.layer == *l);
         nodes.iter_mut().zip(&layers).for_each(|(node, l)| node.layer = *l);
         if settled {
@@ -158,7 +168,18 @@ fn draw(nodes: &[Node<'_>]) -> String {
             let (x1, y1) = (x(&nodes[*maker]) + WIDTH, nodes[*maker].y + HEIGHT / 2.0);
             let (x2, y2) = (x(node), node.y + HEIGHT / 2.0);
             let bend = (x2 - x1).abs().max(20.0) / 2.0;
-            let _ = writeln!(body, r#"<path class="edge" d="M{} {}C{} {} {} {} {} {}"/>"#, n(x1), n(y1), n(x1 + bend), n(y1), n(x2 - bend), n(y2), n(x2), n(y2));
+            let _ = writeln!(
+                body,
+                r#"<path class="edge" d="M{} {}C{} {} {} {} {} {}"/>"#,
+                n(x1),
+                n(y1),
+                n(x1 + bend),
+                n(y1),
+                n(x2 - bend),
+                n(y2),
+                n(x2),
+                n(y2)
+            );
         }
     }
     for node in nodes {
@@ -169,9 +190,22 @@ fn draw(nodes: &[Node<'_>]) -> String {
             "waiting" => "○ ",
             _ => "",
         };
-        let mut shape = format!(r#"<rect class="node {}" x="{}" y="{}" width="{WIDTH}" height="{HEIGHT}" rx="3"/>"#, node.class, n(left), n(top));
-        let _ = write!(shape, r#"<text x="{}" y="{}" class="recipe">{symbol}{}</text>"#, n(left + 9.0), n(top + 15.0), esc(&fitted(node.recipe, 30)));
-        let _ = write!(shape, r#"<text x="{}" y="{}" class="name">{}</text>"#, n(left + 9.0), n(top + 28.5), esc(&fitted(&node.second_line, 33)));
+        let mut shape =
+            format!(r#"<rect class="node {}" x="{}" y="{}" width="{WIDTH}" height="{HEIGHT}" rx="3"/>"#, node.class, n(left), n(top));
+        let _ = write!(
+            shape,
+            r#"<text x="{}" y="{}" class="recipe">{symbol}{}</text>"#,
+            n(left + 9.0),
+            n(top + 15.0),
+            esc(&fitted(node.recipe, 30))
+        );
+        let _ = write!(
+            shape,
+            r#"<text x="{}" y="{}" class="name">{}</text>"#,
+            n(left + 9.0),
+            n(top + 28.5),
+            esc(&fitted(&node.second_line, 33))
+        );
         let _ = match node.tasks[..] {
             [one] => writeln!(body, r#"<a href="{}"><title>{}</title>{shape}</a>"#, esc(&one.page()), esc(one.name())),
             _ => writeln!(body, "<g>{shape}</g>"),

@@ -116,7 +116,11 @@ pub(super) fn table(caption: &str, columns: &[Column<'_>], rows: &[Vec<String>])
 
 /// A list; nothing if it is empty. Items are HTML.
 pub(super) fn list(items: &[String]) -> String {
-    if items.is_empty() { String::new() } else { format!("<ul>\n{}</ul>\n", items.iter().map(|i| format!("<li>{i}</li>\n")).collect::<String>()) }
+    if items.is_empty() {
+        String::new()
+    } else {
+        format!("<ul>\n{}</ul>\n", items.iter().map(|i| format!("<li>{i}</li>\n")).collect::<String>())
+    }
 }
 
 /// Text that is shown when asked for.
@@ -140,7 +144,11 @@ pub(super) fn value(q: &QualityNumber) -> String {
     match q.error {
         Some(error) if error > 0.0 => {
             let decimals = (1.0 - error.log10().floor()).clamp(0.0, 8.0) as usize;
-            if value.abs() < 1e7 { format!("{value:.decimals$} ± {error:.decimals$}").replace('-', "−") } else { format!("{} ± {}", number(value), number(error)) }
+            if value.abs() < 1e7 {
+                format!("{value:.decimals$} ± {error:.decimals$}").replace('-', "−")
+            } else {
+                format!("{} ± {}", number(value), number(error))
+            }
         }
         _ => number(value),
     }
@@ -164,8 +172,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let shown: Vec<String> = [0.0, 1.0, -3.14159, 12345.678, 0.00012345, 1e-9, 6.5e7, f64::NAN].map(number).to_vec();
-        assert_eq!(shown, ["0", "1", "−3.142", "12346", "0.0001235", "1.000e−9", "6.500e7", "–"]);
+        let shown: Vec<String> = [0.0, 1.0, -2.71728, 12345.678, 0.00012346, 1e-9, 6.5e7, f64::NAN].map(number).to_vec();
+        assert_eq!(shown, ["0", "1", "−2.717", "12346", "0.0001235", "1.000e−9", "6.500e7", "–"]);
         let q = QualityNumber::new("X", -4.2, "e-", "").with_error(0.0312);
         assert_eq!(value(&q), "−4.200 ± 0.031");
         assert_eq!((seconds(0.012), seconds(600.0), bytes(3_400_000)), ("12 ms".into(), "10.0 min".into(), "3 MB".into()));

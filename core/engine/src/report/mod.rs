@@ -85,10 +85,8 @@ pub fn write(session: &Session, summary: &RunSummary) -> Result<PathBuf> {
     tasks.par_iter().try_for_each(|task| task_page::write(&directory, output, task, &makers))?;
     let used: HashSet<&str> = summary.plan.tasks.iter().flat_map(|t| t.depends_on.iter().map(String::as_str)).collect();
     let shown: Vec<&TaskReport<'_>> = tasks.iter().filter(|t| used.contains(t.id()) && t.outcome().is_some()).collect();
-    let thumbnails: HashMap<String, String> = shown
-        .par_iter()
-        .filter_map(|t| Some((t.id().to_owned(), previews::thumbnail(&directory, output, t.outcome()?)?)))
-        .collect();
+    let thumbnails: HashMap<String, String> =
+        shown.par_iter().filter_map(|t| Some((t.id().to_owned(), previews::thumbnail(&directory, output, t.outcome()?)?))).collect();
     let page = directory.join("index.html");
     let text = run_page::page(session, summary, &tasks, &thumbnails)?;
     store(&page, &text)?;
@@ -147,4 +145,4 @@ fn store(path: &Path, text: impl AsRef<[u8]>) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

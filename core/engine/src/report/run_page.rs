@@ -20,7 +20,8 @@ pub(super) fn page(
     thumbnails: &HashMap<String, String>,
 ) -> Result<String> {
     let last = session.catalogue.last_run()?.filter(|(number, ..)| *number == summary.run);
-    let mut body = header(session, summary, tasks, last.as_ref().map(|(number, started, command, ..)| (*number, started.as_str(), command.as_str())));
+    let mut body =
+        header(session, summary, tasks, last.as_ref().map(|(number, started, command, ..)| (*number, started.as_str(), command.as_str())));
     body += &section("failures", "What failed", &failures(tasks));
     body += &section("blocked", "What could not be done", &blocked(summary));
     body += &section("refused", "Frames that were refused", &refused(session));
@@ -32,7 +33,11 @@ pub(super) fn page(
     body += &section("plan", "Plan", &drawing::plan(summary, tasks));
     body += &section("cost", "Cost", &cost(summary, tasks));
     body += &section("configuration", "Configuration", &configuration(session));
-    let title = format!("{} · {}", session.instrument.name, session.output.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default());
+    let title = format!(
+        "{} · {}",
+        session.instrument.name,
+        session.output.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+    );
     Ok(html_page(&format!("<!-- run {} -->", summary.run), &title, &body))
 }
 
@@ -93,7 +98,8 @@ fn failures(tasks: &[TaskReport<'_>]) -> String {
     });
     failed
         .map(|(t, error)| {
-            let advice = if error.advice.is_empty() { String::new() } else { format!("<p><b>What to do:</b> {}</p>\n", esc(&error.advice)) };
+            let advice =
+                if error.advice.is_empty() { String::new() } else { format!("<p><b>What to do:</b> {}</p>\n", esc(&error.advice)) };
             format!(
                 "<article class=\"box failed\">\n<h3>{} {}</h3>\n<p>{} in night {}: {}</p>\n{advice}</article>\n",
                 mark("bad", "✖", "failed"),
@@ -115,8 +121,9 @@ fn members(frames: &[String]) -> String {
 }
 
 fn groups<'a>(caption: &str, all: impl Iterator<Item = (&'a String, &'a String, &'a Vec<String>, &'a String)>) -> String {
-    let rows: Vec<Vec<String>> =
-        all.map(|(recipe, night, frames, why)| vec![members(frames), esc(recipe), esc(night), frames.len().to_string(), esc(why)]).collect();
+    let rows: Vec<Vec<String>> = all
+        .map(|(recipe, night, frames, why)| vec![members(frames), esc(recipe), esc(night), frames.len().to_string(), esc(why)])
+        .collect();
     table(caption, &[("group", false), ("recipe", false), ("night", false), ("frames", true), ("why", false)], &rows)
 }
 
@@ -136,8 +143,10 @@ fn refused(session: &Session) -> String {
 
 fn frames(session: &Session) -> String {
     let all: Vec<_> = session.frames.iter().map(|f| (**f).clone()).collect();
-    let rows: Vec<Vec<String>> =
-        census(&all, &session.instrument).iter().map(|(tag, state, n)| vec![esc(tag.as_str()), esc(state.as_str()), n.to_string()]).collect();
+    let rows: Vec<Vec<String>> = census(&all, &session.instrument)
+        .iter()
+        .map(|(tag, state, n)| vec![esc(tag.as_str()), esc(state.as_str()), n.to_string()])
+        .collect();
     table("Frames by tag and state", &[("tag", false), ("state", false), ("frames", true)], &rows)
 }
 
@@ -149,9 +158,8 @@ fn task_table(tasks: &[TaskReport<'_>]) -> String {
             State::Waiting(why) => (mark("waiting", "○", "not run"), esc(why)),
             State::Done(outcome) => {
                 let outside = outcome.quality.iter().filter(|q| q.grade != Grade::Good);
-                let mut remarks: Vec<String> = outside
-                    .map(|q| format!("{} {} {} ({})", esc(&q.name), value(q), esc(&q.unit), esc(&q.limits)))
-                    .collect();
+                let mut remarks: Vec<String> =
+                    outside.map(|q| format!("{} {} {} ({})", esc(&q.name), value(q), esc(&q.unit), esc(&q.limits))).collect();
                 remarks.extend(task.missing.iter().map(|m| esc(&format!("no {}", m.role))));
                 if !outcome.rejected.is_empty() {
                     remarks.push(format!("{} rejected", count(outcome.rejected.len(), "frame")));
@@ -164,7 +172,8 @@ fn task_table(tasks: &[TaskReport<'_>]) -> String {
         };
         vec![task_link(t), esc(&task.recipe), esc(&task.night), task.main().count().to_string(), level(task.level), verdict, remarks]
     };
-    let columns = [("product", false), ("recipe", false), ("night", false), ("frames", true), ("level", true), ("grade", false), ("remarks", false)];
+    let columns =
+        [("product", false), ("recipe", false), ("night", false), ("frames", true), ("level", true), ("grade", false), ("remarks", false)];
     table("Tasks in the order of the plan", &columns, &tasks.iter().map(row).collect::<Vec<_>>())
 }
 
@@ -183,7 +192,7 @@ fn masters(tasks: &[TaskReport<'_>], thumbnails: &HashMap<String, String>) -> St
             .chain(plain)
             .take(5)
             .map(|q| {
-                let limits = if q.limits.is_empty() { String::new() } else { format!(" <span class=\"dir\">{}</span>", esc(&q.limits)) };
+                let limits = if q.limits.is_empty() { String::new() } else { format!(" <span class=\"dir\">({})</span>", esc(&q.limits)) };
                 let worse = if q.grade == Grade::Good { String::new() } else { format!(" {}", grade(q.grade)) };
                 format!("<dt>{}</dt><dd>{} {}{limits}{worse}</dd>", esc(&q.name), value(q), esc(&q.unit))
             })
@@ -263,7 +272,16 @@ fn cost(summary: &RunSummary, tasks: &[TaskReport<'_>]) -> String {
         .iter()
         .map(|(recipe, s)| {
             let name = if *recipe == "\u{10ffff}" { "<b>all</b>".to_owned() } else { esc(recipe) };
-            vec![name, s.tasks.to_string(), seconds(s.cpu), seconds(s.cpu / s.tasks as f64), seconds(s.longest), bytes(s.memory), bytes(s.read), bytes(s.written)]
+            vec![
+                name,
+                s.tasks.to_string(),
+                seconds(s.cpu),
+                seconds(s.cpu / s.tasks as f64),
+                seconds(s.longest),
+                bytes(s.memory),
+                bytes(s.read),
+                bytes(s.written),
+            ]
         })
         .collect();
     let columns = [
@@ -290,5 +308,9 @@ fn configuration(session: &Session) -> String {
         .ok()
         .and_then(|v| serde_json::to_string_pretty(&v).ok())
         .unwrap_or_else(|| session.config_text.clone());
-    if text == "{}" { "<p>Nothing was changed from the defaults.</p>\n".into() } else { details("What was changed from the defaults", &format!("<pre>{}</pre>\n", esc(&text))) }
+    if text == "{}" {
+        "<p>Nothing was changed from the defaults.</p>\n".into()
+    } else {
+        details("What was changed from the defaults", &format!("<pre>{}</pre>\n", esc(&text)))
+    }
 }

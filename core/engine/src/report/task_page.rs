@@ -61,7 +61,11 @@ fn body(output: &Path, report: &TaskReport<'_>, makers: &HashMap<&str, String>) 
         for product in &outcome.products {
             let planes = previews::planes(&output.join(&product.name));
             if !planes.is_empty() {
-                figures += &format!("<h3>{} <span class=\"dir\">{}</span></h3>\n<div class=\"figures\">{planes}</div>\n", esc(product.tag.as_str()), path(&product.name));
+                figures += &format!(
+                    "<h3>{} <span class=\"dir\">{}</span></h3>\n<div class=\"figures\">{planes}</div>\n",
+                    esc(product.tag.as_str()),
+                    path(&product.name)
+                );
             }
         }
         out += &section("previews", "Previews", &figures);
@@ -117,7 +121,13 @@ fn association(report: &TaskReport<'_>, a: &Association, makers: &HashMap<&str, 
     let mut out = format!("<h3>{}</h3>\n", esc(&a.role));
     if let Some(missing) = task.missing.iter().find(|m| m.role == a.role) {
         let instead = if missing.otherwise.is_empty() { "the step is left out" } else { &missing.otherwise };
-        out += &format!("<p>{} {}; instead: {}; level {}.</p>\n", mark("questionable", "▲", "None."), esc(&missing.why), esc(instead), level(missing.level));
+        out += &format!(
+            "<p>{} {}; instead: {}; level {}.</p>\n",
+            mark("questionable", "▲", "None."),
+            esc(&missing.why),
+            esc(instead),
+            level(missing.level)
+        );
     }
     if let Some(adapt) = task.role(&a.role).find_map(|i| i.adapt.as_ref()) {
         out += &format!("<p>Adapted: {}.</p>\n", esc(adapt));
@@ -132,7 +142,7 @@ fn association(report: &TaskReport<'_>, a: &Association, makers: &HashMap<&str, 
         vec![linked(&c.name, makers), choice, fit, esc(&span(c.days)), why.join("<br>")]
     };
     let rows: Vec<Vec<String>> = a.candidates.iter().map(row).collect();
-    let columns = [("candidate", false), ("", false), ("level", true), ("time", true), ("why", false)];
+    let columns = [("candidate", false), ("choice", false), ("level", true), ("time", true), ("why", false)];
     if rows.is_empty() && !task.missing.iter().any(|m| m.role == a.role) {
         out += "<p>There are no candidates.</p>\n";
     }
@@ -165,7 +175,10 @@ fn cost(report: &TaskReport<'_>) -> String {
         ]);
     }
     for product in report.outcome().into_iter().flat_map(|o| &o.products) {
-        rows.push(vec![format!("hash of {}", esc(product.tag.as_str())), format!("<code>{}</code> ({})", esc(&product.hash), bytes(product.bytes))]);
+        rows.push(vec![
+            format!("hash of {}", esc(product.tag.as_str())),
+            format!("<code>{}</code> ({})", esc(&product.hash), bytes(product.bytes)),
+        ]);
     }
     table("What the task cost and what it is known by", &[("what", false), ("value", false)], &rows)
 }

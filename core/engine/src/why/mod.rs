@@ -104,7 +104,7 @@ pub enum WhyNot {
         /// Of so many.
         of: usize,
         /// The candidate.
-        candidate: WhyCandidate,
+        candidate: Box<WhyCandidate>,
     },
 }
 
@@ -220,7 +220,7 @@ pub fn why_not(plan: &Plan, frames: &[std::sync::Arc<Frame>], frame: &str, calib
             chosen: taken.map(|c| (c.name.clone(), c.why.clone())),
             rank: rank + 1,
             of: input.candidates.len(),
-            candidate: input.candidates[rank].clone(),
+            candidate: Box::new(input.candidates[rank].clone()),
         });
     }
     Ok(WhyNot::NoCandidate {

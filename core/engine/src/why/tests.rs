@@ -82,7 +82,8 @@ pub(crate) fn instrument() -> InstrumentDescription {
 }
 
 pub(crate) fn example() -> (Plan, Vec<Arc<Frame>>) {
-    let frame = |name: &str, tag: &str, night: &str, mjd: f64, ccd: &str| item(name, tag, night, mjd, &[("CCD", Value::from(ccd))]).first.clone();
+    let frame =
+        |name: &str, tag: &str, night: &str, mjd: f64, ccd: &str| item(name, tag, night, mjd, &[("CCD", Value::from(ccd))]).first.clone();
     let mut frames = vec![
         frame("data/n1/b1.fits", "bias", "n1", 100.1, "SITE1d"),
         frame("data/n1/b2.fits", "bias", "n1", 100.11, "SITE1d"),
@@ -105,7 +106,33 @@ fn why_is_readable_and_names_the_smallest_relaxation() {
     let (plan, frames) = example();
     let text = why(&plan, &frames, "s1_red.fits").unwrap().to_string();
     assert!(text.lines().all(|l| l.chars().count() <= 80), "{text}");
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r##"
+science/n1/s1_red.fits
+  science in night n1, level 3, from 1 frame, first s1.fits
+  signature SITE1d
+
+bias: 2 of 3 candidates fit
+  * bias/n1/b1_red.fits
+      level 0: same night, 4.7 h earlier
+  - bias/n2/b3_red.fits
+      level 1: same set-up, 19.2 h later
+      not level 0: night n2, needed n1
+  - bias/n0/b0_red.fits
+      does not fit: 40.8 d earlier, limit 30 d
+      not level 0: night n0, needed n1
+      admitted by [association.science.bias] max_age_days = 41
+
+flat: 0 of 2 candidates fit
+  without it: no flat correction, level 3
+  - flat/n9/f2_red.fits
+      does not fit: CCD is `LORAL`, needed `SITE1d`
+  - flat/n0/f1_red.fits
+      does not fit: 40.5 d earlier, limit 30 d
+      not level 0: night n0, needed n1
+      admitted by [association.science.flat] max_age_days = 41
+
+* taken: best level first, then nearest in time
+"##);
 }
 
 #[test]
@@ -122,7 +149,61 @@ fn blocked_groups_and_other_calibrations_are_explained() {
         not("bad.fits", "b1_red"),
         why(&plan, &frames, "nothing").unwrap_err().to_string(),
     ];
-    insta::assert_snapshot!(texts.join("----\n"), @"");
+    insta::assert_snapshot!(texts.join("----\n"), @r##"
+data/n1/s2.fits
+  science in night n1, from 1 frame, first data/n1/s2.fits
+  blocked: no bias: nearest candidate bias/n1/b1_red.fits: CCD is `SITE1d`,
+    needed `TEK`
+
+bias: 0 of 3 candidates fit
+  it is required: the group cannot be reduced
+  - bias/n1/b1_red.fits
+      does not fit: CCD is `SITE1d`, needed `TEK`
+  - bias/n2/b3_red.fits
+      does not fit: CCD is `SITE1d`, needed `TEK`
+  - bias/n0/b0_red.fits
+      does not fit: CCD is `SITE1d`, needed `TEK`
+
+flat: 0 of 2 candidates fit
+  the recipe can do without it
+  - flat/n9/f2_red.fits
+      does not fit: CCD is `LORAL`, needed `TEK`
+  - flat/n0/f1_red.fits
+      does not fit: CCD is `SITE1d`, needed `TEK`
+----
+science/n1/s1_red.fits
+  bias of science, candidate 2 of 3:
+  - bias/n2/b3_red.fits
+      level 1: same set-up, 19.2 h later
+      not level 0: night n2, needed n1
+  taken instead:
+  * bias/n1/b1_red.fits
+      same night, 4.7 h earlier
+----
+science/n1/s1_red.fits
+  bias of science, taken:
+  * bias/n1/b1_red.fits
+      level 0: same night, 4.7 h earlier
+----
+science/n1/s1_red.fits
+  flat of science, candidate 2 of 2:
+  - flat/n0/f1_red.fits
+      does not fit: 40.5 d earlier, limit 30 d
+      not level 0: night n0, needed n1
+      admitted by [association.science.flat] max_age_days = 41
+  nothing was taken instead
+----
+b2.fits is no candidate for science/n1/s1_red.fits: it is a raw frame that goes
+  into bias/n1/b1_red.fits; ask for that product
+----
+bad is no candidate for science/n1/s1_red.fits: nothing is made from it: its
+  state is `wrong`, as wrong-bias: EXPTIME is `3.0`, not `0.0`
+----
+bad.fits is not reduced: its state is `wrong`, as wrong-bias: EXPTIME is `3.0`,
+  not `0.0`
+----
+the plan makes nothing called `nothing`; there are bias/n0/b0_red.fits, bias/n1/b1_red.fits, bias/n2/b3_red.fits, flat/n0/f1_red.fits, flat/n9/f2_red.fits, science/n1/s1_red.fits
+"##);
 }
 
 #[test]

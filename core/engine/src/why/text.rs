@@ -102,9 +102,7 @@ impl Display for WhyNot {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             WhyNot::FrameNotReduced { frame, why } => wrap(f, "", 2, &format!("{frame} is not reduced: {why}")),
-            WhyNot::NoCandidate { frame, calibration, why } => {
-                wrap(f, "", 2, &format!("{calibration} is no candidate for {frame}: {why}"))
-            }
+            WhyNot::NoCandidate { frame, calibration, why } => wrap(f, "", 2, &format!("{calibration} is no candidate for {frame}: {why}")),
             WhyNot::Candidate { frame, recipe, role, chosen, rank, of, candidate } => {
                 writeln!(f, "{frame}")?;
                 let is_taken = chosen.as_ref().is_some_and(|(name, _)| *name == candidate.name);
