@@ -32,8 +32,10 @@ pub fn image(path: &Path, hdu: &HduSelect, stretch: Stretch, map: ColourMap, qua
     let mut svg = Svg::new(left + w + 120.0, top + h + 54.0, &name);
     svg.text(left, 24.0, &name, r#"class="t""#);
     let mut about = vec![format!("{columns} × {rows} pixels")];
-    about.extend(header.text("OBJECT").ok().map(str::to_owned));
-    about.extend(header.real("EXPTIME").ok().map(|t| format!("{t} s")));
+    // Object and exposure time of a product with extensions are in its primary header.
+    let primary = ifured_pixels::fits::primary_header(path).unwrap_or_default();
+    about.extend([&header, &primary].into_iter().find_map(|h| h.text("OBJECT").ok()).map(str::to_owned));
+    about.extend([&header, &primary].into_iter().find_map(|h| h.real("EXPTIME").ok()).map(|t| format!("{t} s")));
     about.extend((small.factor > 1).then(|| format!("each point is the mean of {0} × {0} pixels", small.factor)));
     about.extend(Some(small.note.clone()).filter(|n| !n.is_empty()));
     about.extend(flags.is_some().then(|| "orange: flagged by the quality plane".to_owned()));
