@@ -184,9 +184,7 @@ fn pages_are_complete_and_written_once() {
     // Nothing has changed: the same pages, not written again; but one of another attempt is.
     let times = |pages: &[PathBuf]| pages.iter().map(|p| p.metadata().unwrap().modified().unwrap()).collect::<Vec<_>>();
     let before = times(&pages);
-    let start = std::time::Instant::now();
     write(&session, &summary).unwrap();
-    eprintln!("again: {:.3} s for {} tasks", start.elapsed().as_secs_f64(), pages.len());
     assert_eq!(times(&pages), before);
     assert_eq!(std::fs::read_to_string(&index).unwrap(), html);
 }
