@@ -312,9 +312,9 @@ pub struct Ls {
     /// Keywords to sort by, parted by commas.
     #[arg(long, value_name = "KEYS", value_delimiter = ',')]
     pub sort: Vec<String>,
-    /// Decimals of numbers.
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    pub decimals: usize,
+    /// Most decimals of numbers; 5 in tables, all in CSV and JSON if not given.
+    #[arg(long, value_name = "N")]
+    pub decimals: Option<usize>,
     /// Comma-separated values.
     #[arg(long, conflicts_with_all = ["basic", "single_line"])]
     pub csv: bool,

@@ -4,8 +4,8 @@ mod arguments;
 mod commands;
 mod progress;
 
-use clap::{CommandFactory, Parser};
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use ifured_core::LoadedInstrument;
 use ifured_engine::Error;
 use ifured_engine::run::Setup;

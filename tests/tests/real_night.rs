@@ -20,11 +20,7 @@ fn a_real_night_is_reduced_and_physically_right() {
     let frames = frames.as_array().unwrap();
     assert_eq!(frames.len(), 20);
     let count = |tag: &str| frames.iter().filter(|f| f["tag"] == tag && f["state"] == "good").count();
-    assert_eq!(
-        (count("bias"), count("flat-spectroscopy"), count("arc"), count("science-spectroscopy")),
-        (7, 7, 4, 2),
-        "{frames:#?}"
-    );
+    assert_eq!((count("bias"), count("flat-spectroscopy"), count("arc"), count("science-spectroscopy")), (7, 7, 4, 2), "{frames:#?}");
 
     let listed = s.ifured(&["ls", "products", "--json"]).code(0).json();
     let names = |tag: &str| -> Vec<String> {
@@ -53,7 +49,7 @@ fn master_bias(s: &Scenario, name: &str, night: &std::path::Path) {
     let mut raw = Vec::new();
     for n in 1.. {
         let Ok(file) = header.text(&format!("IFURED RAW{n} NAME")) else { break };
-        raw.push(fits::ImageReader::open(night.join(file), fits::HduSelect::Primary).unwrap().read_all().unwrap());
+        raw.push(fits::ImageReader::open(night.join(file), fits::HduSelect::First).unwrap().read_all().unwrap());
     }
     assert_eq!(raw.len(), 7);
     // Read noise from differences of pairs: robust sigma of (a - b) / sqrt 2, in the middle of the chip.
@@ -81,7 +77,9 @@ fn master_bias(s: &Scenario, name: &str, night: &std::path::Path) {
 }
 
 fn quality(header: &ifured_core::Header, name: &str) -> Result<f64, ifured_core::HeaderError> {
-    let n = (1..).take_while(|n| header.contains(&format!("IFURED QC{n} NAME"))).find(|n| header.text(&format!("IFURED QC{n} NAME")) == Ok(name));
+    let n = (1..)
+        .take_while(|n| header.contains(&format!("IFURED QC{n} NAME")))
+        .find(|n| header.text(&format!("IFURED QC{n} NAME")) == Ok(name));
     header.real(&format!("IFURED QC{} VALUE", n.unwrap_or(0)))
 }
 
@@ -92,7 +90,8 @@ fn flats(s: &Scenario, names: &[String]) {
         assert!(good.len() > flat.data.len() / 3, "{name}: only {} good pixels", good.len());
         assert!((median(good) - 1.0).abs() < 0.01, "{name}: not normalised");
         // The real chip has dead pixels: they are flagged.
-        let flagged = flat.quality.iter().filter(|&&q| q & (ifured_pixels::quality::DEAD | ifured_pixels::quality::LOW_SENSITIVITY) != 0).count();
+        let flagged =
+            flat.quality.iter().filter(|&&q| q & (ifured_pixels::quality::DEAD | ifured_pixels::quality::LOW_SENSITIVITY) != 0).count();
         assert!(flagged > 0, "{name}: no dead pixel flagged");
     }
 }

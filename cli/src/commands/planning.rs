@@ -89,10 +89,11 @@ pub fn print_plan(plan: &Plan, standings: &[Standing]) {
 pub fn why(context: &Context, product: &str) -> Result<u8, Error> {
     let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
     let plan = session.plan(&Targets::default())?;
+    let answer = why::why(&plan, &session.frames, product)?;
     if context.json {
-        print_json(&why::explain_product_json(&session, &plan, product)?)?;
+        print_json(&answer)?
     } else {
-        say(why::explain_product(&session, &plan, product)?.trim_end());
+        say(answer.to_string().trim_end())
     }
     Ok(0)
 }
@@ -101,10 +102,11 @@ pub fn why(context: &Context, product: &str) -> Result<u8, Error> {
 pub fn whynot(context: &Context, frame: &str, calibration: &str) -> Result<u8, Error> {
     let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
     let plan = session.plan(&Targets::default())?;
+    let answer = why::why_not(&plan, &session.frames, frame, calibration)?;
     if context.json {
-        print_json(&why::explain_not_json(&session, &plan, frame, calibration)?)?;
+        print_json(&answer)?
     } else {
-        say(why::explain_not(&session, &plan, frame, calibration)?.trim_end());
+        say(answer.to_string().trim_end())
     }
     Ok(0)
 }

@@ -309,22 +309,7 @@ impl Catalogue {
     pub fn last_attempt(&self, task: &str) -> Result<Option<Attempt>> {
         let sql = "SELECT task, run, state, error, advice, log, seconds, cpu_seconds, peak_memory, bytes_read, bytes_written
                    FROM attempts WHERE task = ?1 ORDER BY number DESC LIMIT 1";
-        let row = |r: &rusqlite::Row<'_>| {
-            Ok(Attempt {
-                task: r.get(0)?,
-                run: r.get(1)?,
-                state: r.get(2)?,
-                error: r.get(3)?,
-                advice: r.get(4)?,
-                log: r.get(5)?,
-                seconds: r.get(6)?,
-                cpu_seconds: r.get(7)?,
-                peak_memory: r.get::<_, i64>(8)? as u64,
-                bytes_read: r.get::<_, i64>(9)? as u64,
-                bytes_written: r.get::<_, i64>(10)? as u64,
-            })
-        };
-        self.db.query_row(sql, [task], row).optional().map_err(self.fail())
+        self.db.query_row(sql, [task], attempt).optional().map_err(self.fail())
     }
 
     /// A task that was done.
@@ -342,6 +327,33 @@ impl Catalogue {
                 grade: serde_json::from_str(&grade).ok()?,
             })
         }))
+    }
+
+    /// All tasks that were done, by identifier.
+    pub fn tasks(&self) -> Result<std::collections::HashMap<String, TaskRow>> {
+        let mut query = self.db.prepare("SELECT id, task, state, outcome, grade FROM tasks").map_err(self.fail())?;
+        let rows = query.query_map([], |r| {
+            let [id, task, state, outcome, grade]: [String; 5] = [r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?];
+            Ok((id, task, state, outcome, grade))
+        });
+        let mut tasks = std::collections::HashMap::new();
+        for row in rows.map_err(self.fail())? {
+            let (id, task, state, outcome, grade) = row.map_err(self.fail())?;
+            let read = (serde_json::from_str(&task), serde_json::from_str(&outcome), serde_json::from_str(&grade));
+            if let (Ok(task), Ok(outcome), Ok(grade)) = read {
+                tasks.insert(id, TaskRow { task, state, outcome, grade });
+            }
+        }
+        Ok(tasks)
+    }
+
+    /// The last attempt at each task, with its number.
+    pub fn last_attempts(&self) -> Result<std::collections::HashMap<String, (i64, Attempt)>> {
+        let sql = "SELECT task, run, state, error, advice, log, seconds, cpu_seconds, peak_memory, bytes_read, bytes_written, number
+                   FROM attempts WHERE number IN (SELECT MAX(number) FROM attempts GROUP BY task)";
+        let mut query = self.db.prepare(sql).map_err(self.fail())?;
+        let rows = query.query_map([], |r| Ok((r.get::<_, i64>(11)?, attempt(r)?))).map_err(self.fail())?;
+        rows.map(|r| r.map(|(number, a)| (a.task.clone(), (number, a))).map_err(self.fail())).collect()
     }
 
     /// All products, by name.
@@ -370,6 +382,22 @@ impl Catalogue {
         }
         tx.commit().map_err(fail)
     }
+}
+
+fn attempt(r: &rusqlite::Row<'_>) -> rusqlite::Result<Attempt> {
+    Ok(Attempt {
+        task: r.get(0)?,
+        run: r.get(1)?,
+        state: r.get(2)?,
+        error: r.get(3)?,
+        advice: r.get(4)?,
+        log: r.get(5)?,
+        seconds: r.get(6)?,
+        cpu_seconds: r.get(7)?,
+        peak_memory: r.get::<_, i64>(8)? as u64,
+        bytes_read: r.get::<_, i64>(9)? as u64,
+        bytes_written: r.get::<_, i64>(10)? as u64,
+    })
 }
 
 fn scanned_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<ScannedRow> {

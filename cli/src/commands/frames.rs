@@ -1,0 +1,134 @@
+//! `show` and `plot`.
+
+use std::path::Path;
+
+use ifured_core::Value;
+use ifured_engine::list::{self, ListOptions, What};
+use ifured_engine::preview::{self, ColourMap, Stretch};
+use ifured_engine::run::Session;
+use ifured_engine::{Error, classify, files, plot};
+use ifured_pixels::fits::{self, HduSelect};
+
+use super::{print_json, say};
+use crate::Context;
+use crate::arguments::Selection;
+
+/// Longer side of a preview in pixels.
+const PREVIEW: usize = 1000;
+
+fn unreadable(e: fits::FitsError) -> Error {
+    Error::usage(e.to_string(), "check the file; `ifured verify` checks a product's checksums")
+}
+
+/// Shows one frame.
+pub fn show(context: &Context, frame: &Path, whole: bool, to: Option<&Path>) -> Result<u8, Error> {
+    let file = fits::scan_file(frame, true).map_err(unreadable)?;
+    let header = file.hdus.first().map(|h| h.header.clone()).unwrap_or_default();
+    let descriptions: Vec<_> = context.instruments.iter().map(|i| i.description().clone()).collect();
+    let recognised: Vec<&str> = classify::recognised(&header, &descriptions).iter().map(|d| d.name.as_str()).collect();
+    if context.json {
+        let hdus: Vec<_> = file
+            .hdus
+            .iter()
+            .map(|h| serde_json::json!({"index": h.index, "name": h.name(), "kind": h.kind.describe(), "issues": h.issues}))
+            .collect();
+        let cards: Vec<_> = header
+            .cards()
+            .iter()
+            .map(|c| serde_json::json!({"keyword": c.keyword, "value": c.value(), "text": c.text(), "comment": c.comment}))
+            .collect();
+        print_json(&serde_json::json!({
+            "file": frame, "bytes": file.bytes, "hash": file.hash, "instruments": recognised, "hdus": hdus,
+            "statistics": file.statistics, "header": cards,
+        }))?;
+    } else {
+        say(&format!(
+            "{}: {} bytes, {}",
+            frame.display(),
+            file.bytes,
+            if recognised.is_empty() { "no known instrument".into() } else { recognised.join(", ") }
+        ));
+        for hdu in &file.hdus {
+            say(&format!("  HDU {} {:<10} {}", hdu.index, hdu.name().unwrap_or("-"), hdu.kind.describe()));
+            for issue in &hdu.issues {
+                say(&format!("      {issue}"));
+            }
+        }
+        for issue in header.issues() {
+            say(&format!("  {issue}"));
+        }
+        match &file.statistics {
+            Some(s) => say(&format!(
+                "  pixels {} (undefined {}), minimum {}, median {}, maximum {}, 2.5 % {}, 97.5 % {}, robust sigma {:.4}",
+                s.npoints, s.nan, s.minimum, s.q500, s.maximum, s.q025, s.q975, s.robust_std
+            )),
+            None => say("  no pixels"),
+        }
+        print_header(&header, whole);
+    }
+    if let Some(to) = to {
+        let (_, small) = preview::small_of_file(frame, &HduSelect::First, PREVIEW)?;
+        let (_, png) = small.png(Stretch::Zscale, ColourMap::Gray, None)?;
+        files::write_atomically(to, &png)?;
+        say(&format!("wrote {}", to.display()));
+    }
+    Ok(0)
+}
+
+fn print_header(header: &ifured_core::Header, whole: bool) {
+    if whole {
+        for line in header.columns() {
+            say(line.trim_end());
+        }
+        return;
+    }
+    for key in
+        ["OBJECT", "INSTRUME", "DATE-OBS", "MJD-OBS", "EXPTIME", "IMAGETYP", "IFURED TAG", "IFURED TASK", "IFURED RECIPE", "IFURED GRADE"]
+    {
+        if let Some(value) = header.get(key).filter(|v| **v != Value::Undefined) {
+            say(&format!("  {key:<14} {value}"));
+        }
+    }
+    say(&format!("  {} cards; --header prints them all", header.cards().len()));
+}
+
+/// Plots keyword against keyword, or draws a frame.
+pub fn plot(context: &Context, keywords: &[String], frame: Option<&Path>, to: &Path, selection: &Selection) -> Result<u8, Error> {
+    let svg = match frame {
+        Some(frame) => plot::image(frame, &HduSelect::First, Stretch::Zscale, ColourMap::Gray, true)?,
+        None => pairs(context, keywords, selection)?,
+    };
+    files::write_atomically(to, svg.as_bytes())?;
+    if !context.quiet {
+        say(&format!("wrote {}", to.display()));
+    }
+    Ok(0)
+}
+
+fn pairs(context: &Context, keywords: &[String], selection: &Selection) -> Result<String, Error> {
+    if keywords.is_empty() {
+        return Err(Error::usage("nothing to plot is named", "name keywords, for example: ifured plot QUANT500 ROBUSTSTD --tag bias"));
+    }
+    let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
+    let options = ListOptions {
+        tags: selection.tag.clone(),
+        night: selection.night.clone(),
+        filter: selection.filter.clone(),
+        columns: keywords.to_vec(),
+        ..ListOptions::default()
+    };
+    let mut table = list::list(&mut session, What::from(selection.of), &options)?;
+    table.keep(keywords)?;
+    let title = format!("{} of {}", table.count(), session.instrument.name);
+    let statistics = |key: &str| key.starts_with("QUANT") || matches!(key, "FMINIMUM" | "FMAXIMUM" | "ROBUSTSTD");
+    // The unit that a header comment gives in brackets: `[deg] RA of the target`.
+    let unit = |key: &str| {
+        if statistics(key) {
+            return "ADU".to_owned();
+        }
+        let card = session.frames.iter().find_map(|f| f.header.card(key).map(|c| c.comment.clone())).unwrap_or_default();
+        let bracketed = card.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(unit, _)| unit.to_owned());
+        bracketed.filter(|u| u.len() < 12).unwrap_or_default()
+    };
+    plot::pairs(&table, &title, &unit)
+}

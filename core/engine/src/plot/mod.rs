@@ -1,0 +1,13 @@
+//! Plots as SVG, written by hand: keyword against keyword, and images with axes and a colour bar.
+
+mod image;
+mod pairs;
+pub(crate) mod svg;
+mod ticks;
+
+pub use image::image;
+pub use pairs::pairs;
+pub use ticks::{Axis, nice_ticks};
+
+#[cfg(test)]
+mod tests;

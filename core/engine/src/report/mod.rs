@@ -1,0 +1,148 @@
+//! Reports: one self-contained HTML page for a run and one for each task, also when it failed.
+//!
+//! A page needs nothing from outside and no script. A task page is written again only when what it shows has changed: its first
+//! line names task, attempt and a hash of its content. Previews in the page of the run are kept below `report/.previews`.
+
+mod drawing;
+mod html;
+mod previews;
+mod run_page;
+mod task_page;
+
+use std::collections::{HashMap, HashSet};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use ifured_core::recipe::{Outcome, RecipeError};
+use rayon::prelude::*;
+
+use crate::catalogue::Attempt;
+use crate::error::{Error, Result};
+use crate::files::UNFINISHED;
+use crate::plan::{Plan, PlannedTask};
+use crate::run::{RunSummary, Session};
+
+/// Directory of the pages, below the output directory.
+pub const DIRECTORY: &str = "report";
+/// Changes when pages have to be written again because they look different.
+const FORMAT: u32 = 1;
+
+const STYLE: &str = include_str!("style.css");
+
+/// How far a task is.
+enum State<'a> {
+    Done(&'a Outcome),
+    Failed(RecipeError),
+    /// Not run, for this reason.
+    Waiting(String),
+}
+
+/// A task with all that its page shows.
+struct TaskReport<'a> {
+    planned: &'a PlannedTask,
+    state: State<'a>,
+    attempt: Option<&'a (i64, Attempt)>,
+}
+
+impl TaskReport<'_> {
+    fn id(&self) -> &str {
+        &self.planned.task.id
+    }
+
+    /// What it is called: its first product, or its first frame.
+    fn name(&self) -> &str {
+        let task = &self.planned.task;
+        task.outputs.first().map(|o| o.name.as_str()).or_else(|| task.main().next().map(|m| m.name.as_str())).unwrap_or(&task.id)
+    }
+
+    fn page(&self) -> String {
+        page_of(self.id())
+    }
+
+    fn outcome(&self) -> Option<&Outcome> {
+        match &self.state {
+            State::Done(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+}
+
+fn page_of(id: &str) -> String {
+    format!("task-{id}.html")
+}
+
+/// Writes the page of a run and the pages of its tasks into `report/` of the output directory; gives the page of the run.
+///
+/// # Errors
+/// If a page cannot be written. A product that cannot be read is shown without preview.
+pub fn write(session: &Session, summary: &RunSummary) -> Result<PathBuf> {
+    let output = session.output.as_path();
+    let directory = output.join(DIRECTORY);
+    std::fs::create_dir_all(&directory).map_err(Error::io("cannot create", &directory))?;
+    let attempts = session.catalogue.last_attempts()?;
+    let tasks = tasks(summary, &attempts);
+    let makers = makers(&summary.plan);
+    tasks.par_iter().try_for_each(|task| task_page::write(&directory, output, task, &makers))?;
+    let used: HashSet<&str> = summary.plan.tasks.iter().flat_map(|t| t.depends_on.iter().map(String::as_str)).collect();
+    let shown: Vec<&TaskReport<'_>> = tasks.iter().filter(|t| used.contains(t.id()) && t.outcome().is_some()).collect();
+    let thumbnails: HashMap<String, String> =
+        shown.par_iter().filter_map(|t| Some((t.id().to_owned(), previews::thumbnail(&directory, output, t.outcome()?)?))).collect();
+    let page = directory.join("index.html");
+    let text = run_page::page(session, summary, &tasks, &thumbnails)?;
+    store(&page, &text)?;
+    Ok(page)
+}
+
+fn tasks<'a>(summary: &'a RunSummary, attempts: &'a HashMap<String, (i64, Attempt)>) -> Vec<TaskReport<'a>> {
+    let to_do: HashMap<&str, &str> = summary.to_do.iter().map(|(id, why)| (id.as_str(), why.as_str())).collect();
+    let state = |planned: &PlannedTask| {
+        let id = planned.task.id.as_str();
+        let attempt = attempts.get(id).map(|(_, a)| a).filter(|a| a.state == "failed");
+        if let Some(failed) = summary.failed.iter().find(|f| f.task.id == id) {
+            State::Failed(failed.error.clone())
+        } else if let Some(outcome) = summary.outcomes.get(id) {
+            State::Done(outcome)
+        } else if let Some(why) = to_do.get(id) {
+            State::Waiting((*why).to_owned())
+        } else if let Some(a) = attempt {
+            State::Failed(RecipeError::new(a.error.clone(), a.advice.clone()))
+        } else {
+            State::Waiting("it was not run".into())
+        }
+    };
+    summary
+        .plan
+        .tasks
+        .iter()
+        .map(|planned| TaskReport { planned, state: state(planned), attempt: attempts.get(&planned.task.id) })
+        .collect()
+}
+
+/// Pages of the tasks that make each product.
+fn makers(plan: &Plan) -> HashMap<&str, String> {
+    plan.tasks.iter().flat_map(|t| t.task.outputs.iter().map(|o| (o.name.as_str(), page_of(&t.task.id)))).collect()
+}
+
+/// Whether a page begins with this line.
+fn is_current(page: &Path, first_line: &str) -> bool {
+    let Ok(file) = std::fs::File::open(page) else { return false };
+    let mut line = String::new();
+    BufReader::new(file).read_line(&mut line).is_ok() && line.trim_end() == first_line
+}
+
+/// Writes a page completely or not at all. It can always be made again, so it is not forced to the disk.
+fn store(path: &Path, text: impl AsRef<[u8]>) -> Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let mut file = tempfile::Builder::new().prefix(&format!(".{UNFINISHED}-")).tempfile_in(directory)?;
+        file.write_all(text.as_ref())?;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        file.persist(path).map_err(|e| e.error)?;
+        Ok(())
+    };
+    write().map_err(Error::io("cannot write", path))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,190 @@
+use std::sync::Mutex;
+
+use ifured_core::recipe::{QualityNumber, RejectedFrame, WrittenProduct};
+use ifured_core::{Grade, Header, Module};
+use ifured_pixels::fits::{Layout, write_image};
+use ifured_pixels::{Image, quality};
+use ndarray::Array2;
+
+use super::*;
+use crate::catalogue::ProductRow;
+use crate::execute::Happening;
+use crate::run::{FailedTask, Reporter, Setup};
+
+struct Silent(Mutex<Vec<String>>);
+
+impl Reporter for Silent {
+    fn scanning(&self, _: usize, _: usize) {}
+    fn note(&self, text: &str) {
+        self.0.lock().unwrap().push(text.to_owned());
+    }
+    fn planned(&self, _: usize, _: usize) {}
+    fn happening(&self, _: &Happening<'_>) {}
+}
+
+fn describe(_: &str, _: &dyn ifured_core::Host) -> std::result::Result<String, String> {
+    Ok(serde_json::to_string(&crate::why::tests::instrument()).unwrap())
+}
+
+fn refuse(_: &str, _: &dyn ifured_core::Host) -> std::result::Result<String, String> {
+    Err("not in this test".into())
+}
+
+/// A sky of noise-like ripple with stars, brighter to one side.
+pub(crate) fn scene(rows: usize, columns: usize, level: f32) -> Image {
+    let data = Array2::from_shape_fn((rows, columns), |(r, c)| {
+        let ripple = ((r * 7919 + c * 104729) % 97) as f32 * 0.3;
+        let star = (0..12).map(|k| {
+            let (y, x) = ((k * 53 % rows) as f32, (k * 89 % columns) as f32);
+            900.0 * (-((r as f32 - y).powi(2) + (c as f32 - x).powi(2)) / 8.0).exp()
+        });
+        level + ripple + 0.05 * c as f32 + star.sum::<f32>()
+    });
+    let mut image = Image::new(data, 30.0);
+    image.quality.column_mut(columns / 3).fill(quality::DEFECT);
+    image
+}
+
+/// A session with a few nights of frames on disk, products for all tasks but one, which failed.
+pub(crate) fn session(directory: &Path, nights: usize, sciences: usize) -> (Session, RunSummary) {
+    let data = directory.join("data");
+    let frame = |night: &str, name: &str, kind: &str, mjd: f64, ccd: &str| {
+        let mut header = Header::new();
+        header.set("INSTRUME", "TEST", "");
+        header.set("IMAGETYP", kind, "");
+        header.set("CCD", ccd, "");
+        header.set("MJD-OBS", mjd, "");
+        header.set("EXPTIME", if kind == "bias" { 0.0 } else { 120.0 }, "");
+        header.set("OBJECT", format!("{kind} <{name}>").as_str(), "");
+        std::fs::create_dir_all(data.join(night)).unwrap();
+        let image = Image::new(Array2::from_elem((4, 4), mjd.fract() as f32), 1.0);
+        write_image(data.join(night).join(name), &header, &image, Layout::PrimaryData).unwrap();
+    };
+    for n in 0..nights {
+        let (night, mjd) = (format!("17031{n}_t2"), 57831.6 + n as f64);
+        for i in 0..3 {
+            frame(&night, &format!("caf-{n}-16:0{i}:00-cal-bias.fits"), "bias", mjd + 0.001 * i as f64, "SITE1d_15");
+        }
+        if n == 0 {
+            frame(&night, "caf-0-17:00:00-cal-flat.fits", "flat", mjd + 0.04, "SITE1d_15");
+            frame(&night, "caf-0-23:00:00-sci-tek.fits", "object", mjd + 0.3, "TEK");
+        }
+        for i in 0..sciences {
+            frame(&night, &format!("caf-{n}-2{}:{:02}:00-sci-m31.fits", i % 4, i), "object", mjd + 0.2 + 0.004 * i as f64, "SITE1d_15");
+        }
+    }
+    std::fs::write(data.join("170310_t2/broken.fits"), "no FITS").unwrap();
+    let instrument = ifured_core::LoadedInstrument::new(Module {
+        interface_version: ifured_core::module::INTERFACE_VERSION,
+        describe,
+        run: refuse,
+        simulate: refuse,
+        compare_with_truth: refuse,
+    })
+    .unwrap();
+    let setup = Setup { output: directory.join("out"), ..Setup::default() };
+    let mut session = Session::open(&setup, &[instrument], Some(&[data]), &Silent(Mutex::new(vec![]))).unwrap();
+    let plan = session.plan(&Default::default()).unwrap();
+    let mut summary = RunSummary { ran: plan.tasks.len() - 1, seconds: 12.3, ..RunSummary::default() };
+    summary.run = session.catalogue.start_run("ifured reduce data --output out", "test", "{}", "plan.json").unwrap();
+    for (n, planned) in plan.tasks.iter().enumerate() {
+        let task = &planned.task;
+        let mut attempt =
+            Attempt { task: task.id.clone(), run: summary.run, state: "done".into(), seconds: 1.5 + n as f64, ..Attempt::default() };
+        (attempt.cpu_seconds, attempt.peak_memory, attempt.bytes_read, attempt.bytes_written) = (1.25, 84_000_000, 12_000_000, 5_000_000);
+        if n + 1 == plan.tasks.len() {
+            let error = RecipeError::new("no star found in <field>", "lower recipes.science.threshold");
+            (attempt.state, attempt.error, attempt.log) =
+                ("failed".into(), error.what.clone(), "thread main: no star\n  at detection".into());
+            summary.failed.push(FailedTask { task: task.clone(), error });
+        } else {
+            let output = &task.outputs[0];
+            std::fs::create_dir_all(output.path.parent().unwrap()).unwrap();
+            let mut header = Header::new();
+            header.set("BUNIT", "adu", "");
+            write_image(&output.path, &header, &scene(260, 330, 700.0 + n as f32), Layout::PrimaryData).unwrap();
+            let noise = QualityNumber::new("READ NOISE", 4.2 + n as f64, "e-", "read noise from pairs").with_error(0.03).within(
+                3.0,
+                6.0,
+                Grade::Questionable,
+            );
+            let level = QualityNumber::new("LEVEL", 700.0 + n as f64, "adu", "median");
+            let outcome = Outcome {
+                products: vec![WrittenProduct {
+                    tag: output.tag.clone(),
+                    name: output.name.clone(),
+                    hash: format!("{n:032x}"),
+                    bytes: 1_030_000,
+                }],
+                quality: vec![noise, level],
+                rejected: if n == 0 {
+                    vec![RejectedFrame { name: "caf-0-16:02:00-cal-bias.fits".into(), why: "its median is 8.1 sigma off".into() }]
+                } else {
+                    vec![]
+                },
+                notes: vec!["gain taken from the <default>".into()],
+            };
+            let product = &outcome.products[0];
+            let row = ProductRow {
+                name: product.name.clone(),
+                tag: product.tag.clone(),
+                task: task.id.clone(),
+                hash: product.hash.clone(),
+                bytes: product.bytes,
+                fingerprint: None,
+            };
+            session.catalogue.store_done(task, &outcome, &[row]).unwrap();
+            summary.outcomes.insert(task.id.clone(), outcome);
+        }
+        session.catalogue.store_attempt(&attempt).unwrap();
+    }
+    summary.plan = plan;
+    (session, summary)
+}
+
+/// Every element is closed, and nothing from outside is left unescaped.
+fn well_formed(html: &str) {
+    for tag in ["table", "section", "figure", "div", "svg", "ul", "dl", "details", "article", "a", "span", "p", "tr", "td", "th"] {
+        let opened = html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, html.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+    assert!(!html.contains("<field>") && !html.contains("<default>"));
+    assert!(!html.contains("http://") && !html.contains("https://") && !html.contains("<script"), "from outside");
+    assert!(![" NaN", "\"NaN", ">NaN"].iter().any(|n| html.contains(n)));
+}
+
+#[test]
+fn pages_are_complete_and_written_once() {
+    let kept = std::env::var("IFURED_KEEP_PAGES");
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = kept.map_or_else(|_| temporary.path().to_owned(), PathBuf::from);
+    let nights = std::env::var("IFURED_KEEP_NIGHTS").ok().and_then(|n| n.parse().ok()).unwrap_or(3);
+    let (session, summary) = session(&directory, nights, 4);
+    let index = write(&session, &summary).unwrap();
+    let html = std::fs::read_to_string(&index).unwrap();
+    well_formed(&html);
+    for part in [
+        "no star found in &lt;field&gt;",
+        "lower recipes.science.threshold",
+        "ifured reduce data",
+        "broken.fits",
+        "needed `TEK`",
+        "gain taken from the &lt;default&gt;",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    let failures = html.find("id=\"failures\"").unwrap();
+    assert!(failures < html.find("id=\"tasks\"").unwrap());
+    let pages: Vec<PathBuf> = summary.plan.tasks.iter().map(|t| session.output.join(DIRECTORY).join(page_of(&t.task.id))).collect();
+    let failed = std::fs::read_to_string(pages.last().unwrap()).unwrap();
+    assert!(failed.contains("thread main: no star") && failed.contains("same night"));
+    for page in &pages {
+        well_formed(&std::fs::read_to_string(page).unwrap());
+    }
+    // Nothing has changed: the same pages, not written again; but one of another attempt is.
+    let times = |pages: &[PathBuf]| pages.iter().map(|p| p.metadata().unwrap().modified().unwrap()).collect::<Vec<_>>();
+    let before = times(&pages);
+    write(&session, &summary).unwrap();
+    assert_eq!(times(&pages), before);
+    assert_eq!(std::fs::read_to_string(&index).unwrap(), html);
+}
