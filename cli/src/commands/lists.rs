@@ -48,6 +48,11 @@ pub fn ls(context: &Context, typed: &Ls) -> Result<u8, Error> {
         (_, _, _, true) => Format::SingleLine,
         _ => Format::Text,
     };
+    let mut options = options;
+    if what == What::Frames && matches!(format, Format::Json | Format::Csv) {
+        // For machines every row says why, also the good ones.
+        options.columns.extend(["why", "notes"].map(str::to_owned));
+    }
     if let Some(product) = &typed.made_from {
         return origin(&session, product, &options, format);
     }

@@ -95,8 +95,8 @@ pub fn frames(session: &Session) -> Vec<Row> {
         row.set("FILE", frame.file_name());
         row.set("BYTES", frame.bytes as i64);
         let why = if frame.state == FrameState::Good { "" } else { &frame.why };
-        row.set_text("WHY", why);
-        row.set_text("NOTES", &frame.notes.join("; "));
+        row.set("WHY", why);
+        row.set("NOTES", frame.notes.join("; "));
         if !frame.signature.0.is_empty() {
             row.set("SIGNATURE", frame.signature.to_string());
         }
