@@ -46,9 +46,11 @@ if [ ! -x "$REAL/bin/filabres" ]; then
     HAVE_FILABRES=no
   fi
 fi
-PYTHON=python3
-[ -x "$REAL/bin/python" ] && PYTHON=$REAL/bin/python
-"$PYTHON" -c 'import numpy, astropy' 2> /dev/null || fail "Python with numpy and astropy is needed (package python3-astropy)"
+PYTHON=
+for candidate in "$REAL/bin/python" python3 /usr/bin/python3; do
+  if "$candidate" -c 'import numpy, astropy' 2> /dev/null; then PYTHON=$candidate; break; fi
+done
+[ -n "$PYTHON" ] || fail "Python with numpy and astropy is needed (package python3-astropy)"
 
 # The runner of filabres calls $VENV/bin/filabres: here one that also counts bytes.
 MEASURED=$CACHE/venv-measured
