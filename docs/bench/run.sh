@@ -11,7 +11,7 @@
 #   BENCH_OUT       where the page is written                                      (docs/benchmarks.md)
 #
 # Data and the results of filabres are made once and kept; remove a directory of the cache to make it again.
-# Needs about 25 GB of disk and, the first time, a quarter of an hour for filabres on the ten nights.
+# Needs about 15 GB of disk and, the first time, a quarter of an hour for filabres on the ten nights.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 ROOT=$PWD
