@@ -165,7 +165,8 @@ def judge_science(product, record, truth):
     if product.stat is not None:
         scene = truth.scene(record, stars)
         on_sky = select & (scene - record['sky'] < 1)
-        row['pulls_sky'] = product.pulls(scene * median / record['sky'], on_sky)
+        # The drift of the bias moves the whole sky: its error is common to all pixels and no part of their variance.
+        row['pulls_sky'] = product.pulls(scene + robust((product.data - scene)[on_sky])[0], on_sky)
         row['pulls_all'] = product.pulls(scene, select)
         if 'cosmics' in record:
             row['cosmics'] = judge_cosmics(product, record, truth)

@@ -17,6 +17,11 @@ import sys
 STEPS = {'initialize': 'classify', 'bias': 'master bias', 'flat': 'master flat', 'science_noastro': 'science images'}
 TITLES = {'small': 'Two nights, 512 x 512 pixels, with odd frames', 'nights': 'Ten nights, 1650 x 1650 pixels'}
 SKIPPED = 'not run'
+REMARKS = {
+    'small': 'The first night also holds odd frames: saturated, faint and mislabelled ones, NaN, another window, a filter without a flat; two of its biases lie '
+             'in the second night again. Both programs are given all of them. filabres makes a master of the two copies; ifured leaves copies out. Exit code 1 of '
+             'ifured means that some task could not be done or some frame was refused.',
+}
 
 
 # ------------------------------------------------------------------ from catalogue and products
@@ -271,7 +276,7 @@ def page(a):
         directory = os.path.join(a.results, name)
         out += [f'## {TITLES.get(name, name)}', '',
                 f"{number(directory, 'raw.files'):.0f} raw frames, {number(directory, 'raw.mb') * 1.048576:.0f} MB; "
-                f"products of all steps {number(directory, 'full.mb'):.0f} MB.", '', '### Cost', '', *cost(directory), '### Reading', '',
+                f"products of all steps {number(directory, 'full.mb'):.0f} MB. {REMARKS.get(name, '')}".rstrip(), '', '### Cost', '', *cost(directory), '### Reading', '',
                 *scan_speed(directory), '### Against the truth', '', *accuracy(directory), '### Variances', '',
                 'Pulls, `(data - truth) / sqrt(variance)`, of pixels without a quality bit. The common error of the level (bias), of the '
                 'normalisation (flat) and of the sky (sky pixels) is taken out first; *all pixels* keeps it.', '', *pulls(directory),
