@@ -32,7 +32,8 @@ demo: build
 
 test: system
 	@./docs/system-libraries.sh test
-	cargo test --release --workspace
+	cargo build --release --package ifured
+	IFURED_PROGRAM=target/release/ifured cargo test --release --workspace
 
 lint:
 	cargo fmt --all --check

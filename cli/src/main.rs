@@ -118,7 +118,9 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
         Command::Clean { products, left_over, dry_run } => commands::products::clean(&context, &products, left_over, dry_run),
         Command::Exec { task, plan, stdin } => commands::exec::exec(&context, task.as_deref(), &plan, stdin),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "ifured", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "ifured", &mut script);
+            commands::say(&String::from_utf8_lossy(&script));
             Ok(0)
         }
         Command::Man { directory } => commands::configuration::man(&directory),

@@ -9,22 +9,35 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-/// The `ifured` program of this workspace, built in the profile of the tests.
+/// The `ifured` program: the one that `IFURED_PROGRAM` names (`make test` builds it first), or built here in the profile of
+/// the tests.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        // target/<profile>/deps/<test>: the program lies two levels up.
-        let this = std::env::current_exe().expect("path of the test");
-        let profile_dir = this.parent().and_then(Path::parent).expect("target/<profile>/deps").to_owned();
-        let release = profile_dir.ends_with("release");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--package", "ifured"]).current_dir(workspace());
-        if release {
-            cargo.arg("--release");
-        }
-        assert!(cargo.status().expect("cargo").success(), "ifured does not build");
-        profile_dir.join("ifured")
+    PROGRAM.get_or_init(|| match std::env::var_os("IFURED_PROGRAM") {
+        Some(program) => workspace().join(program),
+        None => build(),
     })
+}
+
+fn build() -> PathBuf {
+    // target/<profile>/deps/<test>: the program lies two levels up.
+    let this = std::env::current_exe().expect("path of the test");
+    let profile_dir = this.parent().and_then(Path::parent).expect("target/<profile>/deps").to_owned();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--package", "ifured"]).current_dir(workspace());
+    if profile_dir.ends_with("release") {
+        cargo.arg("--release");
+    }
+    // What cargo sets for a test would make build scripts believe that everything has changed.
+    for (key, _) in std::env::vars_os() {
+        let name = key.to_string_lossy();
+        let kept = matches!(&*name, "CARGO_HOME" | "CARGO_TARGET_DIR" | "CARGO_INCREMENTAL");
+        if (name.starts_with("CARGO") && !kept) || name == "LD_LIBRARY_PATH" || name == "RUSTUP_TOOLCHAIN" {
+            cargo.env_remove(key);
+        }
+    }
+    assert!(cargo.status().expect("cargo").success(), "ifured does not build");
+    profile_dir.join("ifured")
 }
 
 /// Root of the workspace.

@@ -39,7 +39,7 @@ const OF_BIAS: &[Case] = &[
     ("string_mjdobs", |b| changed(b, "MJD-OBS", Some("MJD-OBS = '57831.6667'")), "time taken from DATE-OBS", false),
     ("no_data", no_data, "no valid pixels", true),
     ("cube_3d", cube, "NAXIS is `3`", true),
-    ("bad_card", |b| changed(b, "INSFPORD", Some("INSFPORD= 'unterminated")), "text without a closing quote", false),
+    ("bad_card", |b| changed(b, "INSFLNAM", Some("INSFLNAM= 'unterminated")), "text without a closing quote", false),
     ("hierarch_glued", glued, "no blank between HIERARCH and the keyword", false),
 ];
 

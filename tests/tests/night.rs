@@ -71,7 +71,7 @@ fn products_say_why_and_are_removed_with_what_was_made_from_them() {
         row["name"].as_str().unwrap().to_owned()
     };
     let (bias, science) = (name("master-bias"), name("reduced-imaging"));
-    s.ifured(&["why", &science]).code(0).says("master-bias").says("same night");
+    s.ifured(&["why", &science]).code(0).says(&bias).says("level 0: same night");
     let all = products(s.path()).len();
     s.ifured(&["clean", &bias, "--dry-run"]).code(0).says("would remove");
     assert_eq!(products(s.path()).len(), all);

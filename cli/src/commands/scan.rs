@@ -19,7 +19,7 @@ pub fn scan(context: &Context, directories: &[PathBuf]) -> Result<u8, Error> {
     if context.json {
         let rows: Vec<_> = census.iter().map(|(tag, state, n)| serde_json::json!({"tag": tag, "state": state, "frames": n})).collect();
         print_json(&serde_json::json!({"instrument": session.instrument.name, "frames": frames.len(), "census": rows}))?;
-    } else {
+    } else if !context.quiet {
         print_census(&session);
     }
     if frames.is_empty() {

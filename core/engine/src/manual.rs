@@ -20,9 +20,9 @@ pub fn task(
     inputs: &[(String, PathBuf)],
     output: &Path,
 ) -> Result<Task> {
-    let Some(first) = main.first() else {
+    if main.is_empty() {
         return Err(Error::usage(format!("no frames for {}", recipe.name), "name the frames: ifured recipe run NAME FRAME..."));
-    };
+    }
     let roles: Vec<String> = recipe.inputs.iter().map(|i| i.role.clone()).collect();
     if let Some((role, _)) = inputs.iter().find(|(r, _)| !roles.contains(r)) {
         return Err(Error::usage(
@@ -34,6 +34,10 @@ pub fn task(
     for path in main {
         task_inputs.push(input(instrument, "main", path)?);
     }
+    // In the order of time, as a plan has them: the same frames give the same product.
+    task_inputs.sort_by(|a, b| a.mjd.unwrap_or(f64::INFINITY).total_cmp(&b.mjd.unwrap_or(f64::INFINITY)).then_with(|| a.name.cmp(&b.name)));
+    let first = task_inputs[0].path.clone();
+    let first = first.as_path();
     for (role, path) in inputs {
         task_inputs.push(input(instrument, role, path)?);
     }

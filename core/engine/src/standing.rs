@@ -125,6 +125,7 @@ fn outcome_of(header: &Header) -> Outcome {
         Ok("questionable") => Grade::Questionable,
         _ => Grade::Good,
     };
+    let comment = |key: &str| header.card(key).map(|c| c.comment.clone()).unwrap_or_default();
     for n in 1.. {
         let Ok(name) = header.text(&format!("IFURED QC{n} NAME")) else { break };
         outcome.quality.push(QualityNumber {
@@ -132,9 +133,9 @@ fn outcome_of(header: &Header) -> Outcome {
             value: header.real(&format!("IFURED QC{n} VALUE")).ok(),
             error: header.real(&format!("IFURED QC{n} ERROR")).ok(),
             unit: header.text(&format!("IFURED QC{n} UNIT")).unwrap_or_default().to_owned(),
-            title: header.card(&format!("IFURED QC{n} NAME")).map(|c| c.comment.clone()).unwrap_or_default(),
+            title: comment(&format!("IFURED QC{n} VALUE")),
             grade: grade(&format!("IFURED QC{n} GRADE")),
-            limits: header.text(&format!("IFURED QC{n} LIMITS")).unwrap_or_default().to_owned(),
+            limits: comment(&format!("IFURED QC{n} GRADE")),
         });
     }
     for n in 1.. {
