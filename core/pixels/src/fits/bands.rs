@@ -68,4 +68,12 @@ impl ImageBands {
         of_variance.read_rows(range.clone(), variance)?;
         of_quality.read_rows_bits(range, quality)
     }
+
+    /// The data of these rows alone, without variance and quality.
+    ///
+    /// # Errors
+    /// As [`ImageBands::read_rows_into`].
+    pub fn read_data_into(&self, range: Range<usize>, data: &mut [f32]) -> Result<(), FitsError> {
+        self.planes[0].read_rows(range, data)
+    }
 }

@@ -94,6 +94,7 @@ impl Recipe for FringeMap {
             offsets: levels.clone(),
             scales: levels.iter().map(|l| 1.0 / l).collect(),
             memory: BAND_MEMORY,
+            counts: false,
         };
         let mut image = combine(&mut rows, &options).map_err(|e| combine_error(e, &names))?.image;
         let values: Vec<f32> = image.data.iter().copied().filter(|v| v.is_finite()).collect();

@@ -74,16 +74,14 @@ impl Recipe for IlluminationRecipe {
     fn run(&self, task: &Task, parameters: Parameters, _: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one twilight flat"))?;
         let (raw, twilight) = read_image(&input.path).map_err(fits_error)?;
-        let dome = calibration::require(task, "dome", twilight.shape(), window(&raw, twilight.shape()))?;
+        let dome = calibration::require(task, "dome", twilight.shape(), window(&raw, twilight.shape()))?.image()?;
         let unusable = quality::OUTSIDE | quality::DEAD | quality::LOW_SENSITIVITY | quality::MISSING;
         let mut ratio = Array2::from_elem(twilight.shape(), f32::NAN);
-        Zip::from(&mut ratio).and(&twilight.data).and(&twilight.quality).and(&dome.image.data).and(&dome.image.quality).for_each(
-            |r, t, tq, d, dq| {
-                if (tq | dq) & unusable == 0 {
-                    *r = t / d;
-                }
-            },
-        );
+        Zip::from(&mut ratio).and(&twilight.data).and(&twilight.quality).and(&dome.data).and(&dome.quality).for_each(|r, t, tq, d, dq| {
+            if (tq | dq) & unusable == 0 {
+                *r = t / d;
+            }
+        });
         let blocks = Blocks::of(ratio.view());
         let half = (blocks.size as f64 - 1.0) / 2.0;
         let place = |n: usize| (n * blocks.size) as f64 + half;

@@ -281,6 +281,7 @@ fn combine(frames: &[RawFrame], kept: &[usize], survey: &Survey, read_noise: f64
         method: parameters.method.with_limits(parameters.clip_sigma, parameters.clip_sigma),
         offsets: kept.iter().map(|&i| survey.levels[i] - mean_level).collect(),
         memory: BAND_MEMORY,
+        counts: false,
         ..CombineOptions::default()
     };
     let names: Vec<&str> = kept.iter().map(|&i| frames[i].name.as_str()).collect();
