@@ -5,10 +5,10 @@ use std::ops::Range;
 use ifured_core::recipe::TaskInput;
 use ifured_core::{Header, RecipeError, Section, Task};
 use ifured_pixels::fits::{FitsError, ImageBands};
+use ifured_pixels::statistics::clipped_moments;
 use ifured_pixels::{Image, quality};
 use ndarray::{Array2, ShapeError, s};
 
-use crate::moments::clipped_moments;
 use crate::noise::{self, GAIN, NoiseModel, READ_NOISE, USUAL_GAIN, USUAL_READ_NOISE};
 use crate::raw::{fits_error, window};
 
@@ -29,7 +29,7 @@ pub struct Calibration {
 /// Where the pixels of a calibration come from.
 enum Pixels {
     /// A file, from a row and a column on.
-    File { file: ImageBands, row: usize, column: usize },
+    File { file: Box<ImageBands>, row: usize, column: usize },
     /// One value and variance everywhere.
     Constant { value: f32, variance: f32 },
 }
@@ -128,10 +128,10 @@ fn adapt(input: &TaskInput, shape: (usize, usize), frame: Section) -> Result<Cal
         header.set(keyword, value.clone(), "");
     }
     let pixels = match input.adapt.as_deref() {
-        None if file.shape() == shape => Pixels::File { file, row: 0, column: 0 },
+        None if file.shape() == shape => Pixels::File { file: Box::new(file), row: 0, column: 0 },
         None | Some(CUT_WINDOW) => {
             let (row, column) = cut(&header, file.shape(), shape, frame).map_err(|what| mismatch(input, what))?;
-            Pixels::File { file, row, column }
+            Pixels::File { file: Box::new(file), row, column }
         }
         Some(LEVEL_ONLY) => level(&file)?,
         Some(other) => return Err(mismatch(input, format!("adaptation `{other}` is not known"))),

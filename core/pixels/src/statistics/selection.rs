@@ -5,6 +5,10 @@
 //! Selection works on integer keys with the order of the values, which is branch-free and about twice as fast as on floats.
 
 use super::{IQR_TO_SIGMA, MAD_TO_SIGMA};
+use crate::network::{LANES, Lanes, Network};
+
+/// Beyond this many rows a selection is faster than a network.
+const LARGEST_NETWORK: usize = 64;
 
 /// Below this many values an insertion sort is faster than a selection.
 const SMALL: usize = 24;
@@ -160,6 +164,34 @@ pub fn median_in_place(values: &mut [f32]) -> f64 {
     }
 }
 
+/// The median of each place over several rows of equal length, NaN left out.
+///
+/// # Panics
+/// If a row is shorter than the first.
+pub fn medians_of_each(rows: &[Vec<f32>]) -> Vec<f32> {
+    let mut medians = vec![f32::NAN; rows.first().map_or(0, Vec::len)];
+    let network = Network::median(rows.len().min(LARGEST_NETWORK));
+    let mut lanes: Vec<Lanes> = vec![[0.0; LANES]; rows.len()];
+    let mut centre: Lanes = [0.0; LANES];
+    let mut values = vec![0.0; rows.len()];
+    for (n, out) in medians.chunks_mut(LANES).enumerate() {
+        let part = n * LANES..n * LANES + out.len();
+        for (lane, row) in lanes.iter_mut().zip(rows) {
+            lane[..out.len()].copy_from_slice(&row[part.clone()]);
+        }
+        if rows.len() <= LARGEST_NETWORK && !lanes.iter().flatten().fold(false, |any, v| any | v.is_nan()) {
+            network.medians(&mut lanes, &mut centre);
+            out.copy_from_slice(&centre[..out.len()]);
+            continue;
+        }
+        for (k, out) in out.iter_mut().enumerate() {
+            values.iter_mut().zip(&lanes).for_each(|(v, lane)| *v = lane[k]);
+            *out = median_in_place(&mut values) as f32;
+        }
+    }
+    medians
+}
+
 /// Median of values in ascending order, without NaN; NaN when there are none.
 pub(crate) fn median_sorted(values: &[f32]) -> f64 {
     let n = values.len();
@@ -200,6 +232,16 @@ pub fn mad(values: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn medians_of_rows_are_those_of_the_columns() {
+        let mut rows: Vec<Vec<f32>> = (0..5_u32).map(|n| (0..150_u32).map(|x| ((x * 7 + n * 13) % 31) as f32).collect()).collect();
+        rows[2][70] = f32::NAN;
+        for (x, found) in medians_of_each(&rows).into_iter().enumerate() {
+            assert_eq!(found, median(&rows.iter().map(|r| r[x]).collect::<Vec<_>>()) as f32, "{x}");
+        }
+        assert!(medians_of_each(&[]).is_empty());
+    }
 
     #[test]
     fn many_values_are_ordered_as_by_sorting() {

@@ -10,13 +10,13 @@ use std::ops::Range;
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, RejectedFrame};
 use ifured_core::{Condition, Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task, Test};
 use ifured_pixels::combine::{CombineOptions, CombinedRows, FrameRows, combine_with};
-use ifured_pixels::statistics::{median, percentile};
+use ifured_pixels::statistics::{median, medians_of_each, percentile};
 use ifured_pixels::{Image, quality};
 use ndarray::{Array2, Zip};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{by_pixel, in_order, inputs};
+use super::{in_order, inputs};
 use crate::calibration::{self, Calibration, Rows, noise_model};
 use crate::combination::{BAND_MEMORY, Method, combine_error};
 use crate::defects::{ResponseLimits, flag_response};
@@ -272,7 +272,7 @@ impl Sample {
             }
             samples.push(sample);
         }
-        let typical = by_pixel(&samples);
+        let typical = medians_of_each(&samples);
         let bright = 0.5 * percentile(&typical, 90.0);
         let level = median(&typical.iter().copied().filter(|v| f64::from(*v) > bright).collect::<Vec<_>>());
         let lit: Vec<bool> = typical.iter().map(|v| f64::from(*v) > 0.75 * level).collect();

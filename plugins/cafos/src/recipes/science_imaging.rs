@@ -2,6 +2,7 @@
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
 use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::statistics::clipped_moments;
 use ifured_pixels::{Image, quality};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::inputs;
 use super::single_frame::{Corrections, DeadPixels, Saturation, correct, remove_rays, treat_dead};
 use crate::calibration::{self, Calibration, noise_model};
-use crate::moments::clipped_moments;
 use crate::noise::{NoiseModel, gain_from_background};
 use crate::raw::RawFrame;
 use crate::wcs::Tan;
