@@ -1,6 +1,7 @@
 //! Sections of a detector, as headers write them.
 
 use std::fmt;
+use std::ops::Range;
 
 /// A rectangle in unbinned or binned detector pixels, counted from 1, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +50,33 @@ impl Section {
         if self.y1 < 1 { 0 } else { usize::try_from(self.y2 - self.y1 + 1).unwrap_or(0) }
     }
 
+    /// The section of a whole image of `shape` (rows, columns).
+    pub fn of_shape(shape: (usize, usize)) -> Self {
+        Section { x1: 1, y1: 1, x2: shape.1 as i64, y2: shape.0 as i64 }
+    }
+
+    /// Rows and columns; 0 where the section is empty.
+    pub fn shape(&self) -> (usize, usize) {
+        (self.height(), self.width())
+    }
+
+    /// The pixels in both, or nothing.
+    pub fn intersection(&self, other: &Section) -> Option<Section> {
+        let common = Section { x1: self.x1.max(other.x1), y1: self.y1.max(other.y1), x2: self.x2.min(other.x2), y2: self.y2.min(other.y2) };
+        (common.x1 <= common.x2 && common.y1 <= common.y2).then_some(common)
+    }
+
+    /// Index ranges (rows, columns) of this section in an unbinned image that shows section `image`; `None` where it is not all in the image.
+    pub fn indices_in(&self, image: &Section) -> Option<(Range<usize>, Range<usize>)> {
+        if !image.contains(self) {
+            return None;
+        }
+        let start = |a: i64, b: i64| usize::try_from(a - b).ok();
+        let (y, x) = (start(self.y1, image.y1)?, start(self.x1, image.x1)?);
+        let (rows, columns) = self.shape();
+        Some((y..y + rows, x..x + columns))
+    }
+
     /// Whether `other` lies inside.
     pub fn contains(&self, other: &Section) -> bool {
         self.x1 <= other.x1 && self.y1 <= other.y1 && self.x2 >= other.x2 && self.y2 >= other.y2
@@ -72,7 +100,21 @@ mod tests {
         assert_eq!(Section::parse("[501:1600,1:1600]"), Ok(window));
         assert_eq!((window.width(), window.height()), (1100, 1600));
         assert_eq!(Section::parse("[0,1:0,2048]").unwrap().width(), 0);
-        assert!(Section::parse("[1,2,3]").is_err());
-        assert!(Section::parse("[1;2:3,4]").is_err());
+        for text in ["", "[]", "[1:2]", "251:1900,221:1870", "[1:2,3:4:5]", "[a:2,1:2]", "[1.5:2,1:2]", "[1,2,3]", "[1,2,3,4]", "[1;2:3,4]"]
+        {
+            assert!(Section::parse(text).is_err(), "{text}");
+        }
+        assert_eq!(Section::parse(" [ 251:1900, 221:1870 ] ").unwrap().shape(), (1650, 1650));
+    }
+
+    #[test]
+    fn places_in_an_image() {
+        let image = Section::of_shape((2048, 2048));
+        let window = Section { x1: 11, y1: 21, x2: 20, y2: 40 };
+        assert_eq!(window.indices_in(&image), Some((20..40, 10..20)));
+        assert_eq!(window.intersection(&Section { x1: 15, y1: 1, x2: 99, y2: 25 }), Some(Section { x1: 15, y1: 21, x2: 20, y2: 25 }));
+        assert_eq!(window.intersection(&Section { x1: 21, y1: 1, x2: 99, y2: 25 }), None);
+        let none = Section::parse("[0,1:0,2048]").unwrap();
+        assert_eq!(none.indices_in(&image), None);
     }
 }

@@ -6,8 +6,8 @@ use ifured_pixels::statistics::SigmaClip;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Bytes for the bands of all frames together.
-pub const BAND_MEMORY: usize = 64 << 20;
+/// Bytes for the bands of all frames together: they stay in the cache from reading to the sums.
+pub const BAND_MEMORY: usize = 1 << 20;
 
 /// How the values of a pixel are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -30,9 +30,10 @@ pub fn flag_hot(image: &mut Image, limits: &HotLimits) {
         .map(|y| median(&(0..columns).step_by(every(columns)).map(|x| image.data[[y, x]] - column_profile[x]).collect::<Vec<_>>()) as f32)
         .collect();
     let hot_column: Vec<bool> = (0..columns).map(|x| column_profile[x] - surroundings(&column_profile, x, level) > limits.column).collect();
-    for ((y, x), bits) in image.quality.indexed_iter_mut() {
-        if hot_column[x] || image.data[[y, x]] - column_profile[x] - row_profile[y] > limits.pixel {
-            *bits |= quality::HOT;
+    for ((y, values), mut bits) in image.data.rows().into_iter().enumerate().zip(image.quality.rows_mut()) {
+        let row = row_profile[y];
+        for (((v, q), column), hot) in values.iter().zip(bits.iter_mut()).zip(&column_profile).zip(&hot_column) {
+            *q |= if *hot || v - column - row > limits.pixel { quality::HOT } else { 0 };
         }
     }
 }
@@ -54,17 +55,24 @@ pub struct ResponseLimits {
 /// Flags weak and dead pixels of a normalised flat; the flat of dead pixels becomes 1, so that nothing is divided by nearly 0.
 pub fn flag_response(image: &mut Image, mask: &Array2<u8>, blocks: &Blocks, limits: &ResponseLimits) {
     let level = blocks.level();
-    for ((y, x), value) in image.data.indexed_iter_mut() {
-        let around = f64::from(blocks.at(y, x)) / level;
-        let response = f64::from(*value);
-        let bits = &mut image.quality[[y, x]];
-        if response < limits.dead || !(response > 0.0) {
-            if mask[[y, x]] == 1 {
-                *bits |= quality::DEAD;
-            }
-            *value = 1.0;
-        } else if mask[[y, x]] == 1 && response < limits.low * around {
-            *bits |= quality::LOW_SENSITIVITY;
+    let mut weak = vec![0.0; image.shape().1];
+    for ((y, mut values), mut bits) in image.data.rows_mut().into_iter().enumerate().zip(image.quality.rows_mut()) {
+        if y % blocks.size == 0 {
+            let medians = blocks.medians.row(y / blocks.size);
+            weak.iter_mut().enumerate().for_each(|(x, w)| *w = limits.low * (f64::from(medians[x / blocks.size]) / level));
+        }
+        for (((value, q), inside), weak) in values.iter_mut().zip(bits.iter_mut()).zip(mask.row(y)).zip(&weak) {
+            let response = f64::from(*value);
+            let dead = response < limits.dead || !(response > 0.0);
+            let flag = if dead {
+                quality::DEAD
+            } else if response < *weak {
+                quality::LOW_SENSITIVITY
+            } else {
+                0
+            };
+            *q |= if *inside == 1 { flag } else { 0 };
+            *value = if dead { 1.0 } else { *value };
         }
     }
 }

@@ -48,11 +48,6 @@ impl Blocks {
         median(&all.into_iter().filter(|v| f64::from(*v) > bright).collect::<Vec<_>>())
     }
 
-    /// Block that holds a pixel.
-    pub fn at(&self, y: usize, x: usize) -> f32 {
-        self.medians[[y / self.size, x / self.size]]
-    }
-
     /// Centre of a block in pixels (column, row), from 0.
     fn centre(&self, j: usize, i: usize) -> (f32, f32) {
         let half = (self.size as f32 - 1.0) / 2.0;
@@ -73,19 +68,19 @@ pub fn field_mask(shape: (usize, usize), blocks: &Blocks, edge_loss: f64) -> Arr
     let margin = (edge_scale(blocks, &fraction, &shadow) * (1.0 / edge_loss - 1.0).ln()) as f32;
     let edge = beyond_the_frame(edge, shape, blocks.size as f32, margin);
     let mut mask = Array2::zeros(shape);
-    let reach = 1.5 * blocks.size as f32;
-    let mut near = Vec::new();
-    for ((j, i), dark) in shadow.indexed_iter() {
-        if *dark {
-            continue;
-        }
-        let (cx, cy) = blocks.centre(j, i);
-        near.clear();
-        near.extend(edge.iter().copied().filter(|p| distance2(*p, cx, cy) < (margin + reach).powi(2)));
-        for y in j * blocks.size..((j + 1) * blocks.size).min(shape.0) {
-            for x in i * blocks.size..((i + 1) * blocks.size).min(shape.1) {
-                let clear = near.iter().all(|p| distance2(*p, x as f32, y as f32) > margin * margin);
-                mask[[y, x]] = u8::from(clear);
+    for (y, mut row) in mask.rows_mut().into_iter().enumerate() {
+        let shadow = shadow.row(y / blocks.size);
+        row.iter_mut().enumerate().for_each(|(x, m)| *m = u8::from(!shadow[x / blocks.size]));
+    }
+    let within = |centre: f32, end: usize| {
+        let limit = |v: f32| (v.max(0.0) as usize).min(end);
+        limit((centre - margin).floor())..limit((centre + margin).ceil() + 1.0)
+    };
+    for point in edge {
+        for y in within(point.1, shape.0) {
+            for x in within(point.0, shape.1) {
+                let clear = distance2(point, x as f32, y as f32) > margin * margin;
+                mask[[y, x]] &= u8::from(clear);
             }
         }
     }

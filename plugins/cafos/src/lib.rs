@@ -10,7 +10,6 @@ mod combination;
 mod defects;
 mod description;
 mod field_mask;
-mod moments;
 mod noise;
 mod products;
 mod provenance;

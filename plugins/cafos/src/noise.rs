@@ -6,8 +6,8 @@
 //! ch. 2; differences of neighbouring pixels are taken so that a change of the illumination does not count).
 
 use ifured_core::Header;
-
-use crate::moments::{Clipped, clipped_moments};
+use ifured_pixels::detector;
+use ifured_pixels::statistics::{ClippedMoments, clipped_moments};
 
 /// Keyword of the read noise in ADU that ifured measured.
 pub const READ_NOISE: &str = "IFURED READ NOISE";
@@ -35,7 +35,7 @@ pub struct NoiseModel {
 impl NoiseModel {
     /// Variance in ADU^2 of one pixel with so much signal above the bias.
     pub fn variance(&self, signal: f32) -> f32 {
-        (self.read_noise * self.read_noise) as f32 + signal.max(0.0) / self.gain as f32
+        detector::NoiseModel { gain: self.gain, read_noise: self.read_noise, quantisation: false }.variance(signal)
     }
 
     /// Writes the model into the header of a product.
@@ -63,10 +63,10 @@ pub fn measured(header: &Header, keyword: &str) -> Option<f64> {
 }
 
 /// The noise of one frame from two: half the variance of their difference.
-pub fn from_pair(first: &[f32], second: &[f32]) -> Clipped {
+pub fn from_pair(first: &[f32], second: &[f32]) -> ClippedMoments {
     let difference: Vec<f32> = first.iter().zip(second).map(|(a, b)| a - b).collect();
     let found = clipped_moments(&difference, 5.0);
-    Clipped { sigma: found.sigma / std::f64::consts::SQRT_2, ..found }
+    ClippedMoments { sigma: found.sigma / std::f64::consts::SQRT_2, ..found }
 }
 
 /// The noise of one frame from itself: half the variance of the difference of neighbours. Includes the structure between them.

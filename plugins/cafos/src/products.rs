@@ -30,13 +30,7 @@ pub fn header_of(raw: &Header) -> Header {
 /// Writes statistics of the pixels that are neither missing nor outside the field: extremes, percentiles, robust width.
 pub fn write_statistics(header: &mut Header, image: &Image) {
     let unusable = quality::MISSING | quality::OUTSIDE;
-    let (mut count, mut low, mut high) = (0_usize, f32::INFINITY, f32::NEG_INFINITY);
-    for (&v, &q) in image.data.iter().zip(&image.quality) {
-        if q & unusable == 0 && v.is_finite() {
-            count += 1;
-            (low, high) = (low.min(v), high.max(v));
-        }
-    }
+    let (count, low, high) = extremes(image, unusable);
     header.set("NPOINTS", count, "number of pixels in the statistics");
     if count == 0 {
         return;
@@ -52,21 +46,40 @@ pub fn write_statistics(header: &mut Header, image: &Image) {
     header.set("ROBUSTSTD", ifured_pixels::statistics::IQR_TO_SIGMA * (values[4] - values[2]), "robust standard deviation");
 }
 
+/// Number, smallest and largest of the finite values without any of the given quality bits.
+fn extremes(image: &Image, unusable: u32) -> (usize, f32, f32) {
+    const LANES: usize = 16;
+    let (Some(values), Some(bits)) = (image.data.as_slice(), image.quality.as_slice()) else { return (0, f32::NAN, f32::NAN) };
+    let (mut count, mut low, mut high) = ([0_u32; LANES], [f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    let mut take = |n: usize, v: f32, q: u32| {
+        let good = q & unusable == 0 && v.abs() < f32::INFINITY;
+        count[n] += u32::from(good);
+        let (below, above) = if good { (v, v) } else { (f32::INFINITY, f32::NEG_INFINITY) };
+        low[n] = if below < low[n] { below } else { low[n] };
+        high[n] = if above > high[n] { above } else { high[n] };
+    };
+    let ((whole, rest), (whole_bits, rest_bits)) = (values.as_chunks::<LANES>(), bits.as_chunks::<LANES>());
+    for (values, bits) in whole.iter().zip(whole_bits) {
+        for n in 0..LANES {
+            take(n, values[n], bits[n]);
+        }
+    }
+    rest.iter().zip(rest_bits).for_each(|(v, q)| take(0, *v, *q));
+    let total = count.iter().map(|c| *c as usize).sum();
+    (total, low.into_iter().fold(f32::INFINITY, f32::min), high.into_iter().fold(f32::NEG_INFINITY, f32::max))
+}
+
 /// Values of pixels without any of the given quality bits, from about `most` pixels evenly spread over the image.
 pub fn sample(image: &Image, unusable: u32, most: usize) -> Vec<f32> {
     let columns = image.data.ncols();
+    let (Some(data), Some(bits)) = (image.data.as_slice(), image.quality.as_slice()) else { return Vec::new() };
     // A stride without a common factor with the columns, so that all columns are met.
-    let mut stride = image.data.len().div_ceil(most).max(1);
+    let mut stride = data.len().div_ceil(most).max(1);
     while stride > 1 && columns.is_multiple_of(stride) {
         stride += 1;
     }
-    let mut values = Vec::with_capacity(image.data.len() / stride + 1);
-    for p in (0..image.data.len()).step_by(stride) {
-        let at = [p / columns, p % columns];
-        if image.quality[at] & unusable == 0 && image.data[at].is_finite() {
-            values.push(image.data[at]);
-        }
-    }
+    let mut values = Vec::with_capacity(data.len() / stride + 1);
+    values.extend((0..data.len()).step_by(stride).filter(|&p| bits[p] & unusable == 0 && data[p].is_finite()).map(|p| data[p]));
     values
 }
 

@@ -9,8 +9,7 @@ use std::ops::Range;
 use ifured_core::recipe::TaskInput;
 use ifured_core::{Header, RecipeError, Section};
 use ifured_pixels::fits::{FitsError, HduSelect, ImageReader};
-
-use crate::moments::clipped_moments;
+use ifured_pixels::statistics::clipped_moments;
 
 /// Bytes of pixels that are held at a time when frames are combined.
 const BAND_BYTES: usize = 32 << 20;
@@ -123,14 +122,14 @@ pub fn bands(shape: (usize, usize), frames: usize) -> impl Iterator<Item = Range
 
 /// The window of a frame or product from `DATASEC`.
 pub fn window(header: &Header, shape: (usize, usize)) -> Section {
-    let whole = Section { x1: 1, y1: 1, x2: shape.1 as i64, y2: shape.0 as i64 };
+    let whole = Section::of_shape(shape);
     header.text("DATASEC").ok().and_then(|t| Section::parse(t).ok()).filter(|s| s.width() > 0 && s.height() > 0).unwrap_or(whole)
 }
 
 /// Columns (from 0) of the overscan, if `BIASSEC` is a strip at an edge of the frame that is narrower than half of it.
 fn overscan_columns(header: &Header, rows: usize, width: usize) -> Option<Range<usize>> {
     let section = Section::parse(header.text("BIASSEC").ok()?).ok()?;
-    let frame = Section { x1: 1, y1: 1, x2: width as i64, y2: rows as i64 };
+    let frame = Section::of_shape((rows, width));
     let at_edge = section.x1 == 1 || section.x2 == width as i64;
     let useful = (3..width / 2).contains(&section.width()) && section.height() == rows;
     (frame.contains(&section) && at_edge && useful).then(|| section.x1 as usize - 1..section.x2 as usize)

@@ -1,9 +1,7 @@
 //! Stars in a reduced image, and the shift and turn between two lists of them.
 
-use ifured_pixels::statistics::median;
+use ifured_pixels::statistics::{clipped_moments, median};
 use ifured_pixels::{Image, quality};
-
-use crate::moments::clipped_moments;
 
 /// Radius of the aperture in pixels.
 const RADIUS: isize = 5;

@@ -114,13 +114,22 @@ pub struct CombineOptions {
     pub scales: Vec<f64>,
     /// Bytes the bands of all frames together may take (at least one row of each frame is read).
     pub memory: usize,
+    /// Whether [`Combined::contributing`] and [`Combined::rejected`] are recorded; they are 0 x 0 pixels otherwise.
+    pub counts: bool,
 }
 
 impl Default for CombineOptions {
-    /// Median of all samples whose only quality bit may be [`quality::QUESTIONABLE`], in 8 MB (much larger bands are slower: they
-    /// leave the cache).
+    /// Median of all samples whose only quality bit may be [`quality::QUESTIONABLE`], with counts, in 8 MB (much larger bands are
+    /// slower: they leave the cache).
     fn default() -> Self {
-        CombineOptions { method: Method::Median, reject: !quality::QUESTIONABLE, offsets: Vec::new(), scales: Vec::new(), memory: 8 << 20 }
+        CombineOptions {
+            method: Method::Median,
+            reject: !quality::QUESTIONABLE,
+            offsets: Vec::new(),
+            scales: Vec::new(),
+            memory: 8 << 20,
+            counts: true,
+        }
     }
 }
 
@@ -235,6 +244,31 @@ impl Combiner {
 /// # Errors
 /// See [`CombineError`].
 pub fn combine<F: FrameRows>(frames: &mut [F], options: &CombineOptions) -> Result<Combined, CombineError<F::Error>> {
+    combine_with(frames, options, |_| {})
+}
+
+/// Combined rows of a band, while they are in the cache.
+#[derive(Debug)]
+pub struct CombinedRows<'a> {
+    /// Which rows.
+    pub rows: Range<usize>,
+    /// Their values, row after row.
+    pub data: &'a mut [f32],
+    /// Their variances.
+    pub variance: &'a mut [f32],
+    /// Their quality bits.
+    pub quality: &'a mut [u32],
+}
+
+/// As [`combine`]; `finish` may change the rows of each band, bands in order, after the frames have been read at these rows.
+///
+/// # Errors
+/// See [`CombineError`].
+pub fn combine_with<F: FrameRows>(
+    frames: &mut [F],
+    options: &CombineOptions,
+    mut finish: impl FnMut(CombinedRows),
+) -> Result<Combined, CombineError<F::Error>> {
     let count = frames.len();
     let shape = frames.first().ok_or(CombineError::NoFrames)?.shape();
     if count > usize::from(u16::MAX) {
@@ -253,8 +287,8 @@ pub fn combine<F: FrameRows>(frames: &mut [F], options: &CombineOptions) -> Resu
     let (rows, columns) = shape;
     let mut out = Combined {
         image: Image { data: Array2::zeros(shape), variance: Array2::zeros(shape), quality: Array2::zeros(shape) },
-        contributing: Array2::zeros(shape),
-        rejected: Array2::zeros(shape),
+        contributing: Array2::zeros(if options.counts { shape } else { (0, 0) }),
+        rejected: Array2::zeros(if options.counts { shape } else { (0, 0) }),
         rejected_per_frame: vec![0; count],
     };
     if rows == 0 || columns == 0 {
@@ -277,40 +311,56 @@ pub fn combine<F: FrameRows>(frames: &mut [F], options: &CombineOptions) -> Resu
         let first = start * columns;
         // Arrays made by `zeros` are in row order, so their memory is one slice.
         let contiguous = "a new array is contiguous";
-        let rejected = (
-            out.image.data.as_slice_mut().expect(contiguous)[first..first + used].par_chunks_mut(columns),
-            out.image.variance.as_slice_mut().expect(contiguous)[first..first + used].par_chunks_mut(columns),
-            out.image.quality.as_slice_mut().expect(contiguous)[first..first + used].par_chunks_mut(columns),
-            out.contributing.as_slice_mut().expect(contiguous)[first..first + used].par_chunks_mut(columns),
-            out.rejected.as_slice_mut().expect(contiguous)[first..first + used].par_chunks_mut(columns),
-        )
-            .into_par_iter()
-            .enumerate()
-            .map(|(row, (data, variance, quality, contributing, rejected))| {
-                let mut target = row::RowOut { data, variance, quality, contributing, rejected };
-                row::combine_row(&combiner, &bands, row * columns..(row + 1) * columns, &mut target)
-            })
-            .reduce(
-                || vec![0; count],
-                |mut a, b| {
-                    a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-                    a
-                },
-            );
+        let data = &mut out.image.data.as_slice_mut().expect(contiguous)[first..first + used];
+        let variance = &mut out.image.variance.as_slice_mut().expect(contiguous)[first..first + used];
+        let quality = &mut out.image.quality.as_slice_mut().expect(contiguous)[first..first + used];
+        let mut counts = options.counts.then(|| {
+            let contributing = &mut out.contributing.as_slice_mut().expect(contiguous)[first..first + used];
+            let rejected = &mut out.rejected.as_slice_mut().expect(contiguous)[first..first + used];
+            contributing.chunks_mut(columns).zip(rejected.chunks_mut(columns))
+        });
+        let planes = data.chunks_mut(columns).zip(variance.chunks_mut(columns)).zip(quality.chunks_mut(columns));
+        let targets: Vec<row::RowOut> = planes
+            .map(|((data, variance), quality)| row::RowOut { data, variance, quality, counts: counts.as_mut().and_then(Iterator::next) })
+            .collect();
+        let rejected = combine_band(&combiner, &bands, columns, targets);
+        finish(CombinedRows { rows: range, data, variance, quality });
         out.rejected_per_frame.iter_mut().zip(rejected).for_each(|(a, b)| *a += b);
     }
     Ok(out)
+}
+
+/// Combines the rows of a band; returns the number of rejected samples of each frame.
+fn combine_band(combiner: &Combiner, bands: &[Band], columns: usize, targets: Vec<row::RowOut>) -> Vec<u64> {
+    let combine =
+        |(row, mut target): (usize, row::RowOut)| row::combine_row(combiner, bands, row * columns..(row + 1) * columns, &mut target);
+    let join = |mut a: Vec<u64>, b: Vec<u64>| {
+        a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        a
+    };
+    // Handing small bands to a single other thread costs more than it gains.
+    if rayon::current_num_threads() == 1 {
+        return targets.into_iter().enumerate().map(combine).fold(vec![0; bands.len()], join);
+    }
+    targets.into_par_iter().enumerate().map(combine).reduce(|| vec![0; bands.len()], join)
 }
 
 fn scale_bands(bands: &mut [Band], used: usize, options: &CombineOptions) {
     if options.scales.is_empty() && options.offsets.is_empty() {
         return;
     }
-    bands.par_iter_mut().enumerate().for_each(|(frame, band)| {
+    let scale_band = |(frame, band): (usize, &mut Band)| {
         let scale = options.scales.get(frame).copied().unwrap_or(1.0);
         let offset = options.offsets.get(frame).copied().unwrap_or(0.0);
         let square = scale * scale;
         band.data[..used].iter_mut().for_each(|v| *v = ((f64::from(*v) - offset) * scale) as f32);
-        band.variance[..used].iter_mut().for_each(|v| *v = (f64::from(*v) * square) as f32);
-    });
+        if square != 1.0 {
+            band.variance[..used].iter_mut().for_each(|v| *v = (f64::from(*v) * square) as f32);
+        }
+    };
+    if rayon::current_num_threads() == 1 {
+        bands.iter_mut().enumerate().for_each(scale_band);
+    } else {
+        bands.par_iter_mut().enumerate().for_each(scale_band);
+    }
 }

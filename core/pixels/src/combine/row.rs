@@ -13,8 +13,8 @@ pub(super) struct RowOut<'a> {
     pub data: &'a mut [f32],
     pub variance: &'a mut [f32],
     pub quality: &'a mut [u32],
-    pub contributing: &'a mut [u16],
-    pub rejected: &'a mut [u16],
+    /// Numbers of contributing and of rejected samples, where they are wanted.
+    pub counts: Option<(&'a mut [u16], &'a mut [u16])>,
 }
 
 /// Combines the samples `span` of all bands; returns the number of rejected samples of each frame.
@@ -39,8 +39,9 @@ pub(super) fn combine_row(combiner: &Combiner, bands: &[Band], span: Range<usize
             out.data[column] = result.value;
             out.variance[column] = result.variance;
             out.quality[column] = result.quality;
-            out.contributing[column] = result.contributing;
-            out.rejected[column] = result.rejected;
+            if let Some((contributing, rejected)) = &mut out.counts {
+                (contributing[column], rejected[column]) = (result.contributing, result.rejected);
+            }
         }
     }
     rejected_per_frame
@@ -132,7 +133,9 @@ fn combine_lanes(
     }
     out.variance[first..first + width].iter_mut().zip(&variance).for_each(|(to, sum)| *to = (sum * variance_scale) as f32);
     out.quality[first..first + width].fill(0);
-    out.contributing[first..first + width].fill(n as u16);
-    out.rejected[first..first + width].fill(0);
+    if let Some((contributing, rejected)) = &mut out.counts {
+        contributing[first..first + width].fill(n as u16);
+        rejected[first..first + width].fill(0);
+    }
     true
 }

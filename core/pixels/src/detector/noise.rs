@@ -22,6 +22,7 @@ pub struct NoiseModel {
 
 impl NoiseModel {
     /// Variance (ADU^2) of a signal in ADU above bias. NaN for NaN.
+    #[inline]
     pub fn variance(&self, signal: f32) -> f32 {
         self.floor() + positive(signal) * self.photon()
     }
@@ -38,16 +39,19 @@ impl NoiseModel {
         Zip::from(&mut image.variance).and(&image.data).for_each(|v, &s| *v = floor + positive(s) * photon);
     }
 
+    #[inline]
     fn floor(&self) -> f32 {
         (self.read_noise * self.read_noise + if self.quantisation { 1.0 / 12.0 } else { 0.0 }) as f32
     }
 
+    #[inline]
     fn photon(&self) -> f32 {
         (1.0 / self.gain) as f32
     }
 }
 
 /// The value, or 0 for a negative one; NaN stays.
+#[inline]
 fn positive(value: f32) -> f32 {
     if value < 0.0 { 0.0 } else { value }
 }

@@ -44,14 +44,36 @@ impl ImageBands {
     /// If the rows are not in the image, or the file cannot be read.
     pub fn read_rows(&self, range: Range<usize>) -> Result<Image, FitsError> {
         let (rows, columns) = self.shape();
-        let taken = range.end.min(rows).saturating_sub(range.start);
-        let mut data = Array2::zeros((taken, columns));
-        let mut variance = Array2::zeros((taken, columns));
-        let mut bits = Array2::<i32>::zeros((taken, columns));
+        let taken = (range.end.min(rows).saturating_sub(range.start), columns);
+        let mut image = Image { data: Array2::zeros(taken), variance: Array2::zeros(taken), quality: Array2::zeros(taken) };
+        let Image { data, variance, quality } = &mut image;
+        let slices = (data.as_slice_mut(), variance.as_slice_mut(), quality.as_slice_mut());
+        self.read_rows_into(range, slices.0.unwrap_or_default(), slices.1.unwrap_or_default(), slices.2.unwrap_or_default())?;
+        Ok(image)
+    }
+
+    /// As [`ImageBands::read_rows`], into slices of `range.len() * columns` pixels each.
+    ///
+    /// # Errors
+    /// As [`ImageBands::read_rows`]; if a slice has another length.
+    pub fn read_rows_into(
+        &self,
+        range: Range<usize>,
+        data: &mut [f32],
+        variance: &mut [f32],
+        quality: &mut [u32],
+    ) -> Result<(), FitsError> {
         let [of_data, of_variance, of_quality] = &self.planes;
-        of_data.read_rows(range.clone(), data.as_slice_mut().unwrap_or_default())?;
-        of_variance.read_rows(range.clone(), variance.as_slice_mut().unwrap_or_default())?;
-        of_quality.read_rows_i32(range, bits.as_slice_mut().unwrap_or_default())?;
-        Ok(Image { data, variance, quality: bits.mapv(|b| b as u32) })
+        of_data.read_rows(range.clone(), data)?;
+        of_variance.read_rows(range.clone(), variance)?;
+        of_quality.read_rows_bits(range, quality)
+    }
+
+    /// The data of these rows alone, without variance and quality.
+    ///
+    /// # Errors
+    /// As [`ImageBands::read_rows_into`].
+    pub fn read_data_into(&self, range: Range<usize>, data: &mut [f32]) -> Result<(), FitsError> {
+        self.planes[0].read_rows(range, data)
     }
 }

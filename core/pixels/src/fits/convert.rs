@@ -87,6 +87,15 @@ pub(super) fn to_i32(bitpix: i32, raw: &[u8], out: &mut [i32]) {
     }
 }
 
+/// As [`to_i32`], seen as unsigned.
+pub(super) fn to_bits(bitpix: i32, raw: &[u8], out: &mut [u32]) {
+    match bitpix {
+        8 => each::<1, _>(raw, out, |b| u32::from(b[0])),
+        16 => each::<2, _>(raw, out, |b| i32::from(i16::from_be_bytes(b)) as u32),
+        _ => each::<4, _>(raw, out, u32::from_be_bytes),
+    }
+}
+
 fn each<const N: usize, T>(raw: &[u8], out: &mut [T], convert: impl Fn([u8; N]) -> T) {
     for (value, bytes) in out.iter_mut().zip(raw.as_chunks::<N>().0) {
         *value = convert(*bytes);

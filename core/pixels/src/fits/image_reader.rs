@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use ifured_core::Header;
 use ndarray::Array2;
@@ -118,7 +118,7 @@ enum Backend {
 /// An image HDU, open for reading. It may be shared between threads.
 #[derive(Debug)]
 pub struct ImageReader {
-    source: Source,
+    source: Arc<Source>,
     info: HduInfo,
     bitpix: i32,
     axes: Vec<u64>,
@@ -145,10 +145,10 @@ impl ImageReader {
         let (source, mut hdus) = Source::open(path.as_ref(), limits)?;
         let index = select.find(path.as_ref(), &hdus)?;
         let info = hdus.swap_remove(index);
-        Self::of(source, info)
+        Self::of(source.into(), info)
     }
 
-    pub(super) fn of(source: Source, mut info: HduInfo) -> Result<Self, FitsError> {
+    pub(super) fn of(source: Arc<Source>, mut info: HduInfo) -> Result<Self, FitsError> {
         let path = source.path.clone();
         let Some((bitpix, axes)) = info.kind.image().map(|(b, a)| (b, a.to_vec())) else {
             let found = info.kind.describe();
@@ -278,9 +278,30 @@ impl ImageReader {
         self.array(values)
     }
 
-    pub(super) fn read_all_i32(&self) -> Result<Array2<i32>, FitsError> {
-        let mut values = vec![0i32; self.rows * self.columns];
-        self.read_rows_i32(0..self.rows, &mut values)?;
+    /// Reads rows of quality bits: stored integers as [`ImageReader::read_rows_i32`], seen as unsigned.
+    ///
+    /// # Errors
+    /// As [`ImageReader::read_rows_i32`].
+    pub fn read_rows_bits(&self, range: Range<usize>, out: &mut [u32]) -> Result<(), FitsError> {
+        self.check(&range, out.len())?;
+        if !matches!(self.bitpix, 8 | 16 | 32) || matches!(self.backend, Backend::Tiled(_)) {
+            return Err(self.wrong_kind("plain integers of up to 32 bits"));
+        }
+        if self.bitpix != 32 {
+            return self.converted(range.start, out, |raw, out| convert::to_bits(self.bitpix, raw, out));
+        }
+        let mut offset = self.offset(range.start);
+        for piece in out.chunks_mut(CHUNK / 4) {
+            self.source.read_at(offset, bytes_of_mut(piece))?;
+            offset += (piece.len() * 4) as u64;
+            piece.iter_mut().for_each(|v| *v = u32::from_be(*v));
+        }
+        Ok(())
+    }
+
+    pub(super) fn read_all_bits(&self) -> Result<Array2<u32>, FitsError> {
+        let mut values = vec![0u32; self.rows * self.columns];
+        self.read_rows_bits(0..self.rows, &mut values)?;
         self.array(values)
     }
 

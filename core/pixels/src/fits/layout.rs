@@ -1,9 +1,9 @@
 //! Products with errors: data, variance (`STAT`) and quality (`DQ`), in the two layouts that users' tools read.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ifured_core::{Card, Header, Value};
-use ndarray::Array2;
 
 use super::error::FitsError;
 use super::image_reader::{HduSelect, ImageReader};
@@ -98,15 +98,16 @@ pub fn write_image(path: impl AsRef<Path>, header: &Header, image: &Image, layou
 /// Readers of the three planes of a product, with the header that describes it.
 pub(super) fn open_planes(path: &Path) -> Result<(Header, [ImageReader; 3]), FitsError> {
     let (source, hdus) = Source::open(path, &Limits::default())?;
-    drop(source);
+    let source = Arc::new(source);
     let named = |name: &str| HduSelect::name(name).find(path, &hdus);
     let data = match named("DATA") {
         Ok(n) => n,
         Err(_) => HduSelect::First.find(path, &hdus)?,
     };
     let header = whole_header(&hdus, data);
-    let open = |n: usize| ImageReader::open(path, HduSelect::Index(n));
-    let planes = [open(data)?, open(named("STAT")?)?, open(named("DQ")?)?];
+    let (stat, quality) = (named("STAT")?, named("DQ")?);
+    let open = |n: usize| ImageReader::of(source.clone(), hdus[n].clone());
+    let planes = [open(data)?, open(stat)?, open(quality)?];
     for plane in &planes[1..] {
         if plane.shape() != planes[0].shape() {
             let what = format!("shape {:?} differs from that of the data, {:?}", plane.shape(), planes[0].shape());
@@ -140,6 +141,5 @@ fn whole_header(hdus: &[HduInfo], data: usize) -> Header {
 /// differ.
 pub fn read_image(path: impl AsRef<Path>) -> Result<(Header, Image), FitsError> {
     let (header, [data, variance, quality]) = open_planes(path.as_ref())?;
-    let quality: Array2<u32> = quality.read_all_i32()?.mapv(|bits| bits as u32);
-    Ok((header, Image { data: data.read_all()?, variance: variance.read_all()?, quality }))
+    Ok((header, Image { data: data.read_all()?, variance: variance.read_all()?, quality: quality.read_all_bits()? }))
 }

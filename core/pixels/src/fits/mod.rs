@@ -12,6 +12,7 @@
 
 mod bands;
 mod checksum;
+mod content_hash;
 mod convert;
 mod error;
 mod image_reader;

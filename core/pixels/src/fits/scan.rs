@@ -54,7 +54,7 @@ pub fn scan_file(path: impl AsRef<Path>, want_statistics: bool) -> Result<Scanne
         }
         Some(info) => {
             let (hash, bytes) = hash_file(&source, |_, _| {})?;
-            let statistics = statistics_by_selection(&ImageReader::of(source, info)?)?;
+            let statistics = statistics_by_selection(&ImageReader::of(source.into(), info)?)?;
             Ok(ScannedFile { hdus, hash, statistics, bytes })
         }
         None => {
@@ -111,10 +111,4 @@ fn hash_file(source: &Source, mut each: impl FnMut(u64, &[u8])) -> Result<(Strin
         each(offset, &buffer[..n]);
         offset += n as u64;
     }
-}
-
-/// blake3 of a whole file in hexadecimal digits, and its length.
-pub(super) fn hash_of(path: &Path) -> Result<(String, u64), FitsError> {
-    // A source in memory is opened again by path, which is what is wanted here.
-    hash_file(&Source { path: path.to_owned(), place: Place::Memory(Vec::new()) }, |_, _| {})
 }

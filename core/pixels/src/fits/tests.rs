@@ -171,7 +171,7 @@ fn every_pixel_type_survives() {
     assert_eq!(open(0).read_all().unwrap(), u16s.mapv(f32::from));
     assert_eq!(open(1).read_all().unwrap(), i16s.mapv(f32::from));
     assert_eq!(open(2).read_all().unwrap(), u8s.mapv(f32::from));
-    assert_eq!(open(3).read_all_i32().unwrap(), i32s);
+    assert_eq!(open(3).read_all_bits().unwrap().mapv(|b| b as i32), i32s);
     assert_eq!(open(4).read_all().unwrap(), f64s.mapv(|v| v as f32));
     assert_eq!(open(5).axes(), [4, 3, 2]);
     assert_eq!(open(5).read_all().unwrap(), cube.to_shape((6, 4)).unwrap());

@@ -12,16 +12,16 @@ use ndarray::{ArrayView, ArrayViewD, Dimension};
 use tempfile::NamedTempFile;
 
 use super::checksum::Sum;
+use super::content_hash::ContentHash;
 use super::error::FitsError;
-use super::scan::hash_of;
 use super::source::io_error;
 use super::table::Table;
 use super::table_write::encode_table;
 use super::walk::BLOCK;
 use super::write_header::{HeaderBytes, Structure};
 
-/// Bytes converted and written at a time.
-const CHUNK: usize = 1 << 18;
+/// Bytes converted, summed, hashed and written at a time: they stay in the cache.
+const CHUNK: usize = 1 << 17;
 
 /// Error of a producer of rows.
 pub type ProducerError = Box<dyn std::error::Error + Send + Sync>;
@@ -62,7 +62,7 @@ mod sealed {
     pub trait Pixel: Copy {
         /// How it is stored.
         const TYPE: super::PixelType;
-        /// Appends the stored, big-endian form of many.
+        /// The stored, big-endian form of many; it replaces what is in `out`.
         fn put(values: &[Self], out: &mut Vec<u8>);
     }
 }
@@ -74,7 +74,9 @@ macro_rules! pixel {
             const TYPE: PixelType = PixelType::$variant;
             fn put(values: &[Self], out: &mut Vec<u8>) {
                 let stored = $stored;
-                out.extend(values.iter().flat_map(|&v| stored(v)));
+                out.resize(size_of_val(values), 0);
+                let places = out.as_chunks_mut::<{ size_of::<$t>() }>().0;
+                places.iter_mut().zip(values).for_each(|(to, &v)| *to = stored(v));
             }
         }
         impl<'a, D: Dimension> From<ArrayView<'a, $t, D>> for Pixels<'a> {
@@ -216,6 +218,10 @@ pub struct ProductWriter {
     directory: PathBuf,
     file: NamedTempFile,
     units: Vec<Unit>,
+    hash: ContentHash,
+    length: u64,
+    /// Stored bytes of the pixels that are being written.
+    buffer: Vec<u8>,
 }
 
 impl ProductWriter {
@@ -258,7 +264,9 @@ impl ProductWriter {
             .tempfile_in(&directory)
             .map_err(|e| io_error(path, "create a temporary file beside it", e))?;
         file.as_file().set_len(offset).map_err(|e| io_error(path, "reserve space", e))?;
-        Ok(ProductWriter { path: path.to_owned(), directory, file, units })
+        let data = |u: &Unit| u.offset + u.header.bytes.len() as u64..u.offset + u.header.bytes.len() as u64 + u.data_bytes;
+        let hash = ContentHash::new(offset, &units.iter().map(data).collect::<Vec<_>>());
+        Ok(ProductWriter { path: path.to_owned(), directory, file, units, hash, length: offset, buffer: Vec::new() })
     }
 
     /// Appends pixels to image `hdu` (from 0), in the order of the file.
@@ -270,13 +278,13 @@ impl ProductWriter {
             let planned = self.units.get(hdu).and_then(|u| u.kind);
             return Err(self.unwritable(hdu, format!("pixels of type {:?} given, planned is {planned:?}", T::TYPE)));
         }
-        let mut buffer = Vec::with_capacity(CHUNK.min(size_of_val(pixels)));
-        for piece in pixels.chunks(CHUNK / size_of::<T>()) {
-            buffer.clear();
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let written = pixels.chunks(CHUNK / size_of::<T>()).try_for_each(|piece| {
             T::put(piece, &mut buffer);
-            self.append_bytes(hdu, &buffer)?;
-        }
-        Ok(())
+            self.append_bytes(hdu, &buffer)
+        });
+        self.buffer = buffer;
+        written
     }
 
     fn append_bytes(&mut self, hdu: usize, bytes: &[u8]) -> Result<(), FitsError> {
@@ -289,6 +297,7 @@ impl ProductWriter {
         let at = unit.offset + unit.header.bytes.len() as u64 + unit.written;
         self.file.as_file().write_all_at(bytes, at).map_err(|e| io_error(&self.path, "write", e))?;
         unit.written += bytes.len() as u64;
+        self.hash.add(at, bytes);
         Ok(())
     }
 
@@ -304,14 +313,14 @@ impl ProductWriter {
             }
             unit.header.seal(unit.sum.value());
             self.file.as_file().write_all_at(&unit.header.bytes, unit.offset).map_err(|e| io_error(&self.path, "write", e))?;
+            self.hash.add(unit.offset, &unit.header.bytes);
         }
         self.file.as_file_mut().flush().and_then(|()| self.file.as_file().sync_all()).map_err(|e| io_error(&self.path, "sync", e))?;
-        let (hash, bytes) = hash_of(self.file.path())?;
         self.file.persist(&self.path).map_err(|e| io_error(&self.path, "rename the temporary file to it", e.error))?;
         // The name is safe only when the directory is; file systems that cannot sync a directory say EINVAL.
         match File::open(&self.directory).and_then(|d| d.sync_all()) {
             Err(e) if e.raw_os_error() != Some(libc::EINVAL) => Err(io_error(&self.path, "sync its directory", e)),
-            _ => Ok(Written { hash, bytes }),
+            _ => Ok(Written { hash: self.hash.finish(), bytes: self.length }),
         }
     }
 

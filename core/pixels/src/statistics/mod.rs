@@ -5,13 +5,15 @@
 //! where the definition does not (percentiles, medians, widths from them); sums are made in the order given.
 
 mod clipped;
+mod many;
 mod moments;
 mod selection;
 
 pub use clipped::{ClippedStatistics, SigmaClip, sigma_clipped};
+pub use many::{ClippedMoments, clipped_moments};
 pub use moments::{Moments, WeightedMean, weighted_mean};
 pub(crate) use selection::median_sorted;
-pub use selection::{mad, median, median_in_place, percentile, percentiles, robust_sigma};
+pub use selection::{mad, median, median_in_place, medians_of_each, percentile, percentiles, robust_sigma};
 
 /// Factor from the median absolute deviation to the standard deviation of a Gaussian.
 pub const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;

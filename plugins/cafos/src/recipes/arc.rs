@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::inputs;
-use super::single_frame::{Saturation, subtract_bias};
+use super::single_frame::{Corrections, Saturation, correct};
 use crate::calibration::{self, noise_model};
 use crate::raw::RawFrame;
 use crate::{products, signatures, tags};
@@ -76,7 +76,7 @@ impl Recipe for Arc {
         let bias = calibration::require(task, "bias", frame.shape(), frame.window())?;
         let noise = noise_model(&frame.header, &bias.header, None, parameters.gain, parameters.read_noise);
         let saturation = Saturation { converter: parameters.saturation as f32, well: None };
-        let image = subtract_bias(&frame, &bias.image, &noise, saturation)?;
+        let image = correct(&frame, &Corrections { bias: &bias, flats: vec![], noise, saturation, blank_outside: false })?;
         let saturated = image.quality.iter().filter(|q| **q & quality::SATURATED_CONVERTER != 0).count();
         let mut outcome = Outcome::default();
         outcome.quality.extend([

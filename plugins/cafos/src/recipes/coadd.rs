@@ -133,8 +133,8 @@ impl Recipe for Coadd {
             }
         }
         if layers.len() < 2 {
-            let what = format!("{} of {count} images can be added", layers.len());
-            return Err(RecipeError::new(what, "lower `detection_sigma` or raise `search`, or leave the images single"));
+            outcome.notes.push(nothing_to_add(task, &outcome));
+            return Ok(outcome);
         }
         let grid = Grid::of(&layers);
         let image = add(&layers, &grid, &parameters, host)?;
@@ -151,6 +151,16 @@ impl Recipe for Coadd {
         products::write(task, &mut outcome, tags::COADD, header, &image)?;
         Ok(outcome)
     }
+}
+
+/// Says which images stay single, and why.
+fn nothing_to_add(task: &Task, outcome: &Outcome) -> String {
+    let reason = |name: &str| match outcome.rejected.iter().find(|r| r.name == name) {
+        Some(rejected) => format!("{name} ({})", rejected.why),
+        None => format!("{name} (no other image to add to it)"),
+    };
+    let images: Vec<String> = task.main().map(|input| reason(&input.name)).collect();
+    format!("nothing was added: {}; lower `detection_sigma` or raise `search` to align more", images.join(", "))
 }
 
 /// One image with what places it on the grid.

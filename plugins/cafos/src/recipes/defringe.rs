@@ -69,10 +69,10 @@ impl Recipe for Defringe {
     fn run(&self, task: &Task, parameters: Parameters, _: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one reduced image"))?;
         let (header, mut image) = read_image(&input.path).map_err(fits_error)?;
-        let map = calibration::require(task, "fringe-map", image.shape(), window(&header, image.shape()))?;
-        let (scale, error) = fit_scale(&image, &map.image, parameters.clip_sigma);
+        let map = calibration::require(task, "fringe-map", image.shape(), window(&header, image.shape()))?.image()?;
+        let (scale, error) = fit_scale(&image, &map, parameters.clip_sigma);
         let factor = scale as f32;
-        Zip::from(&mut image.data).and(&mut image.variance).and(&image.quality).and(&map.image.data).and(&map.image.variance).for_each(
+        Zip::from(&mut image.data).and(&mut image.variance).and(&image.quality).and(&map.data).and(&map.variance).for_each(
             |v, s, &q, &m, &map_variance| {
                 if q & quality::OUTSIDE == 0 && m.is_finite() {
                     *v -= factor * m;

@@ -10,12 +10,12 @@ use ifured_core::{Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription
 use ifured_pixels::combine::{CombineOptions, FrameRows, combine};
 use ifured_pixels::fits::{ImageBands, read_image};
 use ifured_pixels::quality;
+use ifured_pixels::statistics::clipped_moments;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::in_order;
 use crate::combination::{BAND_MEMORY, Method, combine_error};
-use crate::moments::clipped_moments;
 use crate::raw::fits_error;
 use crate::sources::sky;
 use crate::{products, signatures, tags};
@@ -94,6 +94,7 @@ impl Recipe for FringeMap {
             offsets: levels.clone(),
             scales: levels.iter().map(|l| 1.0 / l).collect(),
             memory: BAND_MEMORY,
+            counts: false,
         };
         let mut image = combine(&mut rows, &options).map_err(|e| combine_error(e, &names))?.image;
         let values: Vec<f32> = image.data.iter().copied().filter(|v| v.is_finite()).collect();

@@ -6,6 +6,7 @@
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
 use ifured_core::{Condition, Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task, Test};
 use ifured_pixels::fits::read_image;
+use ifured_pixels::statistics::clipped_moments;
 use ifured_pixels::{Image, quality};
 use ndarray::{Array2, Zip};
 use schemars::JsonSchema;
@@ -14,9 +15,8 @@ use serde::{Deserialize, Serialize};
 use super::inputs;
 use crate::calibration;
 use crate::field_mask::Blocks;
-use crate::moments::clipped_moments;
 use crate::raw::{fits_error, window};
-use crate::surface::{Point, Surface};
+use crate::surface::{block_points, fit_points};
 use crate::{products, signatures, tags};
 
 /// Parameters of `illumination`.
@@ -74,22 +74,17 @@ impl Recipe for IlluminationRecipe {
     fn run(&self, task: &Task, parameters: Parameters, _: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one twilight flat"))?;
         let (raw, twilight) = read_image(&input.path).map_err(fits_error)?;
-        let dome = calibration::require(task, "dome", twilight.shape(), window(&raw, twilight.shape()))?;
+        let dome = calibration::require(task, "dome", twilight.shape(), window(&raw, twilight.shape()))?.image()?;
         let unusable = quality::OUTSIDE | quality::DEAD | quality::LOW_SENSITIVITY | quality::MISSING;
         let mut ratio = Array2::from_elem(twilight.shape(), f32::NAN);
-        Zip::from(&mut ratio).and(&twilight.data).and(&twilight.quality).and(&dome.image.data).and(&dome.image.quality).for_each(
-            |r, t, tq, d, dq| {
-                if (tq | dq) & unusable == 0 {
-                    *r = t / d;
-                }
-            },
-        );
+        Zip::from(&mut ratio).and(&twilight.data).and(&twilight.quality).and(&dome.data).and(&dome.quality).for_each(|r, t, tq, d, dq| {
+            if (tq | dq) & unusable == 0 {
+                *r = t / d;
+            }
+        });
         let blocks = Blocks::of(ratio.view());
-        let half = (blocks.size as f64 - 1.0) / 2.0;
-        let place = |n: usize| (n * blocks.size) as f64 + half;
-        let points: Vec<Point> =
-            blocks.medians.indexed_iter().map(|((j, i), v)| Point { x: place(i), y: place(j), value: f64::from(*v) }).collect();
-        let surface = Surface::fit(&points, twilight.shape(), parameters.degree, parameters.clip_sigma)
+        let points = block_points(&blocks);
+        let surface = fit_points(&points, twilight.shape(), parameters.degree, parameters.clip_sigma)
             .ok_or_else(|| RecipeError::new("too little of the field is lit in both flats", "check the masks of the two flats"))?;
         let residuals: Vec<f32> = points.iter().filter(|p| p.value.is_finite()).map(|p| (p.value - surface.at(p.x, p.y)) as f32).collect();
         let scatter = clipped_moments(&residuals, 4.0);

@@ -10,15 +10,14 @@ use std::ops::Range;
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, RejectedFrame};
 use ifured_core::{Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::combine::{CombineOptions, FrameRows, combine as pixels_combine};
-use ifured_pixels::statistics::{mad, median};
+use ifured_pixels::statistics::{clipped_moments, mad, median, medians_of_each};
 use ifured_pixels::{Image, quality};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{by_pixel, in_order};
+use super::in_order;
 use crate::combination::{BAND_MEMORY, Method, combine_error};
 use crate::defects::{HotLimits, flag_hot};
-use crate::moments::clipped_moments;
 use crate::noise::{self, READ_NOISE};
 use crate::raw::{RawFrame, open_all};
 use crate::signatures;
@@ -183,7 +182,7 @@ impl Survey {
             }
             samples.push(sample);
         }
-        let reference = by_pixel(&samples);
+        let reference = medians_of_each(&samples);
         let centre = clipped_moments(&reference, 4.0).mean;
         let mut survey = Survey { levels: Vec::new(), noises: Vec::new(), samples };
         for sample in &survey.samples {
@@ -281,6 +280,7 @@ fn combine(frames: &[RawFrame], kept: &[usize], survey: &Survey, read_noise: f64
         method: parameters.method.with_limits(parameters.clip_sigma, parameters.clip_sigma),
         offsets: kept.iter().map(|&i| survey.levels[i] - mean_level).collect(),
         memory: BAND_MEMORY,
+        counts: false,
         ..CombineOptions::default()
     };
     let names: Vec<&str> = kept.iter().map(|&i| frames[i].name.as_str()).collect();

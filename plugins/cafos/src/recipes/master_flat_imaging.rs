@@ -4,19 +4,20 @@
 //! its median in the field; the frames are combined with rejection by the noise model, so that stars, which lie elsewhere
 //! in each frame, go; the result has the median 1 in the field. The gain comes from differences of consecutive frames.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, RejectedFrame};
 use ifured_core::{Condition, Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task, Test};
-use ifured_pixels::combine::{CombineOptions, FrameRows, combine as pixels_combine};
-use ifured_pixels::statistics::{median, percentile};
+use ifured_pixels::combine::{CombineOptions, CombinedRows, FrameRows, combine_with};
+use ifured_pixels::statistics::{median, medians_of_each, percentile};
 use ifured_pixels::{Image, quality};
 use ndarray::{Array2, Zip};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{by_pixel, in_order, inputs};
-use crate::calibration::{self, Calibration, noise_model};
+use super::{in_order, inputs};
+use crate::calibration::{self, Calibration, Rows, noise_model};
 use crate::combination::{BAND_MEMORY, Method, combine_error};
 use crate::defects::{ResponseLimits, flag_response};
 use crate::field_mask::{Blocks, field_mask};
@@ -220,25 +221,28 @@ pub(super) fn combine_flats(
         (noise.gain, noise.gain_from) = (found.gain, "pairs of flats");
     }
     let levels: Vec<f64> = kept.iter().map(|&i| sample.levels[i]).collect();
+    let shared = SharedBias { calibration: bias, band: RefCell::default() };
     let mut rows: Vec<_> =
-        kept.iter().map(|&i| FlatRows { frame: &frames[i], bias: &bias.image, noise, saturation: choice.saturation as f32 }).collect();
+        kept.iter().map(|&i| FlatRows { frame: &frames[i], bias: &shared, noise, saturation: choice.saturation as f32 }).collect();
     let options = CombineOptions {
         method: choice.method.with_limits(choice.clip_low, choice.clip_high),
         scales: levels.iter().map(|l| 1.0 / l).collect(),
         memory: BAND_MEMORY,
+        counts: false,
         ..CombineOptions::default()
     };
     let names: Vec<&str> = kept.iter().map(|&i| frames[i].name.as_str()).collect();
-    let mut image = pixels_combine(&mut rows, &options).map_err(|e| combine_error(e, &names))?.image;
     // One bias was subtracted from all frames: its error does not average out.
     let scale = levels.iter().map(|l| 1.0 / l).sum::<f64>() / levels.len() as f64;
     let common = (scale * scale) as f32;
-    Zip::from(&mut image.variance).and(&bias.image.variance).for_each(|v, &b| {
-        if b.is_finite() {
-            *v += common * b;
+    let add_bias = |combined: CombinedRows| {
+        let (_, bias) = &*shared.band.borrow();
+        for (v, b) in combined.variance.iter_mut().zip(&bias.variance) {
+            *v += if b.is_finite() { common * b } else { 0.0 };
         }
-    });
-    Zip::from(&mut image.quality).and(&bias.image.quality).for_each(|q, &b| *q |= b & (quality::HOT | quality::MISSING));
+        combined.quality.iter_mut().zip(&bias.quality).for_each(|(q, b)| *q |= b & (quality::HOT | quality::MISSING));
+    };
+    let image = combine_with(&mut rows, &options, add_bias).map_err(|e| combine_error(e, &names))?.image;
     Ok(CombinedFlats { image, kept, levels, noise, gain })
 }
 
@@ -258,16 +262,17 @@ impl Sample {
         let mut samples = Vec::new();
         for frame in frames {
             let mut sample = Vec::new();
-            let mut row = vec![0.0; columns];
+            let (mut row, mut level) = (vec![0.0; columns], Vec::new());
             for y in (step / 2..rows).step_by(step) {
                 frame.read_rows(y..y + 1, &mut row)?;
                 row.iter_mut().filter(|v| f64::from(**v) >= saturation).for_each(|v| *v = f32::NAN);
                 frame.subtract_overscan(y..y + 1, &mut row)?;
-                sample.extend(row.iter().zip(bias.image.data.row(y)).map(|(v, b)| v - b));
+                bias.read_data(y..y + 1, &mut level)?;
+                sample.extend(row.iter().zip(&level).map(|(v, b)| v - b));
             }
             samples.push(sample);
         }
-        let typical = by_pixel(&samples);
+        let typical = medians_of_each(&samples);
         let bright = 0.5 * percentile(&typical, 90.0);
         let level = median(&typical.iter().copied().filter(|v| f64::from(*v) > bright).collect::<Vec<_>>());
         let lit: Vec<bool> = typical.iter().map(|v| f64::from(*v) > 0.75 * level).collect();
@@ -293,10 +298,16 @@ impl Sample {
     }
 }
 
+/// The bias, with the rows that were read last: all frames need them one after the other.
+struct SharedBias<'a> {
+    calibration: &'a Calibration,
+    band: RefCell<(Range<usize>, Rows)>,
+}
+
 /// A flat with the bias subtracted and its noise by the model.
 struct FlatRows<'a> {
     frame: &'a RawFrame,
-    bias: &'a Image,
+    bias: &'a SharedBias<'a>,
     noise: NoiseModel,
     saturation: f32,
 }
@@ -309,17 +320,18 @@ impl FrameRows for FlatRows<'_> {
     }
 
     fn read_rows(&mut self, rows: Range<usize>, data: &mut [f32], variance: &mut [f32], quality: &mut [u32]) -> Result<(), RecipeError> {
+        let (held, bias) = &mut *self.bias.band.borrow_mut();
+        if *held != rows {
+            self.bias.calibration.read_rows(rows.clone(), bias)?;
+            held.clone_from(&rows);
+        }
         self.frame.read_rows(rows.clone(), data)?;
         quality.iter_mut().zip(data.iter()).for_each(|(q, v)| *q = if *v >= self.saturation { quality::SATURATED_CONVERTER } else { 0 });
-        self.frame.subtract_overscan(rows.clone(), data)?;
-        let columns = self.frame.shape().1;
-        for (i, y) in rows.enumerate() {
-            let part = i * columns..(i + 1) * columns;
-            let (data, variance) = (&mut data[part.clone()], &mut variance[part]);
-            for ((v, s), b) in data.iter_mut().zip(variance).zip(self.bias.data.row(y)) {
-                *v -= b;
-                *s = self.noise.variance(*v);
-            }
+        self.frame.subtract_overscan(rows, data)?;
+        let noise = self.noise;
+        for ((v, s), b) in data.iter_mut().zip(variance).zip(&bias.data) {
+            *v -= b;
+            *s = noise.variance(*v);
         }
         Ok(())
     }
@@ -327,17 +339,22 @@ impl FrameRows for FlatRows<'_> {
 
 /// Divides by the median in the field, from up to a million pixels; outside is flagged.
 fn normalise(image: &mut Image, mask: &Array2<u8>) {
-    let stride = mask.len().div_ceil(1_000_000);
-    let inside: Vec<f32> = image.data.iter().zip(mask).step_by(stride).filter(|(_, m)| **m == 1).map(|(v, _)| *v).collect();
+    let inside = inside(&image.data, mask, 1_000_000);
     let level = median(&inside) as f32;
     let level = if level > 0.0 { level } else { 1.0 };
-    image.data.mapv_inplace(|v| v / level);
-    image.variance.mapv_inplace(|v| v / (level * level));
-    Zip::from(&mut image.quality).and(mask).for_each(|q, &m| {
-        if m == 0 {
-            *q |= quality::OUTSIDE;
-        }
+    let square = level * level;
+    Zip::from(&mut image.data).and(&mut image.variance).and(&mut image.quality).and(mask).for_each(|v, s, q, &m| {
+        *v /= level;
+        *s /= square;
+        *q |= if m == 0 { quality::OUTSIDE } else { 0 };
     });
+}
+
+/// Values inside the mask, from at most about `most` pixels evenly spread.
+fn inside(values: &Array2<f32>, mask: &Array2<u8>, most: usize) -> Vec<f32> {
+    let stride = mask.len().div_ceil(most).max(1);
+    let (Some(values), Some(mask)) = (values.as_slice(), mask.as_slice()) else { return Vec::new() };
+    (0..mask.len()).step_by(stride).filter(|p| mask[*p] == 1).map(|p| values[p]).collect()
 }
 
 fn judge(
@@ -350,9 +367,8 @@ fn judge(
     parameters: &Parameters,
 ) {
     let n = levels.len() as f64;
+    let variances = inside(&image.variance, mask, 100_000);
     let inside = mask.iter().filter(|m| **m == 1).count() as f64;
-    let stride = mask.len().div_ceil(100_000).max(1);
-    let variances: Vec<f32> = image.variance.iter().zip(mask).step_by(stride).filter(|(_, m)| **m == 1).map(|(v, _)| *v).collect();
     let count = |bits: u32| image.quality.iter().filter(|q| **q & bits != 0 && **q & quality::OUTSIDE == 0).count() as f64;
     outcome.quality.extend([
         QualityNumber::new("LEVEL", levels.iter().sum::<f64>() / n, "adu", "mean level of the frames above the bias").within(

@@ -7,7 +7,7 @@
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
 use ifured_core::{Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
-use ifured_pixels::statistics::median;
+use ifured_pixels::statistics::{clipped_moments, median};
 use ifured_pixels::{Image, quality};
 use ndarray::Axis;
 use schemars::JsonSchema;
@@ -18,9 +18,8 @@ use super::{in_order, inputs};
 use crate::calibration;
 use crate::combination::Method;
 use crate::field_mask::Blocks;
-use crate::moments::clipped_moments;
 use crate::raw::open_all;
-use crate::surface::{Point, Surface, smooth};
+use crate::surface::{block_points, fit_points, smooth};
 use crate::{products, signatures, tags};
 
 /// Parameters of `master-flat-spectroscopy`.
@@ -174,15 +173,9 @@ fn remove_lamp(image: &mut Image, parameters: &Parameters) {
     let slit = smooth(&profile(image, across), parameters.smoothing);
     divide_profile(image, &slit, across);
     let blocks = Blocks::of(image.data.view());
-    let half = (blocks.size as f64 - 1.0) / 2.0;
-    let place = |n: usize| (n * blocks.size) as f64 + half;
-    let points: Vec<Point> = blocks
-        .medians
-        .indexed_iter()
-        .filter(|(_, v)| v.is_finite() && (0.2..5.0).contains(*v))
-        .map(|((j, i), v)| Point { x: place(i), y: place(j), value: f64::from(*v) })
-        .collect();
-    if let Some(surface) = Surface::fit(&points, image.shape(), parameters.degree, 5.0) {
+    let mut points = block_points(&blocks);
+    points.retain(|p| (0.2..5.0).contains(&(p.value as f32)));
+    if let Some(surface) = fit_points(&points, image.shape(), parameters.degree, 5.0) {
         let values = surface.image(image.shape());
         ndarray::Zip::from(&mut image.data).and(&mut image.variance).and(&values).for_each(|v, s, &m| {
             let m = if m > 0.1 { m } else { f32::NAN };

@@ -14,7 +14,6 @@ mod science_spectroscopy;
 mod single_frame;
 
 use ifured_core::{AnyRecipe, Task};
-use ifured_pixels::statistics::median_in_place;
 
 /// All recipes, in the order in which they build on each other.
 pub fn all() -> Vec<Box<dyn AnyRecipe>> {
@@ -30,18 +29,6 @@ pub fn all() -> Vec<Box<dyn AnyRecipe>> {
         Box::new(defringe::Defringe),
         Box::new(coadd::Coadd),
     ]
-}
-
-/// The median of each pixel over frames of equal length.
-fn by_pixel(frames: &[Vec<f32>]) -> Vec<f32> {
-    let length = frames.first().map_or(0, Vec::len);
-    let mut values = vec![0.0; frames.len()];
-    (0..length)
-        .map(|p| {
-            values.iter_mut().zip(frames).for_each(|(v, frame)| *v = frame[p]);
-            median_in_place(&mut values) as f32
-        })
-        .collect()
 }
 
 /// The task with its main frames in the order of time and name, so that the order in which they were given does not matter.

@@ -2,14 +2,14 @@
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
 use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::statistics::clipped_moments;
 use ifured_pixels::{Image, quality};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::inputs;
-use super::single_frame::{DeadPixels, Saturation, blank_outside, divide_flat, remove_rays, subtract_bias, treat_dead};
+use super::single_frame::{Corrections, DeadPixels, Saturation, correct, remove_rays, treat_dead};
 use crate::calibration::{self, Calibration, noise_model};
-use crate::moments::clipped_moments;
 use crate::noise::{NoiseModel, gain_from_background};
 use crate::raw::RawFrame;
 use crate::wcs::Tan;
@@ -114,18 +114,17 @@ impl Recipe for ScienceImaging {
         let noise = noise_of(&frame, &bias, flat.as_ref().map(|f| &f.header), &parameters)?;
         let well = frame.header.real("CCDSAT").ok().filter(|w| *w > 0.0).map(|w| w as f32);
         let saturation = Saturation { converter: parameters.saturation as f32, well };
-        let mut image = subtract_bias(&frame, &bias.image, &noise, saturation)?;
-        drop(bias);
         let mut outcome = Outcome::default();
-        if let Some(flat) = &flat {
-            divide_flat(&mut image, &flat.image);
+        let illumination = match &flat {
+            Some(flat) if parameters.illumination => illumination(task, &frame, flat)?,
+            _ => None,
+        };
+        if illumination.is_some() {
+            outcome.notes.push("dome flat corrected for the illumination of the sky".into());
         }
-        if parameters.illumination {
-            correct_illumination(task, &frame, flat.as_ref(), &mut image, &mut outcome)?;
-        }
-        drop(flat);
+        let flats = flat.iter().chain(&illumination).collect();
+        let mut image = correct(&frame, &Corrections { bias: &bias, flats, noise, saturation, blank_outside: true })?;
         let dead = treat_dead(&mut image, parameters.dead_pixels);
-        blank_outside(&mut image);
         let struck = if parameters.cosmic_rays {
             host.progress(0.4, "cosmic rays");
             Some(remove_rays(&mut image, parameters.cosmic_sigma, parameters.cosmic_contrast))
@@ -157,8 +156,9 @@ fn noise_of(frame: &RawFrame, bias: &Calibration, flat: Option<&Header>, paramet
         let (middle, height) = (rows / 2, (rows / 2).min(64));
         let mut pixels = vec![0.0; height * columns];
         frame.read_corrected(middle..middle + height, &mut pixels)?;
-        let level = bias.image.data.rows().into_iter().skip(middle).take(height).flatten();
-        pixels.iter_mut().zip(level).for_each(|(v, b)| *v -= b);
+        let mut level = Vec::new();
+        bias.read_data(middle..middle + height, &mut level)?;
+        pixels.iter_mut().zip(&level).for_each(|(v, b)| *v -= b);
         if let Some(gain) = gain_from_background(&pixels, noise.read_noise) {
             (noise.gain, noise.gain_from) = (gain, "background of the image");
         }
@@ -166,23 +166,12 @@ fn noise_of(frame: &RawFrame, bias: &Calibration, flat: Option<&Header>, paramet
     Ok(noise)
 }
 
-/// Divides by the illumination correction, which is relative to dome flats.
-fn correct_illumination(
-    task: &Task,
-    frame: &RawFrame,
-    flat: Option<&Calibration>,
-    image: &mut Image,
-    outcome: &mut Outcome,
-) -> Result<(), RecipeError> {
-    let Some(flat) = flat else { return Ok(()) };
+/// The illumination correction, which is relative to dome flats.
+fn illumination(task: &Task, frame: &RawFrame, flat: &Calibration) -> Result<Option<Calibration>, RecipeError> {
     if flat.header.text("IMAGETYP").is_ok_and(|t| t.trim().eq_ignore_ascii_case("twilight")) {
-        return Ok(());
+        return Ok(None);
     }
-    if let Some(illumination) = calibration::load(task, "illumination", frame.shape(), frame.window())? {
-        divide_flat(image, &illumination.image);
-        outcome.notes.push("dome flat corrected for the illumination of the sky".into());
-    }
-    Ok(())
+    calibration::load(task, "illumination", frame.shape(), frame.window())
 }
 
 fn judge(outcome: &mut Outcome, image: &Image, noise: &NoiseModel, dead: usize, struck: Option<usize>, parameters: &Parameters) {

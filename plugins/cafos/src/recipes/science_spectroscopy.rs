@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::inputs;
-use super::single_frame::{DeadPixels, Saturation, divide_flat, remove_rays, subtract_bias, treat_dead};
+use super::single_frame::{Corrections, DeadPixels, Saturation, correct, remove_rays, treat_dead};
 use crate::calibration::{self, noise_model};
 use crate::raw::RawFrame;
 use crate::{products, signatures, tags};
@@ -99,10 +99,8 @@ impl Recipe for ScienceSpectroscopy {
         let noise = noise_model(&frame.header, &bias.header, flat.as_ref().map(|f| &f.header), parameters.gain, parameters.read_noise);
         host.progress(0.2, "bias and flat");
         let saturation = Saturation { converter: parameters.saturation as f32, well: None };
-        let mut image = subtract_bias(&frame, &bias.image, &noise, saturation)?;
-        if let Some(flat) = &flat {
-            divide_flat(&mut image, &flat.image);
-        }
+        let corrections = Corrections { bias: &bias, flats: flat.iter().collect(), noise, saturation, blank_outside: false };
+        let mut image = correct(&frame, &corrections)?;
         let dead = treat_dead(&mut image, parameters.dead_pixels);
         let mut outcome = Outcome::default();
         if parameters.cosmic_rays {

@@ -3,10 +3,11 @@
 use ifured_core::RecipeError;
 use ifured_pixels::cosmic::{CosmicOptions, remove_cosmic_rays};
 use ifured_pixels::{Image, quality};
-use ndarray::{Array2, Zip};
+use ndarray::Array2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::{Calibration, Rows};
 use crate::noise::NoiseModel;
 use crate::raw::RawFrame;
 
@@ -29,66 +30,90 @@ pub struct Saturation {
     pub well: Option<f32>,
 }
 
-/// The frame with the bias subtracted: variance by the noise model, saturated and missing pixels flagged.
-pub fn subtract_bias(frame: &RawFrame, bias: &Image, noise: &NoiseModel, saturation: Saturation) -> Result<Image, RecipeError> {
+/// Bytes of the frame that go through all corrections at a time: small enough for the cache, with the calibrations.
+const BAND_BYTES: usize = 1 << 16;
+
+/// What is applied to a frame, in this order.
+pub struct Corrections<'a> {
+    /// Subtracted.
+    pub bias: &'a Calibration,
+    /// The frame is divided by them.
+    pub flats: Vec<&'a Calibration>,
+    /// Noise of the frame.
+    pub noise: NoiseModel,
+    /// Levels of saturation.
+    pub saturation: Saturation,
+    /// Whether pixels outside the field become 0, as CAFOS users expect of a masked image.
+    pub blank_outside: bool,
+}
+
+/// The corrected frame, variance by the noise model and the calibrations, saturated and missing pixels flagged. What the flats say of
+/// their pixels joins the quality.
+pub fn correct(frame: &RawFrame, corrections: &Corrections) -> Result<Image, RecipeError> {
     let shape = frame.shape();
-    let mut data = Array2::zeros(shape);
-    let rows = 0..shape.0;
-    if let Some(pixels) = data.as_slice_mut() {
-        frame.read_rows(rows.clone(), pixels)?;
-    }
-    let flags = |v: &f32| {
-        let missing = if v.is_nan() { quality::MISSING } else { 0 };
-        missing | if *v >= saturation.converter { quality::SATURATED_CONVERTER } else { 0 }
-    };
-    let bits = data.map(flags);
-    if let Some(pixels) = data.as_slice_mut() {
-        frame.subtract_overscan(rows, pixels)?;
-    }
-    let mut image = Image { data, variance: Array2::zeros(shape), quality: bits };
-    let well = saturation.well.map_or(f32::INFINITY, |electrons| electrons / noise.gain as f32);
-    Zip::from(&mut image.data).and(&mut image.variance).and(&mut image.quality).and(&bias.data).and(&bias.variance).for_each(
-        |v, s, q, &b, &bias_variance| {
-            *v -= b;
-            *s = noise.variance(*v) + bias_variance;
-            if *v >= well {
-                *q |= quality::SATURATED_WELL;
-            }
-        },
-    );
-    Zip::from(&mut image.quality).and(&bias.quality).for_each(|q, &b| *q |= b & (quality::HOT | quality::MISSING));
-    Zip::from(&mut image.variance).and(&image.data).for_each(|s, v| {
-        if v.is_nan() {
-            *s = f32::NAN;
+    let mut image = Image { data: Array2::zeros(shape), variance: Array2::zeros(shape), quality: Array2::zeros(shape) };
+    let planes = (image.data.as_slice_mut(), image.variance.as_slice_mut(), image.quality.as_slice_mut());
+    let (Some(data), Some(variance), Some(bits)) = planes else { return Ok(image) };
+    let columns = shape.1.max(1);
+    let height = (BAND_BYTES / (4 * columns)).max(1);
+    let mut calibration = Rows::default();
+    let bands = data.chunks_mut(height * columns).zip(variance.chunks_mut(height * columns)).zip(bits.chunks_mut(height * columns));
+    for (n, ((data, variance), bits)) in bands.enumerate() {
+        let rows = n * height..n * height + data.len() / columns;
+        frame.read_rows(rows.clone(), data)?;
+        let converter = corrections.saturation.converter;
+        bits.iter_mut().zip(data.iter()).for_each(|(q, v)| {
+            let missing = if v.is_nan() { quality::MISSING } else { 0 };
+            *q = missing | if *v >= converter { quality::SATURATED_CONVERTER } else { 0 };
+        });
+        frame.subtract_overscan(rows.clone(), data)?;
+        corrections.bias.read_rows(rows.clone(), &mut calibration)?;
+        subtract_bias(data, variance, bits, &calibration, corrections);
+        for flat in &corrections.flats {
+            flat.read_rows(rows.clone(), &mut calibration)?;
+            divide_flat(data, variance, bits, &calibration);
         }
-    });
+        if corrections.blank_outside {
+            for ((v, s), q) in data.iter_mut().zip(variance).zip(bits) {
+                let outside = *q & quality::OUTSIDE != 0;
+                *v = if outside { 0.0 } else { *v };
+                *s = if outside { 0.0 } else { *s };
+            }
+        }
+    }
     Ok(image)
 }
 
+fn subtract_bias(data: &mut [f32], variance: &mut [f32], bits: &mut [u32], bias: &Rows, corrections: &Corrections) {
+    let noise = corrections.noise;
+    let well = corrections.saturation.well.map_or(f32::INFINITY, |electrons| electrons / noise.gain as f32);
+    let of_bias = bias.data.iter().zip(&bias.variance).zip(&bias.quality);
+    for (((v, s), q), ((b, bias_variance), bias_bits)) in data.iter_mut().zip(variance).zip(bits).zip(of_bias) {
+        *v -= b;
+        *s = if v.is_nan() { f32::NAN } else { noise.variance(*v) + bias_variance };
+        let full = if *v >= well { quality::SATURATED_WELL } else { 0 };
+        *q |= full | bias_bits & (quality::HOT | quality::MISSING);
+    }
+}
+
 /// Divides by a flat; what the flat says of its pixels joins the quality.
-pub fn divide_flat(image: &mut Image, flat: &Image) {
-    Zip::from(&mut image.data).and(&mut image.variance).and(&flat.data).and(&flat.variance).for_each(|v, s, &f, &flat_variance| {
+fn divide_flat(data: &mut [f32], variance: &mut [f32], bits: &mut [u32], flat: &Rows) {
+    let of_flat = quality::LOW_SENSITIVITY | quality::DEAD | quality::OUTSIDE | quality::CALIBRATION_DEFECT | quality::HOT;
+    let flats = flat.data.iter().zip(&flat.variance).zip(&flat.quality);
+    for (((v, s), q), ((f, flat_variance), flat_bits)) in data.iter_mut().zip(variance).zip(bits).zip(flats) {
         let ratio = *v / f;
         *s = (*s + ratio * ratio * flat_variance) / (f * f);
         *v = ratio;
-    });
-    let of_flat = quality::LOW_SENSITIVITY | quality::DEAD | quality::OUTSIDE | quality::CALIBRATION_DEFECT | quality::HOT;
-    Zip::from(&mut image.quality).and(&flat.quality).for_each(|q, &f| *q |= f & of_flat);
-}
-
-/// Outside the field: 0, as CAFOS users expect of a masked image.
-pub fn blank_outside(image: &mut Image) {
-    Zip::from(&mut image.data).and(&mut image.variance).and(&image.quality).for_each(|v, s, &q| {
-        if q & quality::OUTSIDE != 0 {
-            (*v, *s) = (0.0, 0.0);
-        }
-    });
+        *q |= flat_bits & of_flat;
+    }
 }
 
 /// Deals with pixels without response; says how many there are in the field.
 pub fn treat_dead(image: &mut Image, how: DeadPixels) -> usize {
+    let columns = image.shape().1;
+    let is_dead = |q: u32| q & (quality::DEAD | quality::OUTSIDE) == quality::DEAD;
     let dead: Vec<(usize, usize)> =
-        image.quality.indexed_iter().filter(|(_, q)| **q & quality::DEAD != 0 && **q & quality::OUTSIDE == 0).map(|(at, _)| at).collect();
+        image.quality.iter().enumerate().filter(|(_, q)| is_dead(**q)).map(|(p, _)| (p / columns, p % columns)).collect();
     let estimates: Vec<(f32, f32)> = dead
         .iter()
         .map(|&at| match how {

@@ -3,7 +3,7 @@
 //! A first centre and width come from the percentiles of a sample; values further from the mean than the limit are then left
 //! out until nothing changes. At limits of 4 and more standard deviations the loss of the Gaussian's tails is below 0.1 % of the width.
 
-use ifured_pixels::statistics::{IQR_TO_SIGMA, percentiles};
+use super::{IQR_TO_SIGMA, percentiles};
 
 /// Values that give the first centre and width.
 const SAMPLE: usize = 4096;
@@ -11,7 +11,7 @@ const MAX_PASSES: usize = 8;
 
 /// Mean, standard deviation and number of the values that are kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Clipped {
+pub struct ClippedMoments {
     /// Mean of the kept values; NaN where there are none.
     pub mean: f64,
     /// Standard deviation of the kept values (n - 1).
@@ -20,7 +20,7 @@ pub struct Clipped {
     pub count: usize,
 }
 
-impl Clipped {
+impl ClippedMoments {
     /// Standard error of the mean.
     pub fn mean_error(&self) -> f64 {
         self.sigma / (self.count as f64).sqrt()
@@ -33,12 +33,12 @@ impl Clipped {
 }
 
 /// Mean and width of the values within `limit` standard deviations of the mean; NaN values are left out.
-pub fn clipped_moments(values: &[f32], limit: f64) -> Clipped {
+pub fn clipped_moments(values: &[f32], limit: f64) -> ClippedMoments {
     let stride = values.len().div_ceil(SAMPLE).max(1);
     let sample: Vec<f32> = values.iter().copied().step_by(stride).filter(|v| v.is_finite()).collect();
     let quartiles = percentiles(&sample, &[25.0, 50.0, 75.0]);
     let (mut mean, mut sigma) = (quartiles[1], IQR_TO_SIGMA * (quartiles[2] - quartiles[0]));
-    if !(sigma > 0.0) {
+    if sigma.is_nan() || sigma <= 0.0 {
         (mean, sigma) = moments(values, f64::NEG_INFINITY, f64::INFINITY, if mean.is_finite() { mean } else { 0.0 }).0;
     }
     let mut count = 0;
@@ -50,7 +50,7 @@ pub fn clipped_moments(values: &[f32], limit: f64) -> Clipped {
             break;
         }
     }
-    Clipped { mean, sigma, count }
+    ClippedMoments { mean, sigma, count }
 }
 
 /// Mean and standard deviation of the values from `low` to `high`; sums are made about `origin`.
@@ -94,6 +94,6 @@ mod tests {
     #[test]
     fn nothing_and_constants() {
         assert!(clipped_moments(&[], 4.0).mean.is_nan());
-        assert_eq!(clipped_moments(&[3.0; 9], 4.0), Clipped { mean: 3.0, sigma: 0.0, count: 9 });
+        assert_eq!(clipped_moments(&[3.0; 9], 4.0), ClippedMoments { mean: 3.0, sigma: 0.0, count: 9 });
     }
 }
