@@ -23,7 +23,7 @@ pub(super) fn combine_row(combiner: &Combiner, bands: &[Band], span: Range<usize
     let mut rejected_per_frame = vec![0; bands.len()];
     let mut lanes: Vec<Lanes> = vec![[0.0; LANES]; if combiner.network.is_some() { bands.len() } else { 0 }];
     let mut scratch = PixelScratch::default();
-    let mut again = [false; LANES];
+    let mut again = [0; LANES];
     let columns = span.len();
     for first in (0..columns).step_by(LANES) {
         let end = (first + LANES).min(columns);
@@ -31,7 +31,7 @@ pub(super) fn combine_row(combiner: &Combiner, bands: &[Band], span: Range<usize
         let fast = bands.iter().all(|b| all_good(&b.data[part.clone()], &b.variance[part.clone()], &b.quality[part.clone()]))
             && combine_lanes(combiner, bands, &order, part.clone(), &mut lanes, &mut again, first, out);
         for column in first..end {
-            if fast && !again[column - first] {
+            if fast && again[column - first] == 0 {
                 continue;
             }
             scratch.gather(combiner, bands, &order, span.start + column);
@@ -63,14 +63,17 @@ fn compare(a: &[f32], b: &[f32]) -> Ordering {
     a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
 }
 
-/// No quality bit, finite values, finite variances that are not negative. Without early exit, so that it vectorises.
+/// No quality bit, finite values, finite variances that are not negative. Without early exit and with whole numbers, so that it
+/// vectorises: a positive number is not finite when its bits are above those of the largest one.
 fn all_good(data: &[f32], variance: &[f32], quality: &[u32]) -> bool {
-    let mut bad = 0;
+    const LARGEST: i32 = f32::MAX.to_bits() as i32;
+    let (mut signs, mut bits) = (0, 0);
     for ((&d, &v), &q) in data.iter().zip(variance).zip(quality) {
-        let usable = d.is_finite() & v.is_finite() & (v >= 0.0);
-        bad |= q | u32::from(!usable);
+        let (size, v) = (d.abs().to_bits() as i32, v.to_bits() as i32);
+        signs |= (LARGEST - size) | LARGEST.wrapping_sub(v) | v;
+        bits |= q;
     }
-    bad == 0
+    signs >= 0 && bits == 0
 }
 
 /// Sums of the values and of the variances of each lane, in the order given.
@@ -92,13 +95,13 @@ fn combine_lanes(
     order: &[usize],
     part: Range<usize>,
     lanes: &mut [Lanes],
-    again: &mut [bool; LANES],
+    again: &mut [u32; LANES],
     first: usize,
     out: &mut RowOut,
 ) -> bool {
     let n = bands.len();
     let width = part.len();
-    *again = [false; LANES];
+    *again = [0; LANES];
     let mut centre = [0.0; LANES];
     if let Some(network) = &combiner.network {
         for (lane, &frame) in lanes.iter_mut().zip(order) {
@@ -116,7 +119,7 @@ fn combine_lanes(
                 for ((&d, &v), (&c, again)) in samples.zip(centre.iter().zip(again.iter_mut())) {
                     let deviation = d - c;
                     let limit = if deviation < 0.0 { low } else { high };
-                    *again |= deviation * deviation > limit * v;
+                    *again |= u32::from(deviation * deviation > limit * v);
                 }
             }
             combiner.clipped_factor(n)
