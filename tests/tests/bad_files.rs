@@ -6,7 +6,7 @@ use std::path::Path;
 use ifured_tests::{Scenario, products};
 
 /// Changes a card of a raw FITS file; `None` removes it.
-fn card(bytes: &mut Vec<u8>, keyword: &str, line: Option<&str>) {
+fn card(bytes: &mut [u8], keyword: &str, line: Option<&str>) {
     let at = (0..bytes.len() / 80).map(|n| n * 80).find(|&i| bytes[i..].starts_with(format!("{keyword:<8}=").as_bytes()));
     let at = at.unwrap_or_else(|| panic!("no {keyword}"));
     let new = line.map_or_else(|| format!("COMMENT {:<72}", "removed"), |l| format!("{l:<80}"));

@@ -116,7 +116,7 @@ fn obstacle(wanted: &Item, item: &Item, level: &Level, change: &AssociationChang
     let limit = change.max_age_days.or(level.max_age_days);
     // A time that is unknown (NaN) fails every limit.
     match limit {
-        Some(limit) if !(days.abs() <= limit) => Some(format!("{}, limit {limit} d", span(days))),
+        Some(limit) if days.is_nan() || days.abs() > limit => Some(format!("{}, limit {limit} d", span(days))),
         _ => None,
     }
 }

@@ -114,6 +114,17 @@ pub struct Attempt {
     pub bytes_written: u64,
 }
 
+/// One run of the command.
+#[derive(Clone, Debug)]
+pub struct RunRow {
+    /// Its number.
+    pub number: i64,
+    /// When it started, UTC.
+    pub started: String,
+    /// What was typed.
+    pub command: String,
+}
+
 /// An open catalogue.
 pub struct Catalogue {
     path: PathBuf,
@@ -243,10 +254,11 @@ impl Catalogue {
         Ok(())
     }
 
-    /// The last run: number, start, command, instrument, configuration.
-    pub fn last_run(&self) -> Result<Option<(i64, String, String, String, String)>> {
-        let sql = "SELECT number, started, command, instrument, config FROM runs ORDER BY number DESC LIMIT 1";
-        self.db.query_row(sql, [], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?))).optional().map_err(self.fail())
+    /// The last run.
+    pub fn last_run(&self) -> Result<Option<RunRow>> {
+        let sql = "SELECT number, started, command FROM runs ORDER BY number DESC LIMIT 1";
+        let row = |r: &rusqlite::Row<'_>| Ok(RunRow { number: r.get(0)?, started: r.get(1)?, command: r.get(2)? });
+        self.db.query_row(sql, [], row).optional().map_err(self.fail())
     }
 
     /// Stores a task that was done, with its products, in one transaction. Products of other tasks under the same names are replaced.

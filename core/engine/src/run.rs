@@ -552,7 +552,7 @@ pub fn summary_of(session: &Session, plan: Plan, standings: Vec<Standing>) -> Re
             failed.push(FailedTask { task: planned.task.clone(), error: RecipeError::new(attempt.error, attempt.advice) });
         }
     }
-    let run = session.catalogue.last_run()?.map_or(0, |r| r.0);
+    let run = session.catalogue.last_run()?.map_or(0, |r| r.number);
     Ok(RunSummary { run, reused: outcomes.len(), plan, outcomes, failed, ..RunSummary::default() })
 }
 

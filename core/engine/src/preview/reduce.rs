@@ -60,6 +60,19 @@ impl Reducer {
         }
     }
 
+    /// Pixels along one side of a block.
+    pub fn factor(&self) -> usize {
+        self.factor
+    }
+
+    /// Passes over rows up to the end of a block: its mean is that of the rows there were.
+    pub fn skip(&mut self, rows: usize) {
+        if rows > 0 {
+            self.row += rows - 1;
+            self.push(std::iter::empty());
+        }
+    }
+
     /// The small image.
     pub fn finish(self, note: String) -> Small {
         Small { values: self.values, factor: self.factor, shape: self.shape, note }

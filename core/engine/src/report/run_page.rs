@@ -19,9 +19,8 @@ pub(super) fn page(
     tasks: &[TaskReport<'_>],
     thumbnails: &HashMap<String, String>,
 ) -> Result<String> {
-    let last = session.catalogue.last_run()?.filter(|(number, ..)| *number == summary.run);
-    let mut body =
-        header(session, summary, tasks, last.as_ref().map(|(number, started, command, ..)| (*number, started.as_str(), command.as_str())));
+    let last = session.catalogue.last_run()?.filter(|run| run.number == summary.run);
+    let mut body = header(session, summary, tasks, last.as_ref().map(|run| (run.number, run.started.as_str(), run.command.as_str())));
     body += &section("failures", "What failed", &failures(tasks));
     body += &section("blocked", "What could not be done", &blocked(summary));
     body += &section("refused", "Frames that were refused", &refused(session));
