@@ -29,6 +29,7 @@ pub fn ls(context: &Context, typed: &Ls) -> Result<u8, Error> {
         filter: typed.filter.clone(),
         columns: if all_keys { Vec::new() } else { typed.columns.clone() },
         sort: typed.sort.clone(),
+        reasons: context.json || typed.csv,
         decimals: typed.decimals,
     };
     let what = What::from(typed.kind);
@@ -48,11 +49,6 @@ pub fn ls(context: &Context, typed: &Ls) -> Result<u8, Error> {
         (_, _, _, true) => Format::SingleLine,
         _ => Format::Text,
     };
-    let mut options = options;
-    if what == What::Frames && matches!(format, Format::Json | Format::Csv) {
-        // For machines every row says why, also the good ones.
-        options.columns.extend(["why", "notes"].map(str::to_owned));
-    }
     if let Some(product) = &typed.made_from {
         return origin(&session, product, &options, format);
     }

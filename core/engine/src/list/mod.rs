@@ -63,6 +63,8 @@ pub struct ListOptions {
     pub columns: Vec<String>,
     /// Columns to sort by, then by name; they are shown too.
     pub sort: Vec<String>,
+    /// Every row says why it is what it is, and what was odd about it, also the good ones: for machines.
+    pub reasons: bool,
     /// Most decimals of a real number; 5 in tables, all in CSV and JSON if not given.
     pub decimals: Option<usize>,
 }
@@ -170,8 +172,14 @@ pub fn table(what: What, rows: &[Row], options: &ListOptions, usual: &[String]) 
             columns.push(normalise(asked));
         }
     }
-    if matches!(what, What::Frames | What::Groups) && chosen.iter().any(|r| r.has("WHY")) && !columns.iter().any(|c| c == "why") {
+    let says_why = |r: &&&Row| r.lookup("WHY").and_then(|v| v.as_text().map(|t| !t.is_empty())).unwrap_or(false);
+    if matches!(what, What::Frames | What::Groups) && (options.reasons || chosen.iter().any(|r| says_why(&r))) {
+        columns.retain(|c| normalise(c) != "WHY");
         columns.push("why".into());
+    }
+    if what == What::Frames && options.reasons {
+        columns.retain(|c| normalise(c) != "NOTES");
+        columns.push("notes".into());
     }
     let notes = unjudged.first().map(|(row, why)| {
         let count = unjudged.len();

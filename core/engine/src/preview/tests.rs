@@ -64,7 +64,10 @@ fn products_are_read_by_bands_with_their_quality() {
     image.quality[[0, 0]] |= quality::OUTSIDE;
     write_image(&path, &Header::new(), &image, Layout::PrimaryData).unwrap();
     let (_, reduced) = small_of_file(&path, &HduSelect::First, 100).unwrap();
-    assert_eq!(reduced.values, small(image.data.view(), 100).values);
+    // Two of three rows are read: a slope of one a row is right to a row.
+    let whole = small(image.data.view(), 100).values;
+    assert_eq!(reduced.values.dim(), whole.dim());
+    assert!(reduced.values.iter().zip(&whole).all(|(a, b)| (a - b).abs() <= 1.0));
     let (_, variance) = small_of_file(&path, &HduSelect::name("STAT"), 100).unwrap();
     assert!(variance.map(f32::sqrt).values.iter().all(|v| *v == 2.0));
     let q = small_quality(&path, 100).unwrap().unwrap();
