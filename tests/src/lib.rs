@@ -186,11 +186,12 @@ fn tree(directory: &Path) -> Vec<String> {
     found.iter().map(|p| p.strip_prefix(directory).unwrap_or(p).display().to_string()).collect()
 }
 
-/// All FITS files below a directory by name, with their content: to compare products byte for byte.
+/// All FITS files below a directory by name, with their content: to compare products byte for byte. Hidden files are no products.
 pub fn products(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = Vec::new();
     walk(directory, &mut found);
-    let fits = found.into_iter().filter(|p| p.extension().is_some_and(|e| e == "fits"));
+    let hidden = |p: &Path| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+    let fits = found.into_iter().filter(|p| p.extension().is_some_and(|e| e == "fits") && !hidden(p));
     fits.map(|p| (p.strip_prefix(directory).unwrap_or(&p).display().to_string(), std::fs::read(&p).expect("a product"))).collect()
 }
 

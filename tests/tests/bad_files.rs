@@ -131,9 +131,10 @@ fn each_bad_file_has_its_row_and_the_others_are_reduced() {
         assert!(why.trim().len() > 8 && why.contains(reason), "{name}: `{why}` does not say `{reason}`");
         assert_eq!(row["state"] == "refused", *refused, "{name}: {row}");
     }
-    // All that is made from good frames alone is what it is without the bad ones.
+    // The others are reduced. (The odd bias frames that can be used join the group, and the first names the master.)
     let (clean, out) = (products(&s.join("clean")), products(&s.join("out")));
-    assert!(clean.keys().all(|k| out.contains_key(k)), "{:?} {:?}", clean.keys(), out.keys());
+    let lost: Vec<_> = clean.keys().filter(|k| !k.starts_with("bias/") && !out.contains_key(*k)).collect();
+    assert!(lost.is_empty() && clean.len() == out.len(), "{lost:?} {:?}", out.keys());
 }
 
 #[test]

@@ -84,6 +84,7 @@ impl Session {
             }
         }
         let raw_config = raw_config(setup, &output)?;
+        asked_for(setup, &raw_config, instruments)?;
         if scan.is_none() && !Catalogue::exists(&output) {
             return Err(Error::usage(
                 format!("there is no catalogue in {}", output.display()),
@@ -236,6 +237,21 @@ fn raw_config(setup: &Setup, output: &Path) -> Result<serde_json::Value> {
     Ok(value)
 }
 
+/// The instrument that is named on the command line or in the configuration.
+fn asked_for<'a>(
+    setup: &Setup,
+    config: &serde_json::Value,
+    instruments: &'a [LoadedInstrument],
+) -> Result<Option<&'a InstrumentDescription>> {
+    let asked = setup.instrument.as_deref().or_else(|| config.get("instrument").and_then(|v| v.as_str()));
+    let Some(name) = asked else { return Ok(None) };
+    let known: Vec<String> = instruments.iter().map(|i| i.description().name.clone()).collect();
+    let chosen = instruments.iter().map(|i| i.description()).find(|d| d.is_called(name));
+    chosen.map(Some).ok_or_else(|| {
+        Error::usage(format!("unknown instrument `{name}`{}", classify::nearest(name, &known)), "`ifured plugin ls` shows all instruments")
+    })
+}
+
 /// Which instrument: as asked for, or as the frames say.
 fn choose<'a>(
     setup: &Setup,
@@ -243,8 +259,10 @@ fn choose<'a>(
     instruments: &'a [LoadedInstrument],
     rows: &[ScannedRow],
 ) -> Result<&'a InstrumentDescription> {
+    if let Some(asked) = asked_for(setup, config, instruments)? {
+        return Ok(asked);
+    }
     let known: Vec<String> = instruments.iter().map(|i| i.description().name.clone()).collect();
-    let asked = setup.instrument.clone().or_else(|| config.get("instrument").and_then(|v| v.as_str()).map(str::to_owned));
     let descriptions: Vec<&InstrumentDescription> = instruments.iter().map(|i| i.description()).collect();
     let mut counts: Vec<(usize, &InstrumentDescription)> = Vec::new();
     for d in &descriptions {
@@ -252,15 +270,6 @@ fn choose<'a>(
         if n > 0 {
             counts.push((n, d));
         }
-    }
-    if let Some(name) = asked {
-        let chosen = descriptions.iter().copied().find(|d| d.is_called(&name));
-        return chosen.ok_or_else(|| {
-            Error::usage(
-                format!("unknown instrument `{name}`{}", classify::nearest(&name, &known)),
-                "`ifured plugin ls` shows all instruments",
-            )
-        });
     }
     match counts.as_slice() {
         [(_, one)] => Ok(one),

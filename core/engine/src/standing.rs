@@ -73,11 +73,9 @@ fn by_provenance(catalogue: &mut Catalogue, known: &mut Known, task: &Task) -> R
     let mut rows = Vec::new();
     let mut outcome = Outcome::default();
     for output in &task.outputs {
+        // All of them: a kill between two products of one task leaves the first without the second.
         if !output.path.exists() {
-            if rows.is_empty() {
-                return Ok(Standing::ToDo(format!("{} is gone", output.name)));
-            }
-            continue;
+            return Ok(Standing::ToDo(format!("{} is gone", output.name)));
         }
         let Ok(header) = fits::primary_header(&output.path) else {
             return Ok(Standing::ToDo(format!("{} cannot be read", output.name)));
