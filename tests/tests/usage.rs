@@ -9,6 +9,7 @@ fn wrong_flags_and_names_say_what_there_is() {
     s.ifured(&["redcue"]).code(2).says("reduce");
     s.ifured(&["-i", "cafoss", "scan", "."]).code(2).says("unknown instrument `cafoss`; did you mean `cafos`?");
     s.ifured(&["-i", "cafos", "reduce", "not-here"]).code(2).says("not-here is not a directory");
+    s.ifured(&["-i", "cafos", "-o", "fresh", "reduce"]).code(2).says("no directory is named").says("ifured reduce DIRECTORY");
     s.ifured(&["ls"]).code(2).says("there is no catalogue in").says("ifured scan");
     s.ifured(&["-i", "cafos", "recipe", "show", "master-flat"]).code(2).says("cafos has no recipe `master-flat`");
     s.ifured::<&str>(&[]).code(2).says("Usage");

@@ -103,6 +103,12 @@ impl Session {
             }
             let known = catalogue.roots()?;
             let directories = if directories.is_empty() { known } else { directories.to_vec() };
+            if directories.is_empty() {
+                return Err(Error::usage(
+                    format!("no directory is named, and {} knows none from before", output.display()),
+                    "name the directory that holds the raw frames: ifured reduce DIRECTORY",
+                ));
+            }
             // Pixel statistics if any instrument that may be meant wants them.
             let statistics = instruments.iter().any(|i| i.description().statistics);
             for directory in directories {

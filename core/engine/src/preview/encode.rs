@@ -82,6 +82,8 @@ pub fn png(values: ArrayView2<'_, f32>, range: (f32, f32), map: ColourMap, marke
     let mut encoder = png::Encoder::new(&mut out, columns as u32, rows as u32);
     encoder.set_color(png::ColorType::Indexed);
     encoder.set_depth(png::BitDepth::Eight);
+    // Previews are noise, which does not compress: the best compression costs ten times the time for nothing.
+    encoder.set_compression(png::Compression::Fast);
     encoder.set_palette(palette);
     encoder.set_trns(transparency);
     let fail = |e: png::EncodingError| Error::Inconsistent(format!("preview: {e}"));
