@@ -32,12 +32,11 @@ fn main() -> std::process::ExitCode {
         }
     };
     start_log(&arguments.global);
-    let quiet = arguments.global.quiet;
     let json = arguments.global.json;
     let code = match run(arguments) {
         Ok(code) => code,
         Err(e) => {
-            complain(&e, json, quiet);
+            complain(&e, json);
             e.exit_code()
         }
     };
@@ -52,11 +51,17 @@ fn start_log(global: &Global) {
         _ => "trace",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("IFURED_LOG").unwrap_or_else(|_| level.into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .without_time()
+        .with_target(false)
+        .init();
 }
 
 /// An error as a person (or a machine) reads it: what and where, then what to do.
-fn complain(error: &Error, json: bool, _quiet: bool) {
+fn complain(error: &Error, json: bool) {
     let advice = error.advice();
     if json {
         println!("{}", serde_json::json!({"error": error.to_string(), "advice": advice, "exit_code": error.exit_code()}));

@@ -273,6 +273,17 @@ pub enum Grade {
     Bad,
 }
 
+impl Grade {
+    /// The word for it, in lists and in the headers of products.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Grade::Good => "good",
+            Grade::Questionable => "questionable",
+            Grade::Bad => "bad",
+        }
+    }
+}
+
 /// One number that says how good a product is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QualityNumber {

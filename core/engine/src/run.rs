@@ -372,6 +372,9 @@ pub fn reduce(session: &mut Session, worker: &WorkerCommand, options: &ReduceOpt
             if options.force && !ran.contains(&planned.task.id) {
                 standing = Standing::ToDo("asked for by --force".into());
             }
+            if let Standing::ToDo(why) = &standing {
+                tracing::info!(recipe = planned.task.recipe, task = planned.task.id, why, "to do");
+            }
             standings.push(standing);
         }
         if verdicts.learn(&plan, &standings) {

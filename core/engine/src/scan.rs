@@ -54,6 +54,7 @@ pub fn scan(catalogue: &mut Catalogue, root: &Path, statistics: bool, progress: 
         .par_iter()
         .map(|(path, now)| {
             let row = read_row(path, &root, *now, statistics);
+            tracing::debug!(file = %path.display(), hash = row.hash, error = row.error, "read");
             let n = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
             progress(n, to_read.len());
             row

@@ -5,7 +5,7 @@
 //! machine, no path outside the data.
 
 use ifured_core::recipe::TaskInput;
-use ifured_core::{Grade, Header, Outcome, Task, Value};
+use ifured_core::{Header, Outcome, Task, Value};
 
 /// First token of all keywords written here.
 const PREFIX: &str = "IFURED";
@@ -23,7 +23,7 @@ pub fn provenance(header: &mut Header, task: &Task, outcome: &Outcome, tag: &str
     write("NIGHT", task.night.as_str().into(), "night of the first frame");
     write("SIGNATURE", task.signature.as_str().into(), "set-up of the group");
     write("LEVEL", i64::from(task.level).into(), "quality level of the calibrations, 0 is best");
-    write("GRADE", grade(outcome.grade()).into(), "worst grade of the quality numbers");
+    write("GRADE", outcome.grade().as_str().into(), "worst grade of the quality numbers");
     for (n, input) in task.main().enumerate() {
         let key = format!("RAW{}", n + 1);
         identify(&mut write, &key, input);
@@ -58,7 +58,7 @@ pub fn provenance(header: &mut Header, task: &Task, outcome: &Outcome, tag: &str
             write(&format!("{key} ERROR"), error.into(), "");
         }
         write(&format!("{key} UNIT"), quality.unit.as_str().into(), "");
-        write(&format!("{key} GRADE"), grade(quality.grade).into(), &quality.limits);
+        write(&format!("{key} GRADE"), quality.grade.as_str().into(), &quality.limits);
     }
 }
 
@@ -79,14 +79,6 @@ fn identify(write: &mut impl FnMut(&str, Value, &str), key: &str, input: &TaskIn
     write(&format!("{key} NAME"), input.name.as_str().into(), "");
     write(&format!("{key} TAG"), input.tag.as_str().into(), "");
     write(&format!("{key} HASH"), input.identity.as_str().into(), "");
-}
-
-fn grade(grade: Grade) -> &'static str {
-    match grade {
-        Grade::Good => "good",
-        Grade::Questionable => "questionable",
-        Grade::Bad => "bad",
-    }
 }
 
 fn parameter(value: &serde_json::Value) -> Value {

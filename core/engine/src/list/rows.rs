@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ifured_core::header::normalise;
 use ifured_core::recipe::TaskInput;
-use ifured_core::{Grade, Lookup, Task, Value};
+use ifured_core::{Lookup, Task, Value};
 
 use crate::catalogue::{ProductRow, TaskRow};
 use crate::error::Result;
@@ -72,14 +72,6 @@ impl Lookup for Row {
         let key = normalise(key);
         let own = self.fields.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone());
         own.or_else(|| self.frame.as_ref()?.lookup(&key)).filter(|v| *v != Value::Undefined)
-    }
-}
-
-fn grade(grade: Grade) -> &'static str {
-    match grade {
-        Grade::Good => "good",
-        Grade::Questionable => "questionable",
-        Grade::Bad => "bad",
     }
 }
 
@@ -196,7 +188,7 @@ pub fn products(session: &Session) -> Result<Vec<Row>> {
         if let Some(made) = made {
             row.set("RECIPE", made.task.recipe.as_str());
             row.set("LEVEL", i64::from(made.task.level));
-            row.set("GRADE", grade(made.grade));
+            row.set("GRADE", made.grade.as_str());
             row.set("FRAMES", made.task.main().count());
             row.set_text("SIGNATURE", &made.task.signature);
             row.set("MJD", mean_mjd(&made.task));
@@ -256,7 +248,7 @@ pub fn tasks(session: &Session, plan: &Plan) -> Result<Vec<Row>> {
             },
         );
         if let Some(made) = made {
-            row.set("GRADE", grade(made.grade));
+            row.set("GRADE", made.grade.as_str());
             quality(&mut row, made);
         }
         if let Some(a) = attempt {
