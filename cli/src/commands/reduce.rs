@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use ifured_core::Grade;
-use ifured_engine::execute::WorkerCommand;
 use ifured_engine::plan::Targets;
 use ifured_engine::run::{self, ReduceOptions, RunSummary, Session};
+use ifured_engine::worker_process::WorkerCommand;
 use ifured_engine::{Error, report};
 
 use super::{print_json, say};

@@ -1,12 +1,7 @@
-//! Execution: every task in a worker process of its own, as many at once as cores and memory allow.
-//!
-//! A worker gets its task on standard input and answers in lines of JSON on standard output. It watches its standard input:
-//! when the run that started it is gone, it ends. A crash, a kill or a runaway plugin costs one task.
+//! Execution: every task in a worker process, as many at once as cores and memory allow. A crash, a kill or a runaway plugin
+//! costs one task.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -15,18 +10,7 @@ use ifured_core::{RecipeError, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-
-/// What a worker says, one line of JSON each.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Message {
-    /// How far it is.
-    Progress(f64, String),
-    /// It is done.
-    Done(Outcome, Usage),
-    /// It failed.
-    Failed(RecipeError, Usage),
-}
+use crate::worker_process::{Event, WorkerCommand, WorkerProcess};
 
 /// What a task cost.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -39,6 +23,18 @@ pub struct Usage {
     pub bytes_read: u64,
     /// Bytes written by system calls.
     pub bytes_written: u64,
+}
+
+impl Usage {
+    /// What was used after `before`; the peak of the memory is the present one.
+    pub fn since(&self, before: &Usage) -> Usage {
+        Usage {
+            cpu_seconds: self.cpu_seconds - before.cpu_seconds,
+            peak_memory: self.peak_memory,
+            bytes_read: self.bytes_read - before.bytes_read,
+            bytes_written: self.bytes_written - before.bytes_written,
+        }
+    }
 }
 
 /// How one task ended.
@@ -69,15 +65,6 @@ pub struct Limits {
     pub task_time: Option<Duration>,
 }
 
-/// How a worker is started.
-#[derive(Clone, Debug)]
-pub struct WorkerCommand {
-    /// Program.
-    pub program: PathBuf,
-    /// Its arguments.
-    pub arguments: Vec<String>,
-}
-
 /// What happens while tasks run.
 #[derive(Debug)]
 pub enum Happening<'a> {
@@ -90,18 +77,11 @@ pub enum Happening<'a> {
 }
 
 struct Running {
-    child: Child,
+    /// Which job it does.
+    index: usize,
+    worker: WorkerProcess,
     since: Instant,
-    memory: u64,
-    threads: usize,
-    /// Kept open while the run lives: the worker ends when it closes.
-    _stdin: std::process::ChildStdin,
     timed_out: bool,
-}
-
-enum Event {
-    Line(usize, Message),
-    Ended(usize, String),
 }
 
 /// One task to be run.
@@ -122,15 +102,15 @@ pub fn run(jobs: &[Job<'_>], limits: &Limits, worker: &WorkerCommand, on: &mut d
         tx,
         waiting: (0..jobs.len()).collect(),
         running: HashMap::new(),
+        idle: Vec::new(),
+        workers: 0,
         done: HashSet::new(),
-        answers: HashMap::new(),
         retried: HashSet::new(),
     };
     let result = executor.run(&rx, on);
     // Whatever went wrong, no worker outlives the run.
-    for running in executor.running.values_mut() {
-        let _ = running.child.kill();
-        let _ = running.child.wait();
+    for worker in executor.running.into_values().map(|r| r.worker).chain(executor.idle) {
+        let _ = worker.end();
     }
     result
 }
@@ -141,9 +121,13 @@ struct Executor<'a> {
     worker: &'a WorkerCommand,
     tx: Sender<Event>,
     waiting: Vec<usize>,
+    /// By the number of the worker.
     running: HashMap<usize, Running>,
+    /// Workers that wait for a task.
+    idle: Vec<WorkerProcess>,
+    /// Number of workers started.
+    workers: usize,
     done: HashSet<usize>,
-    answers: HashMap<usize, (std::result::Result<Outcome, RecipeError>, Usage)>,
     retried: HashSet<usize>,
 }
 
@@ -155,16 +139,13 @@ impl Executor<'_> {
                 return Ok(());
             }
             match rx.recv_timeout(Duration::from_millis(200)) {
-                Ok(Event::Line(index, Message::Progress(fraction, what))) => {
-                    on(Happening::Progress(self.jobs[index].task, fraction, &what))?;
+                Ok(Event::Progress(number, fraction, what)) => {
+                    if let Some(running) = self.running.get(&number) {
+                        on(Happening::Progress(self.jobs[running.index].task, fraction, &what))?;
+                    }
                 }
-                Ok(Event::Line(index, Message::Done(outcome, usage))) => {
-                    self.answers.insert(index, (Ok(outcome), usage));
-                }
-                Ok(Event::Line(index, Message::Failed(error, usage))) => {
-                    self.answers.insert(index, (Err(error), usage));
-                }
-                Ok(Event::Ended(index, log)) => self.ended(index, log, on)?,
+                Ok(Event::Answered(number, result, usage, log)) => self.answered(number, result, usage, log, on)?,
+                Ok(Event::Died(number, log)) => self.died(number, log, on)?,
                 Err(RecvTimeoutError::Timeout) => self.end_overdue(),
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
@@ -173,8 +154,8 @@ impl Executor<'_> {
 
     fn start_what_can_be(&mut self, on: &mut dyn FnMut(Happening<'_>) -> Result<()>) -> Result<()> {
         loop {
-            let used_threads: usize = self.running.values().map(|r| r.threads).sum();
-            let used_memory: u64 = self.running.values().map(|r| r.memory).sum();
+            let used_threads: usize = self.running.values().map(|r| r.worker.threads).sum();
+            let used_memory: u64 = self.running.values().map(|r| self.jobs[r.index].task.memory).sum();
             let ready: Vec<usize> =
                 self.waiting.iter().copied().filter(|&i| self.jobs[i].after.iter().all(|a| self.done.contains(a))).collect();
             let fits = |&i: &usize| {
@@ -191,55 +172,66 @@ impl Executor<'_> {
         }
     }
 
+    /// Gives a job to an idle worker of that many threads, or to a new one.
     fn start(&mut self, index: usize, threads: usize) -> Result<()> {
-        let task = self.jobs[index].task;
-        let mut child = Command::new(&self.worker.program)
-            .args(&self.worker.arguments)
-            .env("OPENBLAS_NUM_THREADS", "1")
-            .env("RAYON_NUM_THREADS", threads.to_string())
-            // Planes of many megabytes on huge pages: a tenth of the page faults (glibc 2.35 and newer; others ignore it).
-            .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(Error::io("cannot start a worker", &self.worker.program))?;
-        let (Some(mut stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
-            return Err(Error::Inconsistent("a worker has no standard streams".into()));
+        let fitting = self.idle.iter().position(|w| w.threads == threads);
+        let mut worker = match fitting {
+            Some(n) => self.idle.swap_remove(n),
+            None => {
+                // Those that wait hold memory.
+                for worker in self.idle.drain(..) {
+                    let _ = worker.end();
+                }
+                self.workers += 1;
+                WorkerProcess::start(self.worker, self.workers, threads, &self.tx)?
+            }
         };
-        let mut line = serde_json::to_vec(task).map_err(|e| Error::Inconsistent(e.to_string()))?;
-        line.push(b'\n');
-        // A worker that dies at once closes its end; its exit is reported below.
-        let _ = stdin.write_all(&line);
-        let tx = self.tx.clone();
-        std::thread::spawn(move || listen(index, stdout, stderr, &tx));
-        let running = Running { child, since: Instant::now(), memory: task.memory, threads, _stdin: stdin, timed_out: false };
-        self.running.insert(index, running);
+        worker.give(self.jobs[index].task)?;
+        self.running.insert(worker.number, Running { index, worker, since: Instant::now(), timed_out: false });
         Ok(())
     }
 
-    fn ended(&mut self, index: usize, log: String, on: &mut dyn FnMut(Happening<'_>) -> Result<()>) -> Result<()> {
-        let Some(mut running) = self.running.remove(&index) else { return Ok(()) };
-        let status = running.child.wait().map_err(Error::io("cannot wait for a worker", &self.worker.program))?;
-        let answer = self.answers.remove(&index);
-        let died = answer.is_none();
-        if died && !running.timed_out && self.retried.insert(index) {
-            // Killed from outside or out of memory: once more, and then with the machine to itself.
-            self.waiting.insert(0, index);
-            return Ok(());
+    fn answered(
+        &mut self,
+        number: usize,
+        result: std::result::Result<Outcome, RecipeError>,
+        usage: Usage,
+        log: String,
+        on: &mut dyn FnMut(Happening<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let Some(Running { index, worker, since, .. }) = self.running.remove(&number) else { return Ok(()) };
+        if result.is_ok() {
+            self.idle.push(worker);
+        } else {
+            let _ = worker.end();
         }
-        let (result, usage) = answer.unwrap_or_else(|| (Err(self.death(&status, &running)), Usage::default()));
         // What needs a bad product waits: the plan is made again without it.
         if result.as_ref().is_ok_and(|outcome| outcome.grade() != ifured_core::Grade::Bad && !outcome.products.is_empty()) {
             self.done.insert(index);
         }
-        let finished = Finished { index, result, usage, seconds: running.since.elapsed().as_secs_f64(), log, died };
+        let finished = Finished { index, result, usage, seconds: since.elapsed().as_secs_f64(), log, died: false };
         on(Happening::Finished(self.jobs[index].task, &finished))
     }
 
-    fn death(&self, status: &std::process::ExitStatus, running: &Running) -> RecipeError {
+    fn died(&mut self, number: usize, log: String, on: &mut dyn FnMut(Happening<'_>) -> Result<()>) -> Result<()> {
+        if let Some(n) = self.idle.iter().position(|w| w.number == number) {
+            let _ = self.idle.swap_remove(n).end();
+        }
+        let Some(Running { index, worker, since, timed_out }) = self.running.remove(&number) else { return Ok(()) };
+        let status = worker.end().map_err(Error::io("cannot wait for a worker", &self.worker.program))?;
+        if !timed_out && self.retried.insert(index) {
+            // Killed from outside or out of memory: once more, and then with the machine to itself.
+            self.waiting.insert(0, index);
+            return Ok(());
+        }
+        let result = Err(self.death(&status, timed_out));
+        let finished = Finished { index, result, usage: Usage::default(), seconds: since.elapsed().as_secs_f64(), log, died: true };
+        on(Happening::Finished(self.jobs[index].task, &finished))
+    }
+
+    fn death(&self, status: &std::process::ExitStatus, timed_out: bool) -> RecipeError {
         use std::os::unix::process::ExitStatusExt;
-        if running.timed_out {
+        if timed_out {
             let limit = self.limits.task_time.unwrap_or_default().as_secs_f64() / 60.0;
             return RecipeError::new(
                 format!("the task took longer than {limit} minutes and was ended"),
@@ -262,27 +254,9 @@ impl Executor<'_> {
         let Some(limit) = self.limits.task_time else { return };
         for running in self.running.values_mut().filter(|r| r.since.elapsed() > limit && !r.timed_out) {
             running.timed_out = true;
-            let _ = running.child.kill();
+            running.worker.kill();
         }
     }
-}
-
-fn listen(index: usize, stdout: impl Read, mut stderr: impl Read + Send + 'static, tx: &Sender<Event>) {
-    let log = std::thread::spawn(move || {
-        let mut text = Vec::new();
-        // A runaway log must not fill the memory.
-        let _ = stderr.by_ref().take(1 << 20).read_to_end(&mut text);
-        let _ = std::io::copy(&mut stderr, &mut std::io::sink());
-        String::from_utf8_lossy(&text).into_owned()
-    });
-    for line in BufReader::new(stdout).lines().map_while(|l| l.ok()) {
-        if let Ok(message) = serde_json::from_str(&line)
-            && tx.send(Event::Line(index, message)).is_err()
-        {
-            return;
-        }
-    }
-    let _ = tx.send(Event::Ended(index, log.join().unwrap_or_default()));
 }
 
 /// Memory that may be used: 80 % of what is free now, within the limit of the control group.

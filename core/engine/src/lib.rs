@@ -28,5 +28,6 @@ pub mod time;
 pub mod verify;
 pub mod why;
 pub mod worker;
+pub mod worker_process;
 
 pub use error::{Error, Result};

@@ -13,12 +13,13 @@ use crate::catalogue::{Attempt, Catalogue, ProductRow, ScannedRow};
 use crate::classify;
 use crate::config;
 use crate::error::{Error, Result};
-use crate::execute::{self, Happening, Job, Limits, WorkerCommand};
+use crate::execute::{self, Happening, Job, Limits};
 use crate::files::{self, DirectoryLock, Fingerprint};
 use crate::frame::{Frame, FrameState};
 use crate::plan::{self, Plan, PlannedTask, Targets, Verdicts};
 use crate::scan::{self, ScanSummary};
 use crate::standing::{self, Known, Standing};
+use crate::worker_process::WorkerCommand;
 
 /// Name of the plan in an output directory.
 pub const PLAN_FILE: &str = "plan.json";

@@ -1,36 +1,43 @@
 //! The worker's side of a task.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, Write};
 use std::sync::Mutex;
+use std::sync::mpsc::channel;
 
 use ifured_core::{Host, LoadedInstrument, RecipeError, Task};
 
-use crate::execute::{Message, Usage};
+use crate::execute::Usage;
+use crate::worker_process::{END_OF_LOG, Message};
 
-/// Reads one task from standard input, runs it, answers on standard output. Ends the process when standard input closes,
-/// for then the run that wants the answer is gone. Gives the exit code.
+/// Reads tasks from standard input, a line of JSON each, runs them and answers on standard output. Ends the process when standard
+/// input closes, for then the run that wants the answers is gone. Gives the exit code.
 pub fn serve(instruments: &[LoadedInstrument]) -> u8 {
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line);
-    let task: Task = match read.map_err(|e| e.to_string()).and_then(|_| serde_json::from_str(&line).map_err(|e| e.to_string())) {
-        Ok(task) => task,
-        Err(e) => {
-            say(&Message::Failed(RecipeError::new(format!("no task on standard input: {e}"), ""), Usage::default()));
-            return 2;
+    let (tx, tasks) = channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(|l| l.ok()) {
+            let _ = tx.send(line);
         }
-    };
-    std::thread::spawn(|| {
-        let mut rest = [0u8; 64];
-        while matches!(std::io::stdin().read(&mut rest), Ok(n) if n > 0) {}
         std::process::exit(4);
     });
     let host = WorkerHost { last: Mutex::new(std::time::Instant::now()) };
-    let (message, code) = match run(instruments, &task, &host) {
-        Ok(outcome) => (Message::Done(outcome, usage()), 0),
-        Err(error) => (Message::Failed(error, usage()), 1),
-    };
-    say(&message);
-    code
+    let mut before = Usage::default();
+    for line in tasks {
+        let result = serde_json::from_str(&line)
+            .map_err(|e| RecipeError::new(format!("no task on standard input: {e}"), ""))
+            .and_then(|task: Task| run(instruments, &task, &host));
+        let now = usage();
+        let cost = now.since(&before);
+        before = now;
+        let mut stderr = std::io::stderr().lock();
+        let _ = stderr.write_all(&[END_OF_LOG]).and_then(|()| stderr.flush());
+        drop(stderr);
+        say(&match result {
+            Ok(outcome) => Message::Done(outcome, cost),
+            Err(error) => Message::Failed(error, cost),
+        });
+        forget_peak_memory();
+    }
+    0
 }
 
 /// Runs one task in this process.
@@ -73,6 +80,11 @@ fn say(message: &Message) {
         let _ = out.write_all(line.as_bytes());
         let _ = out.flush();
     }
+}
+
+/// Lets the system count the peak of the resident memory anew. Where it cannot, the peak stays that of the largest task.
+fn forget_peak_memory() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 /// What this process has used so far, as the system counts it.
