@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ifured_core::recipe::Outcome;
 use ifured_core::{Grade, Header, Tag, Task};
+use rayon::prelude::*;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::{Error, Result};
@@ -191,7 +192,8 @@ impl Catalogue {
         let sql = "SELECT path, root, size, mtime_ns, ctime_ns, inode, hash, header, statistics, error FROM frames ORDER BY path";
         let mut query = self.db.prepare(sql).map_err(self.fail())?;
         let rows = query.query_map([], scanned_row).map_err(self.fail())?;
-        rows.map(|r| r.map_err(self.fail())).collect()
+        let rows: Vec<_> = rows.map(|r| r.map_err(self.fail())).collect::<Result<_>>()?;
+        Ok(rows.into_par_iter().map(with_header).collect())
     }
 
     /// Replaces what is remembered of the files below a root: new and changed files in, files that are gone out.
@@ -412,18 +414,23 @@ fn attempt(r: &rusqlite::Row<'_>) -> rusqlite::Result<Attempt> {
     })
 }
 
-fn scanned_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<ScannedRow> {
-    let header: String = r.get(7)?;
-    let latin1: Vec<u8> = header.chars().map(|c| c as u32 as u8).collect();
-    Ok(ScannedRow {
+/// A row of the table of frames, the cards of its header not yet read.
+fn scanned_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<(ScannedRow, String)> {
+    let row = ScannedRow {
         path: PathBuf::from(r.get::<_, String>(0)?),
         root: PathBuf::from(r.get::<_, String>(1)?),
         fingerprint: fingerprint(r, 2)?,
         hash: r.get(6)?,
-        header: Header::parse(&latin1),
+        header: Header::new(),
         statistics: serde_json::from_str(&r.get::<_, String>(8)?).unwrap_or_default(),
         error: r.get(9)?,
-    })
+    };
+    Ok((row, r.get(7)?))
+}
+
+fn with_header((row, cards): (ScannedRow, String)) -> ScannedRow {
+    let latin1: Vec<u8> = cards.chars().map(|c| c as u32 as u8).collect();
+    ScannedRow { header: Header::parse(&latin1), ..row }
 }
 
 fn fingerprint(r: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Option<Fingerprint>> {

@@ -14,6 +14,8 @@ use ifured_core::rule::Verdict;
 use ifured_core::{Config, InstrumentDescription, Tag, Task, rule};
 use serde::{Deserialize, Serialize};
 
+use ifured_pixels::fits::hash_of_bytes;
+
 use crate::associate::{Association, Choice, associate};
 use crate::error::{Error, Result};
 use crate::files::stem;
@@ -335,7 +337,7 @@ pub fn identity(task: &Task) -> String {
     let missing: Vec<_> = task.missing.iter().map(|m| (&m.role, &m.otherwise)).collect();
     let text =
         serde_json::json!([task.instrument, task.recipe, task.recipe_version, canonical(&task.parameters), task.night, inputs, missing,]);
-    blake3::hash(text.to_string().as_bytes()).to_hex()[..32].to_owned()
+    hash_of_bytes(text.to_string().as_bytes())
 }
 
 /// Keys sorted, so that equal parameters hash equal.
@@ -352,7 +354,7 @@ fn canonical(value: &serde_json::Value) -> serde_json::Value {
 
 /// Identity of a product that a task makes.
 pub fn product_identity(task: &str, tag: &Tag) -> String {
-    blake3::hash(format!("{task} {tag}").as_bytes()).to_hex()[..32].to_owned()
+    hash_of_bytes(format!("{task} {tag}").as_bytes())
 }
 
 impl Plan {

@@ -109,10 +109,7 @@ pub fn intact(path: &Path) -> bool {
 
 /// Content hash of a file.
 pub fn content_hash(path: &Path) -> Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    let mut file = std::fs::File::open(path).map_err(Error::io("cannot read", path))?;
-    std::io::copy(&mut file, &mut hasher).map_err(Error::io("cannot read", path))?;
-    Ok(hasher.finalize().to_hex().to_string())
+    fits::hash_of_file(path).map_err(Error::io("cannot read", path))
 }
 
 /// Quality numbers and rejected frames from the provenance of a product.

@@ -108,3 +108,57 @@ impl Image {
         Zip::from(&mut self.quality).and(&other.quality).for_each(|a, &b| *a |= b);
     }
 }
+
+/// An image that is made band by band of rows, from the first row on. Each band is touched while it is in the cache.
+pub struct GrowingImage {
+    shape: (usize, usize),
+    data: Vec<f32>,
+    variance: Vec<f32>,
+    quality: Vec<u32>,
+}
+
+impl GrowingImage {
+    /// For an image of that shape.
+    pub fn new(shape: (usize, usize)) -> Self {
+        let size = shape.0 * shape.1;
+        GrowingImage { shape, data: Vec::with_capacity(size), variance: Vec::with_capacity(size), quality: Vec::with_capacity(size) }
+    }
+
+    /// The next rows of the three planes, zero, row after row; fewer if the image has no more.
+    pub fn next_rows(&mut self, rows: usize) -> (&mut [f32], &mut [f32], &mut [u32]) {
+        let from = self.data.len();
+        let end = (from + rows * self.shape.1).min(self.shape.0 * self.shape.1);
+        self.data.resize(end, 0.0);
+        self.variance.resize(end, 0.0);
+        self.quality.resize(end, 0);
+        (&mut self.data[from..], &mut self.variance[from..], &mut self.quality[from..])
+    }
+
+    /// The image; rows that were not made are zero.
+    pub fn finish(mut self) -> Image {
+        self.next_rows(self.shape.0);
+        let right = "as many values as the shape has";
+        Image {
+            data: Array2::from_shape_vec(self.shape, self.data).expect(right),
+            variance: Array2::from_shape_vec(self.shape, self.variance).expect(right),
+            quality: Array2::from_shape_vec(self.shape, self.quality).expect(right),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_grows_by_bands() {
+        let mut growing = GrowingImage::new((5, 3));
+        growing.next_rows(2).0.fill(1.0);
+        let (data, variance, bits) = growing.next_rows(2);
+        assert_eq!((data.len(), variance.len(), bits.len()), (6, 6, 6));
+        bits.fill(quality::HOT);
+        let image = growing.finish();
+        assert_eq!(image.data.column(0).to_vec(), [1.0, 1.0, 0.0, 0.0, 0.0]);
+        assert_eq!(image.quality.column(2).to_vec(), [0, 0, quality::HOT, quality::HOT, 0]);
+    }
+}

@@ -18,4 +18,4 @@ pub mod resample;
 pub mod sources;
 pub mod statistics;
 
-pub use image::{Image, quality};
+pub use image::{GrowingImage, Image, quality};

@@ -52,27 +52,27 @@ pub struct ResponseLimits {
     pub dead: f64,
 }
 
-/// Flags weak and dead pixels of a normalised flat; the flat of dead pixels becomes 1, so that nothing is divided by nearly 0.
+/// Flags weak and dead pixels of a normalised flat; the flat of dead pixels in the field becomes 1, so that nothing is divided
+/// by nearly 0. Outside the field the flat stays the response that was measured.
 pub fn flag_response(image: &mut Image, mask: &Array2<u8>, blocks: &Blocks, limits: &ResponseLimits) {
-    let level = blocks.level();
+    let (level, dead) = (blocks.level(), limits.dead.max(0.0) as f32);
     let mut weak = vec![0.0; image.shape().1];
     for ((y, mut values), mut bits) in image.data.rows_mut().into_iter().enumerate().zip(image.quality.rows_mut()) {
         if y % blocks.size == 0 {
             let medians = blocks.medians.row(y / blocks.size);
-            weak.iter_mut().enumerate().for_each(|(x, w)| *w = limits.low * (f64::from(medians[x / blocks.size]) / level));
+            let limits = medians.iter().map(|m| (limits.low * (f64::from(*m) / level)) as f32);
+            weak.chunks_mut(blocks.size).zip(limits).for_each(|(weak, limit)| weak.fill(limit));
         }
-        for (((value, q), inside), weak) in values.iter_mut().zip(bits.iter_mut()).zip(mask.row(y)).zip(&weak) {
-            let response = f64::from(*value);
-            let dead = response < limits.dead || !(response > 0.0);
-            let flag = if dead {
-                quality::DEAD
-            } else if response < *weak {
-                quality::LOW_SENSITIVITY
-            } else {
-                0
-            };
-            *q |= if *inside == 1 { flag } else { 0 };
-            *value = if dead { 1.0 } else { *value };
+        let mask = mask.row(y);
+        let rows = (values.as_slice_mut(), bits.as_slice_mut(), mask.as_slice());
+        let (Some(values), Some(bits), Some(mask)) = rows else { continue };
+        for (((value, q), inside), weak) in values.iter_mut().zip(bits).zip(mask).zip(&weak) {
+            let inside = *inside == 1;
+            // NaN is dead too.
+            let is_dead = inside & !((*value >= dead) & (*value > 0.0));
+            let is_weak = inside & !is_dead & (*value < *weak);
+            *q |= if is_dead { quality::DEAD } else { 0 } | if is_weak { quality::LOW_SENSITIVITY } else { 0 };
+            *value = if is_dead { 1.0 } else { *value };
         }
     }
 }

@@ -6,7 +6,7 @@
 //! whatever the shape of the field. The flat is binned by block medians first: pixel defects and dust do not matter, and no
 //! filter runs over the whole frame, so that corners are treated like the rest.
 
-use ifured_pixels::statistics::{median, median_in_place, percentile};
+use ifured_pixels::statistics::{median, medians_of_each, percentile};
 use ndarray::{Array2, ArrayView2};
 
 /// Blocks across the short side of the frame, about.
@@ -28,16 +28,19 @@ impl Blocks {
     pub fn of(flat: ArrayView2<f32>) -> Self {
         let (rows, columns) = flat.dim();
         let size = (rows.min(columns) / BLOCKS).clamp(2, LARGEST_BLOCK);
-        let shape = (rows.div_ceil(size), columns.div_ceil(size));
-        let mut values = Vec::with_capacity(size * size);
-        let medians = Array2::from_shape_fn(shape, |(j, i)| {
-            values.clear();
+        let mut medians = Array2::zeros((rows.div_ceil(size), columns.div_ceil(size)));
+        // Pixels of one place in all blocks of a row; the last blocks may have fewer.
+        let mut places = vec![vec![f32::NAN; medians.ncols()]; size * size];
+        for (j, mut medians) in medians.rows_mut().into_iter().enumerate() {
+            places.iter_mut().for_each(|p| p.fill(f32::NAN));
             for y in j * size..((j + 1) * size).min(rows) {
                 let row = flat.row(y);
-                values.extend((i * size..((i + 1) * size).min(columns)).map(|x| row[x]));
+                for (k, place) in places[y % size * size..][..size].iter_mut().enumerate() {
+                    place.iter_mut().zip(row.iter().skip(k).step_by(size)).for_each(|(to, v)| *to = *v);
+                }
             }
-            median_in_place(&mut values) as f32
-        });
+            medians.iter_mut().zip(medians_of_each(&places)).for_each(|(to, v)| *to = v);
+        }
         Blocks { size, medians }
     }
 
@@ -69,8 +72,8 @@ pub fn field_mask(shape: (usize, usize), blocks: &Blocks, edge_loss: f64) -> Arr
     let edge = beyond_the_frame(edge, shape, blocks.size as f32, margin);
     let mut mask = Array2::zeros(shape);
     for (y, mut row) in mask.rows_mut().into_iter().enumerate() {
-        let shadow = shadow.row(y / blocks.size);
-        row.iter_mut().enumerate().for_each(|(x, m)| *m = u8::from(!shadow[x / blocks.size]));
+        let row = row.as_slice_mut().unwrap_or_default();
+        row.chunks_mut(blocks.size).zip(shadow.row(y / blocks.size)).for_each(|(block, shadow)| block.fill(u8::from(!shadow)));
     }
     let within = |centre: f32, end: usize| {
         let limit = |v: f32| (v.max(0.0) as usize).min(end);

@@ -11,6 +11,7 @@ mod defects;
 mod description;
 mod field_mask;
 mod noise;
+mod pedestal;
 mod products;
 mod provenance;
 mod raw;

@@ -13,7 +13,7 @@ use crate::provenance::provenance;
 use crate::raw::fits_error;
 
 /// Percentiles are taken from at most about so many pixels, evenly spread.
-const PERCENTILE_SAMPLE: usize = 400_000;
+const PERCENTILE_SAMPLE: usize = 200_000;
 
 /// The header of a product from that of its first frame. The pixel "coordinates" that the telescope writes go.
 pub fn header_of(raw: &Header) -> Header {
@@ -51,20 +51,19 @@ fn extremes(image: &Image, unusable: u32) -> (usize, f32, f32) {
     const LANES: usize = 16;
     let (Some(values), Some(bits)) = (image.data.as_slice(), image.quality.as_slice()) else { return (0, f32::NAN, f32::NAN) };
     let (mut count, mut low, mut high) = ([0_u32; LANES], [f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-    let mut take = |n: usize, v: f32, q: u32| {
-        let good = q & unusable == 0 && v.abs() < f32::INFINITY;
-        count[n] += u32::from(good);
-        let (below, above) = if good { (v, v) } else { (f32::INFINITY, f32::NEG_INFINITY) };
-        low[n] = if below < low[n] { below } else { low[n] };
-        high[n] = if above > high[n] { above } else { high[n] };
-    };
-    let ((whole, rest), (whole_bits, rest_bits)) = (values.as_chunks::<LANES>(), bits.as_chunks::<LANES>());
-    for (values, bits) in whole.iter().zip(whole_bits) {
+    let (mut some_values, mut some_bits) = ([f32::NAN; LANES], [0; LANES]);
+    for (values, bits) in values.chunks(LANES).zip(bits.chunks(LANES)) {
+        some_values[..values.len()].copy_from_slice(values);
+        some_values[values.len()..].fill(f32::NAN);
+        some_bits[..bits.len()].copy_from_slice(bits);
         for n in 0..LANES {
-            take(n, values[n], bits[n]);
+            let v = some_values[n];
+            let good = (some_bits[n] & unusable == 0) & (v.abs() < f32::INFINITY);
+            count[n] += u32::from(good);
+            low[n] = if good & (v < low[n]) { v } else { low[n] };
+            high[n] = if good & (v > high[n]) { v } else { high[n] };
         }
     }
-    rest.iter().zip(rest_bits).for_each(|(v, q)| take(0, *v, *q));
     let total = count.iter().map(|c| *c as usize).sum();
     (total, low.into_iter().fold(f32::INFINITY, f32::min), high.into_iter().fold(f32::NEG_INFINITY, f32::max))
 }

@@ -62,6 +62,11 @@ impl RawFrame {
         window(&self.header, self.shape())
     }
 
+    /// Whether each row has its own bias level.
+    pub fn has_overscan(&self) -> bool {
+        self.overscan.is_some()
+    }
+
     /// Reads rows of the image portion as they are, row after row.
     pub fn read_rows(&self, rows: Range<usize>, out: &mut [f32]) -> Result<(), RecipeError> {
         let width = self.reader.shape().1;

@@ -60,17 +60,15 @@ impl ColourMap {
 pub fn png(values: ArrayView2<'_, f32>, range: (f32, f32), map: ColourMap, marked: Option<ArrayView2<'_, bool>>) -> Result<Vec<u8>> {
     let (rows, columns) = values.dim();
     let span = range.1 - range.0;
+    // The conversion to bytes cuts off at 0 and at 255.
+    let scale = f32::from(LEVELS - 1) / span;
+    let shade = |v: f32| if v.is_finite() { (((v - range.0) * scale + 0.5) as u8).min(LEVELS - 1) } else { EMPTY };
     let mut pixels = Vec::with_capacity(rows * columns);
     for r in (0..rows).rev() {
-        for c in 0..columns {
-            let v = values[[r, c]];
-            pixels.push(if marked.as_ref().is_some_and(|m| m[[r, c]]) {
-                MARKED
-            } else if !v.is_finite() {
-                EMPTY
-            } else {
-                (((v - range.0) / span).clamp(0.0, 1.0) * f32::from(LEVELS - 1)).round() as u8
-            });
+        let from = pixels.len();
+        pixels.extend(values.row(r).iter().map(|v| shade(*v)));
+        if let Some(marked) = &marked {
+            pixels[from..].iter_mut().zip(marked.row(r)).filter(|(_, m)| **m).for_each(|(p, _)| *p = MARKED);
         }
     }
     let mut palette: Vec<u8> = (0..LEVELS).flat_map(|n| map.colour(f32::from(n) / f32::from(LEVELS - 1))).collect();

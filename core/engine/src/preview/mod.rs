@@ -51,7 +51,10 @@ pub fn small(image: ArrayView2<'_, f32>, size: usize) -> Small {
     let (rows, columns) = image.dim();
     let mut reducer = Reducer::new(rows, columns, size);
     for row in image.rows() {
-        reducer.push(row.iter().copied());
+        match row.as_slice() {
+            Some(row) => reducer.push(row),
+            None => reducer.push(&row.to_vec()),
+        }
     }
     reducer.finish(String::new())
 }
@@ -94,7 +97,7 @@ fn sample_rows(
 ) -> std::result::Result<(), ifured_pixels::fits::FitsError> {
     let factor = reducer.factor();
     if factor <= SAMPLED {
-        return each_row(reader, first, rows, |row| reducer.push(row.iter().copied()));
+        return each_row(reader, first, rows, |row| reducer.push(row));
     }
     let columns = reader.shape().1;
     let mut buffer = vec![0f32; SAMPLED * columns];
@@ -104,7 +107,7 @@ fn sample_rows(
         let from = block + (height - taken) / 2;
         let part = &mut buffer[..taken * columns];
         reader.read_rows(first + from..first + from + taken, part)?;
-        part.chunks(columns.max(1)).for_each(|row| reducer.push(row.iter().copied()));
+        part.chunks(columns.max(1)).for_each(|row| reducer.push(row));
         reducer.skip(height - taken);
     }
     Ok(())
@@ -165,13 +168,15 @@ pub fn small_quality(path: &Path, size: usize) -> Result<Option<SmallQuality>> {
     let mut counts = [0u64; 32];
     let band = ((1 << 16) / columns.max(1)).clamp(1, rows.max(1));
     let mut bits = vec![0i32; band * columns];
+    let mut flags = vec![0f32; columns];
     for from in (0..rows).step_by(band) {
         let taken = band.min(rows - from);
         let part = &mut bits[..taken * columns];
         reader.read_rows_i32(from..from + taken, part).map_err(&fail)?;
         count_bits(part, &mut counts);
         for row in part.chunks(columns.max(1)) {
-            reducer.push(row.iter().map(|&b| if b == 0 { 0.0 } else { 1.0 }));
+            flags.iter_mut().zip(row).for_each(|(flag, &b)| *flag = f32::from(u8::from(b != 0)));
+            reducer.push(&flags);
         }
     }
     Ok(Some(SmallQuality { flagged: reducer.finish(String::new()), counts, pixels: (rows * columns) as u64 }))

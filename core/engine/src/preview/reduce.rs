@@ -11,6 +11,7 @@ pub struct Reducer {
     shape: (usize, usize),
     factor: usize,
     values: Array2<f32>,
+    /// Of each column in the rows of the present blocks: sum and number of the finite values.
     sums: Vec<f64>,
     counts: Vec<u32>,
     row: usize,
@@ -25,52 +26,47 @@ impl Reducer {
             shape: (rows, columns),
             factor,
             values: Array2::from_elem((rows.div_ceil(factor), blocks), f32::NAN),
-            sums: vec![0.0; blocks],
-            counts: vec![0; blocks],
+            sums: vec![0.0; columns],
+            counts: vec![0; columns],
             row: 0,
         }
     }
 
     /// The next row. Values that are not finite are left out; rows beyond the last are not regarded.
-    pub fn push(&mut self, row: impl Iterator<Item = f32>) {
-        if self.row >= self.shape.0 {
-            return;
+    pub fn push(&mut self, row: &[f32]) {
+        for ((sum, count), &value) in self.sums.iter_mut().zip(&mut self.counts).zip(row) {
+            let finite = value.is_finite();
+            *sum += if finite { f64::from(value) } else { 0.0 };
+            *count += u32::from(finite);
         }
-        let (mut block, mut within) = (0, 0);
-        for value in row.take(self.shape.1) {
-            if value.is_finite() {
-                self.sums[block] += f64::from(value);
-                self.counts[block] += 1;
-            }
-            within += 1;
-            if within == self.factor {
-                (block, within) = (block + 1, 0);
+        self.skip(1);
+    }
+
+    /// Passes over rows: the mean of a block is that of the rows it was given.
+    pub fn skip(&mut self, rows: usize) {
+        for _ in 0..rows.min(self.shape.0 - self.row) {
+            self.row += 1;
+            if self.row.is_multiple_of(self.factor) || self.row == self.shape.0 {
+                self.end_of_blocks();
             }
         }
-        self.row += 1;
-        if self.row.is_multiple_of(self.factor) || self.row == self.shape.0 {
-            let mut target = self.values.row_mut((self.row - 1) / self.factor);
-            for (block, value) in target.iter_mut().enumerate() {
-                if self.counts[block] > 0 {
-                    *value = (self.sums[block] / f64::from(self.counts[block])) as f32;
-                }
+    }
+
+    fn end_of_blocks(&mut self) {
+        let columns = self.sums.chunks(self.factor).zip(self.counts.chunks(self.factor));
+        for (value, (sums, counts)) in self.values.row_mut((self.row - 1) / self.factor).iter_mut().zip(columns) {
+            let count: u32 = counts.iter().sum();
+            if count > 0 {
+                *value = (sums.iter().sum::<f64>() / f64::from(count)) as f32;
             }
-            self.sums.fill(0.0);
-            self.counts.fill(0);
         }
+        self.sums.fill(0.0);
+        self.counts.fill(0);
     }
 
     /// Pixels along one side of a block.
     pub fn factor(&self) -> usize {
         self.factor
-    }
-
-    /// Passes over rows up to the end of a block: its mean is that of the rows there were.
-    pub fn skip(&mut self, rows: usize) {
-        if rows > 0 {
-            self.row += rows - 1;
-            self.push(std::iter::empty());
-        }
     }
 
     /// The small image.

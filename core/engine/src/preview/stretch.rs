@@ -2,6 +2,9 @@
 
 use ndarray::ArrayView2;
 
+/// Values that limits are found from, about.
+const SAMPLE: usize = 20_000;
+
 /// How the limits of a preview are found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Stretch {
@@ -18,11 +21,13 @@ pub fn limits(values: ArrayView2<'_, f32>, stretch: Stretch) -> (f32, f32) {
     if let Stretch::Limits(low, high) = stretch {
         return apart(low, high);
     }
-    let mut sorted: Vec<f32> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    // The scale of a picture needs no more than some ten thousand values, evenly spread.
+    let step = (values.len() / SAMPLE).max(1);
+    let mut sorted: Vec<f32> = values.iter().copied().filter(|v| v.is_finite()).step_by(step).collect();
     if sorted.is_empty() {
         return (0.0, 1.0);
     }
-    sorted.sort_by(f32::total_cmp);
+    sorted.sort_unstable_by(f32::total_cmp);
     match stretch {
         Stretch::Percentile(low, high) => apart(percentile(&sorted, low), percentile(&sorted, high)),
         _ => zscale(&sorted),

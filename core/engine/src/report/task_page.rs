@@ -5,6 +5,8 @@ use std::path::Path;
 
 use super::html::{bytes, count, details, esc, grade, level, list, mark, page, path, quality, seconds, section, table};
 use super::{FORMAT, State, TaskReport, is_current, previews, store};
+use ifured_pixels::fits::hash_of_bytes;
+
 use crate::associate::{Association, Candidate, span};
 use crate::error::Result;
 
@@ -28,8 +30,8 @@ fn first_line(task: &TaskReport<'_>) -> String {
         State::Waiting(why) => serde_json::json!(["waiting", why]),
     };
     let content = serde_json::json!([FORMAT, env!("CARGO_PKG_VERSION"), task.planned, state]);
-    let hash = blake3::hash(content.to_string().as_bytes()).to_hex();
-    format!("<!-- task {} attempt {} content {} -->", task.id(), task.attempt.map_or(0, |(n, _)| *n), &hash[..32])
+    let hash = hash_of_bytes(content.to_string().as_bytes());
+    format!("<!-- task {} attempt {} content {} -->", task.id(), task.attempt.map_or(0, |(n, _)| *n), hash)
 }
 
 fn body(output: &Path, report: &TaskReport<'_>, makers: &HashMap<&str, String>) -> String {

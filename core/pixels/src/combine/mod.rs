@@ -31,11 +31,11 @@ use std::sync::OnceLock;
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
-use crate::Image;
 use crate::image::quality;
 use crate::network::Network;
 use crate::order_statistics::{clipped_mean_variance_factor, median_variance_factor, trimmed_mean_variance_factor};
 use crate::statistics::SigmaClip;
+use crate::{GrowingImage, Image};
 
 /// Something that gives the rows of a frame: a file, or an image in memory.
 pub trait FrameRows {
@@ -285,14 +285,12 @@ pub fn combine_with<F: FrameRows>(
         }
     }
     let (rows, columns) = shape;
-    let mut out = Combined {
-        image: Image { data: Array2::zeros(shape), variance: Array2::zeros(shape), quality: Array2::zeros(shape) },
-        contributing: Array2::zeros(if options.counts { shape } else { (0, 0) }),
-        rejected: Array2::zeros(if options.counts { shape } else { (0, 0) }),
-        rejected_per_frame: vec![0; count],
-    };
+    let count_shape = if options.counts { shape } else { (0, 0) };
+    let (mut contributing, mut rejected) = (Array2::zeros(count_shape), Array2::zeros(count_shape));
+    let mut rejected_per_frame = vec![0; count];
+    let mut growing = GrowingImage::new(shape);
     if rows == 0 || columns == 0 {
-        return Ok(out);
+        return Ok(Combined { image: growing.finish(), contributing, rejected, rejected_per_frame });
     }
     let combiner = Combiner::new(options, count);
     let band_rows = (options.memory / (12 * columns * count)).clamp(1, rows);
@@ -308,26 +306,24 @@ pub fn combine_with<F: FrameRows>(
                 .map_err(|source| CombineError::Read { frame, source })?;
         }
         scale_bands(&mut bands, used, options);
+        let (data, variance, quality) = growing.next_rows(range.len());
         let first = start * columns;
-        // Arrays made by `zeros` are in row order, so their memory is one slice.
-        let contiguous = "a new array is contiguous";
-        let data = &mut out.image.data.as_slice_mut().expect(contiguous)[first..first + used];
-        let variance = &mut out.image.variance.as_slice_mut().expect(contiguous)[first..first + used];
-        let quality = &mut out.image.quality.as_slice_mut().expect(contiguous)[first..first + used];
         let mut counts = options.counts.then(|| {
-            let contributing = &mut out.contributing.as_slice_mut().expect(contiguous)[first..first + used];
-            let rejected = &mut out.rejected.as_slice_mut().expect(contiguous)[first..first + used];
+            // Arrays made by `zeros` are in row order, so their memory is one slice.
+            let contiguous = "a new array is contiguous";
+            let contributing = &mut contributing.as_slice_mut().expect(contiguous)[first..first + used];
+            let rejected = &mut rejected.as_slice_mut().expect(contiguous)[first..first + used];
             contributing.chunks_mut(columns).zip(rejected.chunks_mut(columns))
         });
         let planes = data.chunks_mut(columns).zip(variance.chunks_mut(columns)).zip(quality.chunks_mut(columns));
         let targets: Vec<row::RowOut> = planes
             .map(|((data, variance), quality)| row::RowOut { data, variance, quality, counts: counts.as_mut().and_then(Iterator::next) })
             .collect();
-        let rejected = combine_band(&combiner, &bands, columns, targets);
+        let rejected_in_band = combine_band(&combiner, &bands, columns, targets);
         finish(CombinedRows { rows: range, data, variance, quality });
-        out.rejected_per_frame.iter_mut().zip(rejected).for_each(|(a, b)| *a += b);
+        rejected_per_frame.iter_mut().zip(rejected_in_band).for_each(|(a, b)| *a += b);
     }
-    Ok(out)
+    Ok(Combined { image: growing.finish(), contributing, rejected, rejected_per_frame })
 }
 
 /// Combines the rows of a band; returns the number of rejected samples of each frame.

@@ -37,6 +37,7 @@ mod write;
 mod write_header;
 
 pub use bands::ImageBands;
+pub use content_hash::{ContentHasher, hash_of_bytes, hash_of_file};
 pub use error::FitsError;
 pub use image_reader::{HduSelect, ImageReader, Scaling};
 pub use inflate::Limits;

@@ -74,7 +74,7 @@ fn from_ranks(n: u64, nan: u64, mut value: impl FnMut(u64) -> f64) -> Option<Pix
 pub(super) struct Histogram {
     bitpix: i32,
     /// Four histograms one after another, so that equal neighbours do not wait for each other's store.
-    counts: Vec<u32>,
+    counts: Box<[[u32; BINS]; 4]>,
     /// First byte of a value that was cut by the end of a chunk.
     odd: Option<u8>,
 }
@@ -83,14 +83,14 @@ const BINS: usize = 1 << 16;
 
 impl Histogram {
     pub(super) fn new(bitpix: i32) -> Self {
-        Histogram { bitpix, counts: vec![0; 4 * BINS], odd: None }
+        // On the heap from the beginning: a megabyte is too much for the stack.
+        let counts = vec![[0; BINS]; 4].into_boxed_slice().try_into().expect("four histograms are four");
+        Histogram { bitpix, counts, odd: None }
     }
 
     /// Counts big-endian values. At most 2^32 of them in all.
     pub(super) fn add(&mut self, mut raw: &[u8]) {
-        let (a, rest) = self.counts.split_at_mut(BINS);
-        let (b, rest) = rest.split_at_mut(BINS);
-        let (c, d) = rest.split_at_mut(BINS);
+        let [a, b, c, d] = &mut *self.counts;
         if self.bitpix == 8 {
             let (fours, rest) = raw.as_chunks::<4>();
             for v in fours {
@@ -110,10 +110,12 @@ impl Histogram {
         }
         let (fours, rest) = raw.as_chunks::<8>();
         for v in fours {
-            a[bin(v[0], v[1])] += 1;
-            b[bin(v[2], v[3])] += 1;
-            c[bin(v[4], v[5])] += 1;
-            d[bin(v[6], v[7])] += 1;
+            // The sign bit flipped, so that bins are in the order of the values.
+            let v = u64::from_be_bytes(*v) ^ 0x8000_8000_8000_8000;
+            a[usize::from((v >> 48) as u16)] += 1;
+            b[usize::from((v >> 32) as u16)] += 1;
+            c[usize::from((v >> 16) as u16)] += 1;
+            d[usize::from(v as u16)] += 1;
         }
         let (ones, odd) = rest.as_chunks::<2>();
         ones.iter().for_each(|v| a[bin(v[0], v[1])] += 1);
@@ -129,7 +131,7 @@ impl Histogram {
         let mut upto = Vec::with_capacity(BINS);
         let mut total = 0u64;
         for bin in 0..BINS {
-            let count = (0..4).map(|h| u64::from(self.counts[h * BINS + bin])).sum::<u64>();
+            let count = self.counts.iter().map(|part| u64::from(part[bin])).sum::<u64>();
             if Some(bin) == blank {
                 nan = count;
             } else {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::content_hash::hash_of_rest;
 use super::error::FitsError;
 use super::image_reader::{ImageReader, Scaling};
 use super::inflate::Limits;
@@ -9,15 +10,12 @@ use super::percentile::{Histogram, PixelStatistics, of_f32, of_f64};
 use super::source::{Place, Source, io_error};
 use super::walk::HduInfo;
 
-/// Bytes read at a time.
-const CHUNK: usize = 1 << 18;
-
 /// What a scan finds in a file.
 #[derive(Clone, Debug)]
 pub struct ScannedFile {
     /// All HDUs.
     pub hdus: Vec<HduInfo>,
-    /// blake3 hash of the file as it is on disk, in hexadecimal digits.
+    /// Content hash of the file as it is on disk (see [`super::hash_of_file`]).
     pub hash: String,
     /// Statistics of the first image with data (the primary HDU, or else the first image extension); `None` if they were not
     /// asked for, if there is no such image, or if all of its pixels are undefined.
@@ -81,9 +79,8 @@ fn statistics_by_selection(reader: &ImageReader) -> Result<Option<PixelStatistic
     }
 }
 
-/// blake3 of a file and its length; `each` sees every chunk of a plain file with its offset.
-fn hash_file(source: &Source, mut each: impl FnMut(u64, &[u8])) -> Result<(String, u64), FitsError> {
-    use std::io::Read;
+/// Content hash of a file and its length; `each` sees every chunk of a plain file with its offset.
+fn hash_file(source: &Source, each: impl FnMut(u64, &[u8])) -> Result<(String, u64), FitsError> {
     let path = &source.path;
     let mut again;
     let mut file = match &source.place {
@@ -93,22 +90,7 @@ fn hash_file(source: &Source, mut each: impl FnMut(u64, &[u8])) -> Result<(Strin
             &mut again
         }
     };
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0u8; CHUNK];
-    let mut offset = 0u64;
-    if matches!(source.place, Place::File(_)) {
-        // The first bytes were read to recognise the format.
-        std::io::Seek::rewind(&mut file).map_err(|e| io_error(path, "rewind", e))?;
-    }
-    loop {
-        let n = match file.read(&mut buffer) {
-            Ok(0) => return Ok((hasher.finalize().to_hex().to_string(), offset)),
-            Ok(n) => n,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(io_error(path, "read", e)),
-        };
-        hasher.update(&buffer[..n]);
-        each(offset, &buffer[..n]);
-        offset += n as u64;
-    }
+    // The first bytes were read to recognise the format.
+    std::io::Seek::rewind(&mut file).map_err(|e| io_error(path, "rewind", e))?;
+    hash_of_rest(&mut file, each).map_err(|e| io_error(path, "read", e))
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs::{File, Permissions};
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use ndarray::{ArrayView, ArrayViewD, Dimension};
 use tempfile::NamedTempFile;
 
 use super::checksum::Sum;
-use super::content_hash::ContentHash;
+use super::content_hash::hash_of_rest;
 use super::error::FitsError;
 use super::source::io_error;
 use super::table::Table;
@@ -20,7 +20,7 @@ use super::table_write::encode_table;
 use super::walk::BLOCK;
 use super::write_header::{HeaderBytes, Structure};
 
-/// Bytes converted, summed, hashed and written at a time: they stay in the cache.
+/// Bytes converted, summed and written at a time: they stay in the cache.
 const CHUNK: usize = 1 << 17;
 
 /// Error of a producer of rows.
@@ -32,7 +32,7 @@ pub type RowProducer<'a, T> = RefCell<Box<dyn FnMut(Range<usize>, &mut [T]) -> R
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// blake3 hash of the file in hexadecimal digits.
+    /// Content hash of the file (see [`super::hash_of_file`]).
     pub hash: String,
     /// Length of the file in bytes.
     pub bytes: u64,
@@ -218,7 +218,6 @@ pub struct ProductWriter {
     directory: PathBuf,
     file: NamedTempFile,
     units: Vec<Unit>,
-    hash: ContentHash,
     length: u64,
     /// Stored bytes of the pixels that are being written.
     buffer: Vec<u8>,
@@ -264,9 +263,7 @@ impl ProductWriter {
             .tempfile_in(&directory)
             .map_err(|e| io_error(path, "create a temporary file beside it", e))?;
         file.as_file().set_len(offset).map_err(|e| io_error(path, "reserve space", e))?;
-        let data = |u: &Unit| u.offset + u.header.bytes.len() as u64..u.offset + u.header.bytes.len() as u64 + u.data_bytes;
-        let hash = ContentHash::new(offset, &units.iter().map(data).collect::<Vec<_>>());
-        Ok(ProductWriter { path: path.to_owned(), directory, file, units, hash, length: offset, buffer: Vec::new() })
+        Ok(ProductWriter { path: path.to_owned(), directory, file, units, length: offset, buffer: Vec::new() })
     }
 
     /// Appends pixels to image `hdu` (from 0), in the order of the file.
@@ -297,7 +294,6 @@ impl ProductWriter {
         let at = unit.offset + unit.header.bytes.len() as u64 + unit.written;
         self.file.as_file().write_all_at(bytes, at).map_err(|e| io_error(&self.path, "write", e))?;
         unit.written += bytes.len() as u64;
-        self.hash.add(at, bytes);
         Ok(())
     }
 
@@ -313,14 +309,16 @@ impl ProductWriter {
             }
             unit.header.seal(unit.sum.value());
             self.file.as_file().write_all_at(&unit.header.bytes, unit.offset).map_err(|e| io_error(&self.path, "write", e))?;
-            self.hash.add(unit.offset, &unit.header.bytes);
         }
+        // Headers come last, for they hold the sums of the data; the hash is of the file as it is, read while it is in memory.
+        let mut file = self.file.as_file();
+        let hash = file.rewind().and_then(|()| hash_of_rest(&mut file, |_, _| {})).map_err(|e| io_error(&self.path, "read back", e))?.0;
         self.file.as_file_mut().flush().and_then(|()| self.file.as_file().sync_all()).map_err(|e| io_error(&self.path, "sync", e))?;
         self.file.persist(&self.path).map_err(|e| io_error(&self.path, "rename the temporary file to it", e.error))?;
         // The name is safe only when the directory is; file systems that cannot sync a directory say EINVAL.
         match File::open(&self.directory).and_then(|d| d.sync_all()) {
             Err(e) if e.raw_os_error() != Some(libc::EINVAL) => Err(io_error(&self.path, "sync its directory", e)),
-            _ => Ok(Written { hash: self.hash.finish(), bytes: self.length }),
+            _ => Ok(Written { hash, bytes: self.length }),
         }
     }
 

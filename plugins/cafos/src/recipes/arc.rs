@@ -76,7 +76,7 @@ impl Recipe for Arc {
         let bias = calibration::require(task, "bias", frame.shape(), frame.window())?;
         let noise = noise_model(&frame.header, &bias.header, None, parameters.gain, parameters.read_noise);
         let saturation = Saturation { converter: parameters.saturation as f32, well: None };
-        let image = correct(&frame, &Corrections { bias: &bias, flats: vec![], noise, saturation, blank_outside: false })?;
+        let image = correct(&frame, &Corrections { bias: &bias, pedestal: 0.0, flats: vec![], noise, saturation, blank_outside: false })?;
         let saturated = image.quality.iter().filter(|q| **q & quality::SATURATED_CONVERTER != 0).count();
         let mut outcome = Outcome::default();
         outcome.quality.extend([

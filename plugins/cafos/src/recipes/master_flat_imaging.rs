@@ -337,9 +337,9 @@ impl FrameRows for FlatRows<'_> {
     }
 }
 
-/// Divides by the median in the field, from up to a million pixels; outside is flagged.
+/// Divides by the median in the field, from some 300 000 pixels; outside is flagged.
 fn normalise(image: &mut Image, mask: &Array2<u8>) {
-    let inside = inside(&image.data, mask, 1_000_000);
+    let inside = inside(&image.data, mask, 300_000);
     let level = median(&inside) as f32;
     let level = if level > 0.0 { level } else { 1.0 };
     let square = level * level;

@@ -11,14 +11,20 @@ use super::inputs;
 use super::single_frame::{Corrections, DeadPixels, Saturation, correct, remove_rays, treat_dead};
 use crate::calibration::{self, Calibration, noise_model};
 use crate::noise::{NoiseModel, gain_from_background};
+use crate::pedestal::pedestal;
 use crate::raw::RawFrame;
 use crate::wcs::Tan;
 use crate::{products, signatures, tags};
+
+/// A bias level that has drifted by more, in ADU, is no drift: stray light, or a wrong bias.
+const MOST_DRIFT: f64 = 10.0;
 
 /// Parameters of `science-imaging`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
+    /// Whether the drift of the bias level is measured in the dark corners of the frame and subtracted.
+    pub pedestal: bool,
     /// Whether a dome flat is corrected for the illumination where there is such a correction.
     pub illumination: bool,
     /// Whether cosmic rays are found and removed.
@@ -50,6 +56,7 @@ pub struct Parameters {
 impl Default for Parameters {
     fn default() -> Self {
         Parameters {
+            pedestal: true,
             illumination: true,
             cosmic_rays: true,
             cosmic_sigma: 5.0,
@@ -75,7 +82,7 @@ impl Recipe for ScienceImaging {
             name: "science-imaging".into(),
             version: 1,
             title: "Image, reduced".into(),
-            description: "Subtracts overscan (where there is one) and bias, flags saturated pixels, sets the variance by the measured noise, \
+            description: "Subtracts overscan (where there is one) and bias, and the drift of the bias level where the corners of the frame are dark; flags saturated pixels, sets the variance by the measured noise, \
                           divides by the flat and by the illumination correction (dome flats only), sets pixels outside the field to 0, removes \
                           cosmic rays, and writes a first world coordinate system from the pointing."
                 .into(),
@@ -122,8 +129,15 @@ impl Recipe for ScienceImaging {
         if illumination.is_some() {
             outcome.notes.push("dome flat corrected for the illumination of the sky".into());
         }
+        let pedestal = match &flat {
+            Some(flat) if parameters.pedestal => pedestal(&frame, &bias, flat)?,
+            _ => None,
+        };
         let flats = flat.iter().chain(&illumination).collect();
-        let mut image = correct(&frame, &Corrections { bias: &bias, flats, noise, saturation, blank_outside: true })?;
+        let mut image = correct(
+            &frame,
+            &Corrections { bias: &bias, pedestal: pedestal.map_or(0.0, |p| p.level as f32), flats, noise, saturation, blank_outside: true },
+        )?;
         let dead = treat_dead(&mut image, parameters.dead_pixels);
         let struck = if parameters.cosmic_rays {
             host.progress(0.4, "cosmic rays");
@@ -132,6 +146,10 @@ impl Recipe for ScienceImaging {
             None
         };
         judge(&mut outcome, &image, &noise, dead, struck, &parameters);
+        if let Some(found) = pedestal {
+            let number = QualityNumber::new("PEDESTAL", found.level, "adu", "drift of the bias level, subtracted");
+            outcome.quality.push(number.with_error(found.error).within(-MOST_DRIFT, MOST_DRIFT, Grade::Questionable));
+        }
         let mut header = products::header_of(&frame.header);
         header.set("BUNIT", "adu", "");
         noise.write(&mut header);

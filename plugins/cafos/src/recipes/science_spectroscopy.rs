@@ -99,7 +99,7 @@ impl Recipe for ScienceSpectroscopy {
         let noise = noise_model(&frame.header, &bias.header, flat.as_ref().map(|f| &f.header), parameters.gain, parameters.read_noise);
         host.progress(0.2, "bias and flat");
         let saturation = Saturation { converter: parameters.saturation as f32, well: None };
-        let corrections = Corrections { bias: &bias, flats: flat.iter().collect(), noise, saturation, blank_outside: false };
+        let corrections = Corrections { bias: &bias, pedestal: 0.0, flats: flat.iter().collect(), noise, saturation, blank_outside: false };
         let mut image = correct(&frame, &corrections)?;
         let dead = treat_dead(&mut image, parameters.dead_pixels);
         let mut outcome = Outcome::default();

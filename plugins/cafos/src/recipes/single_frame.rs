@@ -2,8 +2,7 @@
 
 use ifured_core::RecipeError;
 use ifured_pixels::cosmic::{CosmicOptions, remove_cosmic_rays};
-use ifured_pixels::{Image, quality};
-use ndarray::Array2;
+use ifured_pixels::{GrowingImage, Image, quality};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +36,8 @@ const BAND_BYTES: usize = 1 << 16;
 pub struct Corrections<'a> {
     /// Subtracted.
     pub bias: &'a Calibration,
+    /// Subtracted too: how far the bias level has drifted, in ADU.
+    pub pedestal: f32,
     /// The frame is divided by them.
     pub flats: Vec<&'a Calibration>,
     /// Noise of the frame.
@@ -51,15 +52,13 @@ pub struct Corrections<'a> {
 /// their pixels joins the quality.
 pub fn correct(frame: &RawFrame, corrections: &Corrections) -> Result<Image, RecipeError> {
     let shape = frame.shape();
-    let mut image = Image { data: Array2::zeros(shape), variance: Array2::zeros(shape), quality: Array2::zeros(shape) };
-    let planes = (image.data.as_slice_mut(), image.variance.as_slice_mut(), image.quality.as_slice_mut());
-    let (Some(data), Some(variance), Some(bits)) = planes else { return Ok(image) };
+    let mut image = GrowingImage::new(shape);
     let columns = shape.1.max(1);
     let height = (BAND_BYTES / (4 * columns)).max(1);
     let mut calibration = Rows::default();
-    let bands = data.chunks_mut(height * columns).zip(variance.chunks_mut(height * columns)).zip(bits.chunks_mut(height * columns));
-    for (n, ((data, variance), bits)) in bands.enumerate() {
-        let rows = n * height..n * height + data.len() / columns;
+    for first in (0..shape.0).step_by(height) {
+        let rows = first..(first + height).min(shape.0);
+        let (data, variance, bits) = image.next_rows(height);
         frame.read_rows(rows.clone(), data)?;
         let converter = corrections.saturation.converter;
         bits.iter_mut().zip(data.iter()).for_each(|(q, v)| {
@@ -81,15 +80,15 @@ pub fn correct(frame: &RawFrame, corrections: &Corrections) -> Result<Image, Rec
             }
         }
     }
-    Ok(image)
+    Ok(image.finish())
 }
 
 fn subtract_bias(data: &mut [f32], variance: &mut [f32], bits: &mut [u32], bias: &Rows, corrections: &Corrections) {
-    let noise = corrections.noise;
+    let (noise, pedestal) = (corrections.noise, corrections.pedestal);
     let well = corrections.saturation.well.map_or(f32::INFINITY, |electrons| electrons / noise.gain as f32);
     let of_bias = bias.data.iter().zip(&bias.variance).zip(&bias.quality);
     for (((v, s), q), ((b, bias_variance), bias_bits)) in data.iter_mut().zip(variance).zip(bits).zip(of_bias) {
-        *v -= b;
+        *v -= b + pedestal;
         *s = if v.is_nan() { f32::NAN } else { noise.variance(*v) + bias_variance };
         let full = if *v >= well { quality::SATURATED_WELL } else { 0 };
         *q |= full | bias_bits & (quality::HOT | quality::MISSING);
