@@ -429,8 +429,12 @@ fn scanned_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<(ScannedRow, String)> 
 }
 
 fn with_header((row, cards): (ScannedRow, String)) -> ScannedRow {
-    let latin1: Vec<u8> = cards.chars().map(|c| c as u32 as u8).collect();
-    ScannedRow { header: Header::parse(&latin1), ..row }
+    let header = if cards.is_ascii() {
+        Header::parse(cards.as_bytes())
+    } else {
+        Header::parse(&cards.chars().map(|c| c as u32 as u8).collect::<Vec<u8>>())
+    };
+    ScannedRow { header, ..row }
 }
 
 fn fingerprint(r: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Option<Fingerprint>> {

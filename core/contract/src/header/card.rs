@@ -80,6 +80,9 @@ fn is_hierarchical(keyword: &str) -> bool {
 }
 
 fn split_columns(text: &str) -> Vec<String> {
+    if text.len() == CARD && text.is_ascii() {
+        return vec![text.to_owned()];
+    }
     let all: Vec<char> = text.chars().collect();
     all.chunks(CARD).map(|c| pad(c.iter().collect())).collect()
 }
@@ -92,10 +95,10 @@ fn pad(mut line: String) -> String {
 
 /// Reads one 80-column line; the second part of the pair is what is wrong with it, if anything.
 pub(super) fn parse(line: &str) -> (Card, Option<String>) {
-    let chars: Vec<char> = line.chars().collect();
-    let text_from = |n: usize| chars.get(n..).map(|c| c.iter().collect::<String>()).unwrap_or_default();
-    let name: String = chars.iter().take(8).collect();
-    let keyword = name.trim_end().to_owned();
+    // Characters beyond ASCII are longer than a byte.
+    let place = |n: usize| if line.is_ascii() { n.min(line.len()) } else { line.char_indices().nth(n).map_or(line.len(), |(i, _)| i) };
+    let text_from = |n: usize| &line[place(n)..];
+    let keyword = line[..place(8)].trim_end().to_owned();
     let done =
         |keyword: String, content, comment: String, issue| (Card { keyword, content, comment, source: Some(line.to_owned()) }, issue);
     if keyword == "HIERARCH" {
@@ -112,18 +115,19 @@ pub(super) fn parse(line: &str) -> (Card, Option<String>) {
         }
         return done(keyword, Content::Commentary(rest.trim_end().to_owned()), String::new(), None);
     }
-    let has_indicator = chars.get(8) == Some(&'=') && matches!(chars.get(9), Some(' ') | None);
+    let indicator = text_from(8).strip_prefix('=');
+    let has_indicator = indicator.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
     if !has_indicator || matches!(keyword.as_str(), "COMMENT" | "HISTORY" | "" | "CONTINUE") {
         // `KEYWORD ='...'` without the blank is a common slip: read it, and say so.
-        let slip = chars.get(8) == Some(&'=') && !matches!(keyword.as_str(), "COMMENT" | "HISTORY" | "" | "CONTINUE" | "END");
+        let slip = indicator.is_some() && !matches!(keyword.as_str(), "COMMENT" | "HISTORY" | "" | "CONTINUE" | "END");
         if slip {
-            let (value, comment, issue) = parse_value(&text_from(9));
+            let (value, comment, issue) = parse_value(text_from(9));
             let issue = issue.or(Some("no blank after the value indicator".to_owned()));
             return done(keyword, Content::Value(value), comment, issue);
         }
         return done(keyword, Content::Commentary(text_from(8).trim_end().to_owned()), String::new(), None);
     }
-    let (value, comment, issue) = parse_value(&text_from(10));
+    let (value, comment, issue) = parse_value(text_from(10));
     let legal = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     let issue = issue.or((!keyword.bytes().all(legal)).then(|| format!("keyword `{keyword}` has characters that FITS does not allow")));
     done(keyword.to_uppercase(), Content::Value(value), comment, issue)
@@ -131,8 +135,7 @@ pub(super) fn parse(line: &str) -> (Card, Option<String>) {
 
 /// The string of a CONTINUE card and its comment.
 pub(super) fn parse_continue(line: &str) -> Option<(String, String)> {
-    let rest: String = line.strip_prefix("CONTINUE")?.to_owned();
-    match parse_value(&rest) {
+    match parse_value(line.strip_prefix("CONTINUE")?) {
         (Value::Text(t), comment, None) => Some((t, comment)),
         _ => None,
     }
@@ -142,7 +145,7 @@ pub(super) fn parse_continue(line: &str) -> Option<(String, String)> {
 fn parse_value(field: &str) -> (Value, String, Option<String>) {
     let field = field.trim_start();
     if let Some(quoted) = field.strip_prefix('\'') {
-        let mut text = String::new();
+        let mut text = String::with_capacity(quoted.len().min(CARD));
         let mut chars = quoted.chars().peekable();
         while let Some(c) = chars.next() {
             if c != '\'' {

@@ -8,6 +8,8 @@ mod card;
 mod error;
 mod value;
 
+use std::borrow::Cow;
+
 pub use card::{CARD, Card, Content};
 pub use error::HeaderError;
 pub use value::Value;
@@ -36,6 +38,18 @@ pub struct Header {
     issues: Vec<HeaderIssue>,
 }
 
+/// Whether [`normalise`] leaves a keyword as it is; says no where it would have to look closely.
+fn is_normal(keyword: &str) -> bool {
+    let bytes = keyword.as_bytes();
+    let plain = bytes.iter().all(|b| b.is_ascii_graphic() && !b.is_ascii_lowercase() || *b == b' ');
+    plain && !keyword.starts_with("HIERARCH") && !keyword.starts_with(' ') && !keyword.ends_with(' ') && !keyword.contains("  ")
+}
+
+/// As [`normalise`], without a copy where nothing changes.
+fn normal(keyword: &str) -> Cow<'_, str> {
+    if is_normal(keyword) { Cow::Borrowed(keyword) } else { Cow::Owned(normalise(keyword)) }
+}
+
 /// Upper case, without a leading `HIERARCH`, tokens parted by one blank: `hierarch eso  dpr catg` is `ESO DPR CATG`.
 pub fn normalise(keyword: &str) -> String {
     let mut tokens = keyword.split_whitespace().peekable();
@@ -55,7 +69,10 @@ impl Header {
     pub fn parse(bytes: &[u8]) -> Self {
         let mut header = Header::new();
         for (n, record) in bytes.chunks(CARD).enumerate() {
-            let line: String = record.iter().map(|&b| b as char).collect();
+            let line: Cow<'_, str> = match std::str::from_utf8(record) {
+                Ok(line) if line.is_ascii() => Cow::Borrowed(line),
+                _ => Cow::Owned(record.iter().map(|&b| b as char).collect()),
+            };
             if line.trim_end() == "END" {
                 break;
             }
@@ -121,13 +138,13 @@ impl Header {
 
     /// First card with that keyword that has a value. `HIERARCH` may be given or left out; case does not matter.
     pub fn card(&self, keyword: &str) -> Option<&Card> {
-        let keyword = normalise(keyword);
+        let keyword = normal(keyword);
         self.cards.iter().find(|c| c.keyword == keyword && c.value().is_some())
     }
 
     /// All cards with that keyword, commentary included.
     pub fn all(&self, keyword: &str) -> impl Iterator<Item = &Card> {
-        let keyword = normalise(keyword);
+        let keyword = normal(keyword);
         self.cards.iter().filter(move |c| c.keyword == keyword)
     }
 
