@@ -161,9 +161,12 @@ def judge_science(product, record, truth):
     errors = star_errors(product, truth, stars)
     if errors.size:
         m, s = robust(errors)
-        row.update(stars=int(errors.size), star_flux_error_percent=100 * m, star_flux_scatter_percent=100 * s)
+        row.update(stars=int(errors.size), star_flux_error_percent=100 * m, star_flux_scatter_percent=100 * s,
+                   star_flux_errors_percent=[round(100 * e, 5) for e in errors])
+    scene = truth.scene(record, stars)
+    starless = select & (scene - record['sky'] < 0.05)
+    row['starless_sky_error_percent'] = 100 * (robust(product.data[starless])[0] / record['sky'] - 1)
     if product.stat is not None:
-        scene = truth.scene(record, stars)
         on_sky = select & (scene - record['sky'] < 1)
         # The drift of the bias moves the whole sky: its error is common to all pixels and no part of their variance.
         row['pulls_sky'] = product.pulls(scene + robust((product.data - scene)[on_sky])[0], on_sky)
