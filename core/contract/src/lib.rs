@@ -7,7 +7,8 @@
 //! * [`Rule`]s made of [`Condition`]s say what kind of frame ([`Tag`]) a header describes;
 //! * a [`Signature`] is the list of values that must agree, between the frames of a group and between a group and its calibrations;
 //! * a [`recipe::RecipeDescription`] says how frames are grouped, which calibrations at which quality level may serve, and what is made;
-//! * [`Config`] is what a user may change of all that.
+//! * [`Config`] is what a user may change of all that;
+//! * [`provenance`] is what every product says of where it comes from.
 //!
 //! Code is written only where pixels are touched: [`Recipe::run`], [`Instrument::simulate`] and
 //! [`Instrument::compare_with_truth`]. This crate opens no files.
@@ -18,6 +19,7 @@ pub mod header;
 pub mod instrument;
 pub mod lookup;
 pub mod module;
+pub mod provenance;
 pub mod recipe;
 pub mod rule;
 pub mod section;

@@ -162,7 +162,7 @@ pub struct RecipeDescription {
 }
 
 /// One frame that goes into a task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskInput {
     /// `main`, or the role of the input.
     pub role: String,
@@ -202,7 +202,7 @@ pub struct TaskOutput {
 }
 
 /// One recipe on one group.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// Hash of recipe, version, parameters and content of the inputs.
     pub id: String,
@@ -274,6 +274,11 @@ pub enum Grade {
 }
 
 impl Grade {
+    /// The grade that a word says.
+    pub fn of(word: &str) -> Option<Self> {
+        [Grade::Good, Grade::Questionable, Grade::Bad].into_iter().find(|g| g.as_str() == word)
+    }
+
     /// The word for it, in lists and in the headers of products.
     pub fn as_str(self) -> &'static str {
         match self {

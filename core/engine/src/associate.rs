@@ -12,6 +12,67 @@ use serde::{Deserialize, Serialize};
 
 use crate::item::Item;
 
+/// What keeps a candidate from a quality level, or from all of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum Obstacle {
+    /// The task that makes it failed.
+    NotMade {
+        /// Why.
+        why: String,
+    },
+    /// It was made, and its quality is bad.
+    BadQuality {
+        /// Which numbers.
+        why: String,
+    },
+    /// The configuration does not allow this level.
+    LevelClosed {
+        /// The level.
+        level: i32,
+    },
+    /// A condition of the level does not hold.
+    Condition {
+        /// Which, and what was found.
+        why: String,
+    },
+    /// A value of the signature disagrees.
+    Signature {
+        /// Which, and by how much.
+        why: String,
+    },
+    /// It is of another night.
+    OtherNight {
+        /// Its night.
+        found: String,
+        /// The night of the group.
+        wanted: String,
+    },
+    /// It is too far away in time, or at an unknown time.
+    TooFar {
+        /// Time of the candidate minus time of the frame, in days, if known.
+        days: Option<f64>,
+        /// Most that is allowed.
+        limit: f64,
+    },
+    /// The recipe declares no level.
+    NoLevel,
+}
+
+impl std::fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Obstacle::NotMade { why } | Obstacle::BadQuality { why } | Obstacle::Condition { why } | Obstacle::Signature { why } => {
+                f.write_str(why)
+            }
+            Obstacle::LevelClosed { level } => write!(f, "level {level} is worse than max_level of the configuration"),
+            Obstacle::OtherNight { found, wanted } => write!(f, "night {found}, needed {wanted}"),
+            Obstacle::TooFar { days, limit } => write!(f, "{}, limit {limit} d", span(*days)),
+            Obstacle::NoLevel => f.write_str("no level is declared"),
+        }
+    }
+}
+
 /// One candidate for one input of one task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
@@ -21,10 +82,13 @@ pub struct Candidate {
     pub level: Option<i32>,
     /// What that level means, or why it does not fit at the loosest.
     pub why: String,
-    /// Time of the candidate minus time of the frame, in days.
-    pub days: f64,
-    /// For each stricter level: the first thing that did not hold.
-    pub failed: Vec<(i32, String)>,
+    /// Time of the candidate minus time of the frame, in days; none if one of them is unknown.
+    pub days: Option<f64>,
+    /// The first thing that did not hold, for each level that was looked at and failed, strictest first.
+    pub failed: Vec<(i32, Obstacle)>,
+    /// What keeps it from all levels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<Obstacle>,
 }
 
 /// All candidates for one input of one task.
@@ -62,7 +126,8 @@ pub fn associate(wanted: &Item, spec: &InputSpec, change: &AssociationChange, it
         .collect();
     ranked.sort_by(|(a, ca, _), (b, cb, _)| {
         let rank = |c: &Candidate| (c.level.is_none(), c.level.unwrap_or(0));
-        rank(ca).cmp(&rank(cb)).then(ca.days.abs().total_cmp(&cb.days.abs())).then_with(|| a.name.cmp(&b.name))
+        let away = |c: &Candidate| c.days.map_or(f64::INFINITY, f64::abs);
+        rank(ca).cmp(&rank(cb)).then(away(ca).total_cmp(&away(cb))).then_with(|| a.name.cmp(&b.name))
     });
     let chosen = ranked.first().and_then(|(item, candidate, level)| {
         let level = (*level)?;
@@ -77,57 +142,58 @@ pub fn associate(wanted: &Item, spec: &InputSpec, change: &AssociationChange, it
 }
 
 fn judge<'a>(wanted: &Item, item: &Item, spec: &'a InputSpec, change: &AssociationChange) -> (Candidate, Option<&'a Level>) {
-    let days = item.mjd - wanted.mjd;
-    let mut candidate = Candidate { name: item.name.clone(), level: None, why: String::new(), days, failed: Vec::new() };
-    let bad = item.bad.as_ref().filter(|_| !change.accept_bad.unwrap_or(false));
-    if let Some(why) = item.failed.as_ref().or(bad) {
-        candidate.why = why.clone();
-        return (candidate, None);
-    }
-    for level in &spec.levels {
-        match obstacle(wanted, item, level, change, days) {
-            None => {
-                candidate.level = Some(level.level);
-                candidate.why = format!("{}, {}", level.title, span(days));
-                return (candidate, Some(level));
+    let days = Some(item.mjd - wanted.mjd).filter(|d| d.is_finite());
+    let mut candidate =
+        Candidate { name: item.name.clone(), level: None, why: String::new(), days, failed: Vec::new(), unusable: unusable(item, change) };
+    if candidate.unusable.is_none() {
+        for level in &spec.levels {
+            match obstacle(wanted, item, level, change, days) {
+                None => {
+                    candidate.level = Some(level.level);
+                    candidate.why = format!("{}, {}", level.title, span(days));
+                    return (candidate, Some(level));
+                }
+                Some(obstacle) => candidate.failed.push((level.level, obstacle)),
             }
-            Some(why) => candidate.failed.push((level.level, why)),
         }
     }
-    candidate.why = candidate.failed.pop().map(|(_, why)| why).unwrap_or_else(|| "no level is declared".into());
+    let last = candidate.unusable.as_ref().or(candidate.failed.last().map(|(_, obstacle)| obstacle));
+    candidate.why = last.unwrap_or(&Obstacle::NoLevel).to_string();
     (candidate, None)
 }
 
-fn obstacle(wanted: &Item, item: &Item, level: &Level, change: &AssociationChange, days: f64) -> Option<String> {
+fn unusable(item: &Item, change: &AssociationChange) -> Option<Obstacle> {
+    let not_made = item.failed.clone().map(|why| Obstacle::NotMade { why });
+    let bad = item.bad.clone().filter(|_| !change.accept_bad.unwrap_or(false));
+    not_made.or(bad.map(|why| Obstacle::BadQuality { why }))
+}
+
+fn obstacle(wanted: &Item, item: &Item, level: &Level, change: &AssociationChange, days: Option<f64>) -> Option<Obstacle> {
     if change.max_level.is_some_and(|max| level.level > max) {
-        return Some(format!("level {} is worse than max_level of the configuration", level.level));
+        return Some(Obstacle::LevelClosed { level: level.level });
     }
     for condition in &level.when {
         if let Verdict::Fails { why } | Verdict::Unknown { why } = condition.check(item) {
-            return Some(why);
+            return Some(Obstacle::Condition { why });
         }
     }
     if let Some(first) = level.signature.compare(wanted, item).first() {
-        return Some(first.to_string());
+        return Some(Obstacle::Signature { why: first.to_string() });
     }
     if level.same_night && item.night != wanted.night {
-        return Some(format!("night {}, needed {}", item.night, wanted.night));
+        return Some(Obstacle::OtherNight { found: item.night.clone(), wanted: wanted.night.clone() });
     }
-    let limit = change.max_age_days.or(level.max_age_days);
-    // A time that is unknown (NaN) fails every limit.
-    match limit {
-        Some(limit) if days.is_nan() || days.abs() > limit => Some(format!("{}, limit {limit} d", span(days))),
-        _ => None,
-    }
+    let limit = change.max_age_days.or(level.max_age_days)?;
+    // An unknown time fails every limit.
+    days.is_none_or(|d| d.abs() > limit).then_some(Obstacle::TooFar { days, limit })
 }
 
 /// A time difference as a person says it: `3.2 h later`.
-pub fn span(days: f64) -> String {
+pub fn span(days: Option<f64>) -> String {
+    let Some(days) = days else { return "at an unknown time".into() };
     let side = if days < 0.0 { "earlier" } else { "later" };
     let d = days.abs();
-    if !d.is_finite() {
-        "at an unknown time".into()
-    } else if d < 1.0 / 24.0 {
+    if d < 1.0 / 24.0 {
         format!("{:.0} min {side}", d * 1440.0)
     } else if d < 2.0 {
         format!("{:.1} h {side}", d * 24.0)
@@ -199,8 +265,23 @@ mod tests {
             [("same-night", Some(0)), ("near-other-night", Some(1)), ("full", Some(2)), ("far", Some(2)), ("other-ccd", None)]
         );
         assert_eq!(association.candidates[4].why, "CCD is `B`, needed `A`");
-        assert_eq!(association.candidates[1].failed, [(0, "night n1, needed n2".to_owned())]);
-        assert_eq!(association.candidates[3].failed[1], (1, "40.0 d earlier, limit 30 d".to_owned()));
+        let other_night = Obstacle::OtherNight { found: "n1".into(), wanted: "n2".into() };
+        assert_eq!(association.candidates[1].failed, [(0, other_night)]);
+        let (level, obstacle) = &association.candidates[3].failed[1];
+        assert_eq!((*level, obstacle.to_string().as_str()), (1, "40.0 d earlier, limit 30 d"));
+    }
+
+    #[test]
+    fn a_candidate_without_a_time_comes_last_and_survives_the_plan_file() {
+        let wanted = bias("science", "n2", 100.0, "A", "[11,11:20,20]");
+        let items = vec![bias("no-time", "n2", f64::NAN, "A", "[11,11:20,20]"), bias("far", "n2", 160.0, "A", "[11,11:20,20]")];
+        let (choice, association) = associate(&wanted, &spec(), &AssociationChange::default(), &items);
+        assert_eq!(choice.unwrap().item.name, "far");
+        let text = serde_json::to_string(&association).unwrap();
+        assert_eq!(serde_json::from_str::<Association>(&text).unwrap(), association);
+        let limited = AssociationChange { max_age_days: Some(5.0), ..Default::default() };
+        let (_, association) = associate(&wanted, &spec(), &limited, &items);
+        assert_eq!(association.candidates[1].why, "at an unknown time, limit 5 d");
     }
 
     #[test]

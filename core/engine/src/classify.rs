@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use ifured_core::rule::{self, UNCLASSIFIED, Verdict};
-use ifured_core::{Config, InstrumentDescription, Rule, SignatureValues, State, Tag};
+use ifured_core::{Config, InstrumentDescription, Rule, SignatureValues, State, Tag, provenance};
 use rayon::prelude::*;
 
 use crate::catalogue::ScannedRow;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FrameState};
-use crate::scan::PRODUCT_MARK;
 use crate::time;
 
 /// Tag of a frame that the instrument does not recognise.
@@ -85,7 +84,7 @@ fn distance(a: &str, b: &str) -> usize {
 pub fn classify(rows: Vec<ScannedRow>, instrument: &InstrumentDescription, config: &Config) -> Vec<Frame> {
     let rules: Vec<Rule> = instrument.frame_types.iter().map(|t| t.rule.clone()).collect();
     let mut frames: Vec<Frame> =
-        rows.into_par_iter().filter(|r| !r.header.contains(PRODUCT_MARK)).map(|row| frame(row, instrument, &rules, config)).collect();
+        rows.into_par_iter().filter(|r| !r.header.contains(provenance::TASK)).map(|row| frame(row, instrument, &rules, config)).collect();
     frames.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.path.cmp(&b.path)));
     mark_duplicates(&mut frames);
     frames

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ifured_core::Header;
+use ifured_core::{Header, provenance};
 use ifured_pixels::fits;
 use rayon::prelude::*;
 
@@ -14,9 +14,6 @@ use crate::catalogue::{Catalogue, ScannedRow};
 use crate::error::{Error, Result};
 use crate::files::{self, Fingerprint};
 use crate::frame::Statistics;
-
-/// Keyword that marks our own products: they are never taken for raw frames.
-pub const PRODUCT_MARK: &str = "IFURED TASK";
 
 /// What a scan found.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +77,7 @@ fn read_row(path: &Path, root: &Path, fingerprint: Option<Fingerprint>, statisti
         error,
     };
     let header = fits::primary_header(path).unwrap_or_default();
-    if header.contains(PRODUCT_MARK) {
+    if header.contains(provenance::TASK) {
         return row(String::new(), header, Vec::new(), String::new());
     }
     match fits::scan_file(path, statistics) {

@@ -7,14 +7,13 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ifured_core::recipe::{Outcome, QualityNumber, RejectedFrame, WrittenProduct};
-use ifured_core::{Grade, Header, Task};
+use ifured_core::recipe::{Outcome, WrittenProduct};
+use ifured_core::{Task, provenance};
 use ifured_pixels::fits;
 
 use crate::catalogue::{Catalogue, ProductRow, unused_name};
 use crate::error::{Error, Result};
 use crate::files::Fingerprint;
-use crate::scan::PRODUCT_MARK;
 
 /// What is to be done about a task.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,14 +79,14 @@ fn by_provenance(catalogue: &mut Catalogue, known: &mut Known, task: &Task) -> R
         let Ok(header) = fits::primary_header(&output.path) else {
             return Ok(Standing::ToDo(format!("{} cannot be read", output.name)));
         };
-        if header.text(PRODUCT_MARK) != Ok(task.id.as_str()) {
+        if header.text(provenance::TASK) != Ok(task.id.as_str()) {
             return Ok(Standing::ToDo(format!("{} is out of date", output.name)));
         }
         if !intact(&output.path) {
             return Ok(Standing::ToDo(format!("{} fails its checksum", output.name)));
         }
         if rows.is_empty() {
-            outcome = outcome_of(&header);
+            outcome = provenance::outcome(&header);
         }
         let hash = content_hash(&output.path)?;
         let fingerprint = Fingerprint::of(&output.path).ok();
@@ -112,35 +111,6 @@ pub fn content_hash(path: &Path) -> Result<String> {
     fits::hash_of_file(path).map_err(Error::io("cannot read", path))
 }
 
-/// Quality numbers and rejected frames from the provenance of a product.
-fn outcome_of(header: &Header) -> Outcome {
-    let mut outcome = Outcome::default();
-    let grade = |key: &str| match header.text(key) {
-        Ok("bad") => Grade::Bad,
-        Ok("questionable") => Grade::Questionable,
-        _ => Grade::Good,
-    };
-    let comment = |key: &str| header.card(key).map(|c| c.comment.clone()).unwrap_or_default();
-    for n in 1.. {
-        let Ok(name) = header.text(&format!("IFURED QC{n} NAME")) else { break };
-        outcome.quality.push(QualityNumber {
-            name: name.to_owned(),
-            value: header.real(&format!("IFURED QC{n} VALUE")).ok(),
-            error: header.real(&format!("IFURED QC{n} ERROR")).ok(),
-            unit: header.text(&format!("IFURED QC{n} UNIT")).unwrap_or_default().to_owned(),
-            title: comment(&format!("IFURED QC{n} VALUE")),
-            grade: grade(&format!("IFURED QC{n} GRADE")),
-            limits: comment(&format!("IFURED QC{n} GRADE")),
-        });
-    }
-    for n in 1.. {
-        let Ok(name) = header.text(&format!("IFURED REJ{n} NAME")) else { break };
-        let why = header.text(&format!("IFURED REJ{n} WHY")).unwrap_or_default().to_owned();
-        outcome.rejected.push(RejectedFrame { name: name.to_owned(), why });
-    }
-    outcome
-}
-
 /// Moves aside what must not be overwritten: a product that was edited, or a file that is none of ours. Says what it kept.
 pub fn keep_foreign(known: &Known, task: &Task) -> Result<Vec<String>> {
     let mut notes = Vec::new();
@@ -161,6 +131,6 @@ fn is_ours(row: Option<&ProductRow>, path: &Path) -> Result<bool> {
     if let Some(row) = row {
         return Ok(Fingerprint::of(path).ok() == row.fingerprint || content_hash(path)? == row.hash);
     }
-    let marked = fits::primary_header(path).is_ok_and(|h| h.contains(PRODUCT_MARK));
+    let marked = fits::primary_header(path).is_ok_and(|h| h.contains(provenance::TASK));
     Ok(marked && intact(path))
 }

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use ifured_core::Header;
+use ifured_core::{Header, provenance};
 use ifured_pixels::fits;
 use serde::Serialize;
 
 use crate::catalogue::Catalogue;
-use crate::scan::PRODUCT_MARK;
 use crate::standing::content_hash;
 
 /// One thing that was checked.
@@ -49,7 +48,7 @@ pub fn verify(path: &Path, catalogue: Option<&Catalogue>) -> Vec<Check> {
         Ok(header) => header,
         Err(e) => return vec![check("header", false, e.to_string())],
     };
-    let Ok(task) = header.text(PRODUCT_MARK) else {
+    let Ok(task) = header.text(provenance::TASK) else {
         checks.push(check("provenance", None, "none: this is no product of ifured"));
         return checks;
     };
@@ -79,15 +78,10 @@ fn inputs(header: &Header, task: &str, catalogue: &Catalogue, checks: &mut Vec<C
         return;
     };
     let products = catalogue.products().unwrap_or_default();
-    let recorded = |name: &str| {
-        let keys = (1..).map(|n| format!("RAW{n}")).take_while(|k| header.contains(&format!("IFURED {k} NAME")));
-        let cals = (1..).map(|n| format!("CAL{n}")).take_while(|k| header.contains(&format!("IFURED {k} NAME")));
-        let mut all = keys.chain(cals);
-        all.any(|k| header.text(&format!("IFURED {k} NAME")) == Ok(name))
-    };
+    let recorded = provenance::inputs(header);
     for input in &row.task.inputs {
         let what = format!("{} {}", input.role, input.name);
-        if !recorded(&input.name) {
+        if !recorded.iter().any(|r| r.name == input.name) {
             checks.push(check(what, false, "the product's header does not name it"));
             continue;
         }

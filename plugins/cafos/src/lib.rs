@@ -13,7 +13,6 @@ mod field_mask;
 mod noise;
 mod pedestal;
 mod products;
-mod provenance;
 mod raw;
 mod recipes;
 mod signatures;

@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use ifured_core::recipe::{TaskOutput, WrittenProduct};
-use ifured_core::{Header, Outcome, RecipeError, Tag, Task};
+use ifured_core::{Header, Outcome, RecipeError, Tag, Task, provenance};
 use ifured_pixels::fits::{HduToWrite, Layout, Written, product_header, write_image, write_product};
 use ifured_pixels::statistics::percentiles;
 use ifured_pixels::{Image, quality};
 use ndarray::ArrayView2;
 
-use crate::provenance::provenance;
 use crate::raw::fits_error;
 
 /// Percentiles are taken from at most about so many pixels, evenly spread.
@@ -90,7 +89,7 @@ pub fn output<'a>(task: &'a Task, tag: &str) -> Result<&'a TaskOutput, RecipeErr
 /// Writes an image with its errors: data in the primary HDU, variance in `STAT`, quality in `DQ`.
 pub fn write(task: &Task, outcome: &mut Outcome, tag: &str, mut header: Header, image: &Image) -> Result<(), RecipeError> {
     let output = output(task, tag)?;
-    provenance(&mut header, task, outcome, tag);
+    provenance::write(&mut header, task, outcome, tag);
     make_directory(&output.path)?;
     let written = write_image(&output.path, &header, image, Layout::PrimaryData).map_err(fits_error)?;
     record(outcome, output, written);
@@ -100,7 +99,7 @@ pub fn write(task: &Task, outcome: &mut Outcome, tag: &str, mut header: Header, 
 /// Writes a mask of bytes.
 pub fn write_mask(task: &Task, outcome: &mut Outcome, tag: &str, mut header: Header, mask: ArrayView2<u8>) -> Result<(), RecipeError> {
     let output = output(task, tag)?;
-    provenance(&mut header, task, outcome, tag);
+    provenance::write(&mut header, task, outcome, tag);
     make_directory(&output.path)?;
     let written = write_product(&output.path, &[HduToWrite::image(&header, mask)]).map_err(fits_error)?;
     record(outcome, output, written);

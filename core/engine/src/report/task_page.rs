@@ -138,7 +138,12 @@ fn association(report: &TaskReport<'_>, a: &Association, makers: &HashMap<&str, 
         let taken = a.chosen.as_deref() == Some(c.name.as_str());
         let choice = if taken { mark("taken", "►", "taken") } else { String::new() };
         let fit = c.level.map_or_else(|| "–".to_owned(), |l| l.to_string());
-        let stricter = c.failed.iter().filter(|(_, why)| *why != c.why).map(|(l, why)| format!("not level {l}: {}", esc(why)));
+        let stricter = c
+            .failed
+            .iter()
+            .map(|(l, o)| (l, o.to_string()))
+            .filter(|(_, why)| *why != c.why)
+            .map(|(l, why)| format!("not level {l}: {}", esc(&why)));
         let mut why = vec![if c.level.is_none() { format!("does not fit: {}", esc(&c.why)) } else { esc(&c.why) }];
         why.extend(stricter.map(|s| format!("<span class=\"dir\">{s}</span>")));
         vec![linked(&c.name, makers), choice, fit, esc(&span(c.days)), why.join("<br>")]

@@ -63,7 +63,7 @@ pub struct WhyCandidate {
     pub why: String,
     /// Time from the group to the candidate, in days; none if unknown.
     pub days: Option<f64>,
-    /// The first thing that did not hold, for each level that it failed before.
+    /// The first thing that did not hold, for each level that it failed, strictest first.
     pub failed: Vec<(i32, String)>,
     /// The smallest change of the configuration that would let it through where it failed last.
     pub relaxation: Option<Relaxation>,
@@ -121,8 +121,8 @@ fn inputs(recipe: &str, associations: &[Association], planned: Option<&PlannedTa
                 name: c.name.clone(),
                 level: c.level,
                 why: c.why.clone(),
-                days: c.days.is_finite().then_some(c.days),
-                failed: c.failed.clone(),
+                days: c.days,
+                failed: c.failed.iter().map(|(level, o)| (*level, o.to_string())).collect(),
                 relaxation: relaxation(recipe, &a.role, c),
             })
             .collect(),

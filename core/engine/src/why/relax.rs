@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::associate::Candidate;
+use crate::associate::{Candidate, Obstacle};
 
 /// A change of `[association.<recipe>.<role>]`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,31 +37,23 @@ pub fn relaxation(recipe: &str, role: &str, candidate: &Candidate) -> Option<Rel
     let change = |key: &str, value: String, level: Option<i32>, more: bool| {
         Some(Relaxation { table: format!("association.{recipe}.{role}"), key: key.into(), value, level, more })
     };
-    if candidate.why.starts_with("its quality is bad") {
-        return change("accept_bad", "true".into(), None, true);
+    match candidate.unusable {
+        Some(Obstacle::BadQuality { .. }) => return change("accept_bad", "true".into(), None, true),
+        Some(_) => return None,
+        None => {}
     }
-    // From the strictest level to the loosest; the reason of the loosest is the candidate's own.
-    let last = (None, candidate.why.as_str());
-    let reasons: Vec<(Option<i32>, &str)> = candidate.failed.iter().map(|(l, w)| (Some(*l), w.as_str())).chain([last]).collect();
-    if let Some((level, _)) = reasons.iter().find(|(_, why)| is_age(why)) {
-        if candidate.days.is_finite() {
-            return change("max_age_days", whole_days(candidate.days), *level, false);
-        }
-        return None;
+    let too_far = candidate.failed.iter().find_map(|(level, o)| match o {
+        Obstacle::TooFar { days, .. } => Some((*level, *days)),
+        _ => None,
+    });
+    if let Some((level, days)) = too_far {
+        return days.and_then(|days| change("max_age_days", whole_days(days), Some(level), false));
     }
-    let closed = reasons.iter().find_map(|(level, why)| Some((level, level_of(why)?)));
-    closed.and_then(|(_, level)| change("max_level", level.to_string(), Some(level), true))
-}
-
-/// `40.0 d earlier, limit 30 d`
-fn is_age(why: &str) -> bool {
-    let limit = why.rsplit_once(", limit ").and_then(|(_, l)| l.strip_suffix(" d"));
-    limit.is_some_and(|l| l.parse::<f64>().is_ok())
-}
-
-/// `level 2 is worse than max_level of the configuration`
-fn level_of(why: &str) -> Option<i32> {
-    why.strip_prefix("level ")?.strip_suffix(" is worse than max_level of the configuration")?.parse().ok()
+    let closed = candidate.failed.iter().find_map(|(_, o)| match o {
+        Obstacle::LevelClosed { level } => Some(*level),
+        _ => None,
+    });
+    closed.and_then(|level| change("max_level", level.to_string(), Some(level), true))
 }
 
 /// Days, rounded up: to whole days from two on, else to tenths.

@@ -5,6 +5,7 @@ use ifured_core::recipe::{Grouping, InputSpec, Level, MainInput, Memory, Product
 use ifured_core::{Condition, Config, FrameType, InstrumentDescription, NightRule, RecipeDescription, Role, Rule, Signature, Test, Value};
 
 use super::*;
+use crate::associate::Obstacle;
 use crate::group::tests::item;
 use crate::plan::{Verdicts, plan};
 
@@ -216,9 +217,10 @@ fn a_relaxation_admits_the_candidate() {
     let closed = crate::associate::Candidate {
         name: "x".into(),
         level: None,
-        why: "level 2 is worse than max_level of the configuration".into(),
-        days: 1.0,
-        failed: vec![(0, "night n1, needed n2".into())],
+        why: String::new(),
+        days: Some(1.0),
+        failed: vec![(0, Obstacle::OtherNight { found: "n1".into(), wanted: "n2".into() }), (2, Obstacle::LevelClosed { level: 2 })],
+        unusable: None,
     };
     assert_eq!(super::relaxation("r", "bias", &closed).unwrap().to_string(), "[association.r.bias] max_level = 2");
     let json = serde_json::to_value(&explained).unwrap();

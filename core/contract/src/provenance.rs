@@ -1,17 +1,20 @@
-//! Where a product comes from, written into its header.
+//! Where a product comes from, written into its header and read back.
 //!
 //! HIERARCH keywords that begin with `IFURED`: the task, its inputs with their content hashes, its parameters, what was rejected
 //! and why, and the quality numbers. Nothing that changes between two runs on equal inputs is written: no time of day, no
 //! machine, no path outside the data.
 
-use ifured_core::recipe::TaskInput;
-use ifured_core::{Header, Outcome, Task, Value};
+use crate::header::{Header, Value};
+use crate::recipe::{Grade, Outcome, QualityNumber, RejectedFrame, Task, TaskInput};
 
 /// First token of all keywords written here.
 const PREFIX: &str = "IFURED";
 
+/// Keyword with the identity of the task that made a product. A file without it is not a product of ours.
+pub const TASK: &str = "IFURED TASK";
+
 /// Writes the provenance of the product with tag `tag` into its header; keywords of an earlier task are removed.
-pub fn provenance(header: &mut Header, task: &Task, outcome: &Outcome, tag: &str) {
+pub fn write(header: &mut Header, task: &Task, outcome: &Outcome, tag: &str) {
     header.retain(|card| !is_provenance(&card.keyword));
     let mut write = |keyword: &str, value: Value, comment: &str| header.set(&format!("{PREFIX} {keyword}"), value, comment);
     write("TASK", task.id.as_str().into(), "identity of the task");
@@ -62,7 +65,53 @@ pub fn provenance(header: &mut Header, task: &Task, outcome: &Outcome, tag: &str
     }
 }
 
-/// Whether a keyword was written by [`provenance`]. Measured numbers of the product (`IFURED GAIN`) are not provenance.
+/// Quality numbers and rejected frames, as [`write`] wrote them.
+pub fn outcome(header: &Header) -> Outcome {
+    let mut outcome = Outcome::default();
+    let text = |key: &str| header.text(&format!("{PREFIX} {key}")).ok();
+    let real = |key: &str| header.real(&format!("{PREFIX} {key}")).ok();
+    let comment = |key: &str| header.card(&format!("{PREFIX} {key}")).map(|c| c.comment.clone()).unwrap_or_default();
+    for key in (1..).map(|n| format!("QC{n}")) {
+        let Some(name) = text(&format!("{key} NAME")) else { break };
+        outcome.quality.push(QualityNumber {
+            name: name.to_owned(),
+            value: real(&format!("{key} VALUE")),
+            error: real(&format!("{key} ERROR")),
+            unit: text(&format!("{key} UNIT")).unwrap_or_default().to_owned(),
+            title: comment(&format!("{key} VALUE")),
+            grade: text(&format!("{key} GRADE")).and_then(Grade::of).unwrap_or(Grade::Good),
+            limits: comment(&format!("{key} GRADE")),
+        });
+    }
+    for key in (1..).map(|n| format!("REJ{n}")) {
+        let Some(name) = text(&format!("{key} NAME")) else { break };
+        outcome.rejected.push(RejectedFrame { name: name.to_owned(), why: text(&format!("{key} WHY")).unwrap_or_default().to_owned() });
+    }
+    outcome
+}
+
+/// An input as the header of a product names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Name of the frame.
+    pub name: String,
+    /// Content hash of a raw frame, identity of a product.
+    pub hash: String,
+}
+
+/// The inputs of a product: its main frames, then its calibrations.
+pub fn inputs(header: &Header) -> Vec<Input> {
+    let text = |key: String| header.text(&key).ok().map(str::to_owned);
+    let of = |kind: &'static str| {
+        (1..).map_while(move |n| {
+            let name = text(format!("{PREFIX} {kind}{n} NAME"))?;
+            Some(Input { name, hash: text(format!("{PREFIX} {kind}{n} HASH")).unwrap_or_default() })
+        })
+    };
+    of("RAW").chain(of("CAL")).collect()
+}
+
+/// Whether a keyword was written by [`write`]. Measured numbers of the product (`IFURED GAIN`) are not provenance.
 fn is_provenance(keyword: &str) -> bool {
     const PLAIN: &[&str] = &["TASK", "INSTRUMENT", "RECIPE", "VERSION", "TAG", "NIGHT", "SIGNATURE", "LEVEL", "GRADE"];
     const NUMBERED: &[&str] = &["RAW", "CAL", "MISS", "PARAM", "REJ", "QC"];
@@ -89,5 +138,35 @@ fn parameter(value: &serde_json::Value) -> Value {
         Json::String(s) => s.as_str().into(),
         Json::Null => Value::Undefined,
         other => other.to_string().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut made = Outcome::default();
+        made.quality.push(QualityNumber::new("LEVEL", 672.5, "adu", "mean level").with_error(0.25).within(0.0, 100.0, Grade::Bad));
+        made.quality.push(QualityNumber::new("GAIN", f64::NAN, "e-/adu", "gain"));
+        made.rejected.push(RejectedFrame { name: "night/a.fits".into(), why: "no light".into() });
+        let input = |role: &str, name: &str| TaskInput {
+            role: role.into(),
+            name: name.into(),
+            identity: format!("hash of {name}"),
+            ..TaskInput::default()
+        };
+        let task = Task { id: "abc".into(), inputs: vec![input("main", "a.fits"), input("bias", "b.fits")], ..Task::default() };
+        let mut header = Header::new();
+        write(&mut header, &task, &made, "master-bias");
+        assert_eq!(header.text(TASK), Ok("abc"));
+        let read = outcome(&Header::parse(header.columns().concat().as_bytes()));
+        assert_eq!((read.quality, read.rejected), (made.quality.clone(), made.rejected));
+        let named: Vec<String> = inputs(&header).into_iter().map(|i| format!("{} {}", i.name, i.hash)).collect();
+        assert_eq!(named, ["a.fits hash of a.fits", "b.fits hash of b.fits"]);
+        // A product of a product keeps nothing of the first task.
+        write(&mut header, &Task { id: "def".into(), ..Task::default() }, &Outcome::default(), "coadd");
+        assert!(header.text(TASK) == Ok("def") && inputs(&header).is_empty() && outcome(&header).quality.is_empty());
     }
 }
