@@ -270,3 +270,65 @@ pub fn available_memory() -> u64 {
     let free = kib("MemAvailable:").unwrap_or(4 << 30);
     free.min(group.unwrap_or(u64::MAX)) / 5 * 4
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A worker that is a shell script: `$n` is the number of its task, `$task` the task.
+    fn shell(script: &str) -> WorkerCommand {
+        let loop_ = format!("n=0; while read -r task; do n=$((n + 1)); {script}; done");
+        WorkerCommand { program: "/bin/sh".into(), arguments: vec!["-c".into(), loop_] }
+    }
+
+    /// Says in the log which process did it, then that it is done.
+    const DONE: &str = r#"echo "pid $$" >&2; printf '\036' >&2; echo '{"done":[{"products":[{"tag":"T","name":"p","hash":"h","bytes":1}],"quality":[],"rejected":[],"notes":[]},{"cpu_seconds":0,"peak_memory":0,"bytes_read":0,"bytes_written":0}]}'"#;
+
+    fn finished(worker: &WorkerCommand, tasks: usize, limit: Option<Duration>) -> Vec<(Option<String>, String, bool)> {
+        let tasks: Vec<Task> = (0..tasks).map(|n| Task { id: format!("task{n}"), ..Task::default() }).collect();
+        let jobs: Vec<Job<'_>> = tasks.iter().map(|task| Job { task, after: Vec::new() }).collect();
+        let limits = Limits { threads: 1, memory: 1 << 30, task_time: limit };
+        let mut all = Vec::new();
+        run(&jobs, &limits, worker, &mut |happening| {
+            if let Happening::Finished(_, f) = happening {
+                all.push((f.result.as_ref().err().map(|e| e.what.clone()), f.log.clone(), f.died));
+            }
+            Ok(())
+        })
+        .unwrap();
+        all
+    }
+
+    #[test]
+    fn one_worker_does_one_task_after_another() {
+        let all = finished(&shell(DONE), 3, None);
+        assert_eq!(all.len(), 3);
+        assert!(all.iter().all(|(error, log, died)| error.is_none() && !died && log.starts_with("pid ") && *log == all[0].1), "{all:?}");
+    }
+
+    #[test]
+    fn a_worker_that_failed_a_task_is_not_used_again() {
+        let failed = r#"echo "pid $$" >&2; printf '\036' >&2; echo '{"failed":[{"what":"no star","advice":""},{"cpu_seconds":0,"peak_memory":0,"bytes_read":0,"bytes_written":0}]}'"#;
+        let all = finished(&shell(failed), 2, None);
+        assert!(all.iter().all(|(error, _, died)| error.as_deref() == Some("no star") && !died), "{all:?}");
+        assert_ne!(all[0].1, all[1].1);
+    }
+
+    #[test]
+    fn a_death_in_the_second_task_costs_nothing_and_two_deaths_one_task() {
+        // The second task of each worker kills it: what it did not do is done by the next one.
+        let all = finished(&shell(&format!("if [ $n = 2 ]; then kill -9 $$; fi; {DONE}")), 3, None);
+        assert!(all.len() == 3 && all.iter().all(|(error, ..)| error.is_none()), "{all:?}");
+        let all = finished(&shell(&format!("case $task in *task1*) echo broken >&2; exit 7;; esac; {DONE}")), 3, None);
+        let lost: Vec<_> = all.iter().filter(|(error, ..)| error.is_some()).collect();
+        assert_eq!(lost.len(), 1);
+        assert_eq!(lost[0].0.as_deref(), Some("the worker died twice: exit code 7 without an answer"));
+        assert_eq!((lost[0].1.as_str(), lost[0].2), ("broken\n", true));
+    }
+
+    #[test]
+    fn a_task_that_takes_too_long_is_ended() {
+        let all = finished(&shell("exec sleep 60"), 1, Some(Duration::from_millis(300)));
+        assert!(all[0].0.as_deref().unwrap().starts_with("the task took longer than"), "{all:?}");
+    }
+}
