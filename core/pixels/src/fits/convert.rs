@@ -2,7 +2,7 @@
 //!
 //! The loops are plain enough for the compiler to vectorise.
 
-use super::image_reader::Scaling;
+use super::scaling::Scaling;
 
 /// A stored pixel type, big-endian in the file.
 trait Stored<const N: usize>: Copy + PartialEq {

@@ -12,102 +12,14 @@ use super::error::FitsError;
 use super::inflate::Limits;
 use super::kind::HduKind;
 use super::raw_bytes::bytes_of_mut;
+use super::scaling::Scaling;
+use super::select::HduSelect;
 use super::source::Source;
 use super::tiled::TiledImage;
 use super::walk::HduInfo;
 
 /// Bytes read at a time: small enough to stay in the second-level cache until they are converted.
 const CHUNK: usize = 1 << 18;
-
-/// Which HDU of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HduSelect {
-    /// The first image with data: the primary HDU, or else the first image extension, compressed ones included.
-    First,
-    /// By number, from 0.
-    Index(usize),
-    /// By `EXTNAME`; case and trailing blanks do not matter.
-    Name(String),
-}
-
-impl HduSelect {
-    /// The HDU of that name.
-    pub fn name(name: &str) -> Self {
-        HduSelect::Name(name.to_owned())
-    }
-
-    pub(super) fn find(&self, path: &Path, hdus: &[HduInfo]) -> Result<usize, FitsError> {
-        let has_pixels = |h: &HduInfo| h.kind.image().is_some_and(|(_, axes)| !axes.is_empty() && !axes.contains(&0));
-        let (found, wanted) = match self {
-            HduSelect::First => (hdus.iter().position(has_pixels), "with an image".to_owned()),
-            HduSelect::Index(n) => ((*n < hdus.len()).then_some(*n), n.to_string()),
-            HduSelect::Name(name) => {
-                let named = |h: &HduInfo| h.name().is_some_and(|n| n.eq_ignore_ascii_case(name.trim()));
-                (hdus.iter().position(named), format!("named `{name}`"))
-            }
-        };
-        found.ok_or_else(|| FitsError::NoSuchHdu { path: path.to_owned(), wanted, present: list(hdus) })
-    }
-}
-
-fn list(hdus: &[HduInfo]) -> String {
-    let one = |h: &HduInfo| match h.name() {
-        Some(name) => format!("{} ({name}): {}", h.index, h.kind.describe()),
-        None => format!("{}: {}", h.index, h.kind.describe()),
-    };
-    let mut texts: Vec<String> = hdus.iter().take(30).map(one).collect();
-    if hdus.len() > 30 {
-        texts.push(format!("and {} more", hdus.len() - 30));
-    }
-    texts.join("; ")
-}
-
-/// How stored pixels become values: `zero + scale * stored`; `blank` becomes NaN.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scaling {
-    /// `BSCALE`, 1 if absent.
-    pub scale: f64,
-    /// `BZERO`, 0 if absent.
-    pub zero: f64,
-    /// `BLANK`, where it is a value that the stored type can have.
-    pub blank: Option<i64>,
-}
-
-impl Scaling {
-    pub(super) fn is_identity(&self) -> bool {
-        self.scale == 1.0 && self.zero == 0.0
-    }
-
-    /// From a header; what cannot be used is named in `issues`.
-    pub(super) fn of(header: &Header, bitpix: i32, issues: &mut Vec<String>) -> Scaling {
-        let mut number = |keyword: &str, default: f64| match header.get(keyword) {
-            None => default,
-            Some(value) => match value.as_real().filter(|v| v.is_finite()) {
-                Some(v) if v != 0.0 || keyword == "BZERO" => v,
-                _ => {
-                    issues.push(format!("{keyword} = {value} cannot be used; {default} is taken"));
-                    default
-                }
-            },
-        };
-        let (scale, zero) = (number("BSCALE", 1.0), number("BZERO", 0.0));
-        let range = match bitpix {
-            8 => 0..=255,
-            16 => i64::from(i16::MIN)..=i64::from(i16::MAX),
-            32 => i64::from(i32::MIN)..=i64::from(i32::MAX),
-            64 => i64::MIN..=i64::MAX,
-            _ => return Scaling { scale, zero, blank: None },
-        };
-        let blank = header.get("BLANK").and_then(|value| match value.as_integer() {
-            Some(blank) if range.contains(&blank) => Some(blank),
-            _ => {
-                issues.push(format!("BLANK = {value} is no value of BITPIX {bitpix}, so no pixel can have it; it is ignored"));
-                None
-            }
-        });
-        Scaling { scale, zero, blank }
-    }
-}
 
 #[derive(Debug)]
 enum Backend {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use ifured_core::{Card, Header, Value};
 
 use super::error::FitsError;
-use super::image_reader::{HduSelect, ImageReader};
+use super::image_reader::ImageReader;
 use super::inflate::Limits;
 use super::product_header::product_header;
+use super::select::HduSelect;
 use super::source::Source;
 use super::walk::HduInfo;
 use super::write::{HduToWrite, Pixels, Written, write_product};

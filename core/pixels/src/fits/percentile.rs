@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::image_reader::Scaling;
+use super::scaling::Scaling;
 
 /// Statistics of the pixels of an image, scaled with BSCALE and BZERO; NaN and BLANK pixels count in `npoints` alone.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

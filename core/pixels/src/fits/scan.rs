@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::content_hash::hash_of_rest;
 use super::error::FitsError;
-use super::image_reader::{ImageReader, Scaling};
+use super::image_reader::ImageReader;
 use super::inflate::Limits;
 use super::percentile::{Histogram, PixelStatistics, of_f32, of_f64};
+use super::scaling::Scaling;
 use super::source::{Place, Source, io_error};
 use super::walk::HduInfo;
 

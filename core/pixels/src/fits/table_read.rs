@@ -5,9 +5,9 @@ use std::path::Path;
 use ifured_core::{Header, Value};
 
 use super::error::FitsError;
-use super::image_reader::HduSelect;
 use super::inflate::Limits;
 use super::kind::HduKind;
+use super::select::HduSelect;
 use super::source::Source;
 use super::table::{Cells, Column, ColumnData, Table};
 use super::table_format::{BinaryForm, parse_ascii_form, parse_tdim, value_bytes};
