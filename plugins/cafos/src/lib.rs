@@ -18,7 +18,6 @@ mod raw;
 mod recipes;
 mod signatures;
 mod simulate;
-mod sources;
 mod stack;
 mod surface;
 mod tags;

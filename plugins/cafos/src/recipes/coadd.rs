@@ -1,6 +1,6 @@
 //! Sum of images of one field.
 //!
-//! Stars are found in each image; shift, small turn and flux ratio to the first image come from those that match. Each image, less its sky
+//! Stars are found in each image above its background; shift, small turn and flux ratio to the first image come from those that match. Each image, less its sky
 //! level and scaled to the first, is interpolated (bilinear) onto one grid, that of the first image enlarged so that it holds all; samples of a
 //! pixel are averaged with the weights of their frames and without outliers. Interpolation correlates the noise of neighbours:
 //! the variance is that of single pixels. Images are read by bands of rows.
@@ -8,14 +8,18 @@
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, RejectedFrame};
 use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::fits::{ImageBands, read_image};
+use ifured_pixels::sources::{
+    Alignment, Aperture, BackgroundOptions, DetectionOptions, Interpolation, Source, align, aperture_flux, detect_sources,
+    measure_background,
+};
 use ifured_pixels::{Image, quality};
 use ndarray::Array2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::in_order;
+use crate::products::sky;
 use crate::raw::{bands, fits_error};
-use crate::sources::{Alignment, Star, align, find_stars, sky};
 use crate::stack::{self, Rejection, Sample};
 use crate::wcs::Tan;
 use crate::{products, signatures, tags};
@@ -24,6 +28,12 @@ use crate::{products, signatures, tags};
 const SAME_FIELD: f64 = 120.0;
 /// Images with fewer stars are placed by the pointing.
 const FEWEST_STARS: usize = 3;
+/// Stars of an image that are compared with those of the others, at most.
+const MOST_STARS: usize = 200;
+/// Radius of the apertures that the flux ratios come from, in pixels.
+const APERTURE: f64 = 5.0;
+/// Side of the blocks of the background in pixels: large beside stars, small beside the field.
+const BACKGROUND_BLOCK: usize = 128;
 const UNUSABLE: u32 = quality::MISSING
     | quality::OUTSIDE
     | quality::DEAD
@@ -107,8 +117,9 @@ impl Recipe for Coadd {
         for (n, input) in task.main().enumerate() {
             host.progress(0.5 * n as f64 / count, "finding stars");
             let (header, image) = read_image(&input.path).map_err(fits_error)?;
-            let stars = find_stars(&image, parameters.detection_sigma, 200);
             let (level, noise) = sky(&image);
+            let shape = image.shape();
+            let stars = find_stars(image, parameters.detection_sigma);
             let exposure = header.real("EXPTIME").unwrap_or(0.0);
             let alignment = match layers.first() {
                 None => Some(Alignment::identity()),
@@ -123,9 +134,7 @@ impl Recipe for Coadd {
                 }
             };
             match alignment.filter(|a| a.flux_ratio > 0.0 && noise > 0.0) {
-                Some(alignment) => {
-                    layers.push(Layer { path: input.path.clone(), header, shape: image.shape(), stars, level, noise, alignment, exposure })
-                }
+                Some(alignment) => layers.push(Layer { path: input.path.clone(), header, shape, stars, level, noise, alignment, exposure }),
                 None => outcome.rejected.push(RejectedFrame {
                     name: input.name.clone(),
                     why: format!("could not be aligned: {} stars found, none or too few match", stars.len()),
@@ -163,12 +172,29 @@ fn nothing_to_add(task: &Task, outcome: &Outcome) -> String {
     format!("nothing was added: {}; lower `detection_sigma` or raise `search` to align more", images.join(", "))
 }
 
+/// The brightest stars whose apertures are whole, brightest first, with their fluxes in the aperture.
+fn find_stars(mut image: Image, sigma: f64) -> Vec<Source> {
+    // Cosmic rays that were removed are estimates: they do not spoil a star.
+    let exclude = UNUSABLE & !quality::COSMIC_RAY;
+    let blocks =
+        BackgroundOptions { block: BACKGROUND_BLOCK, interpolation: Interpolation::Bilinear, exclude, ..BackgroundOptions::default() };
+    let background = measure_background(&image, None, &blocks).image();
+    let found = detect_sources(&image, background.view(), &DetectionOptions { sigma, exclude, ..DetectionOptions::default() });
+    image.data -= &background;
+    let aperture = Aperture { radius: APERTURE, ring: None, exclude };
+    let whole = |s: &Source| aperture_flux(&image, (s.x, s.y), &aperture).filter(|f| f.flux > 0.0).map(|f| (f, *s));
+    let measured = found.sources.iter().filter_map(whole).map(|(f, s)| Source { flux: f.flux, flux_error: f.error, ..s });
+    let mut stars: Vec<Source> = measured.take(MOST_STARS).collect();
+    stars.sort_by(|a, b| b.flux.total_cmp(&a.flux));
+    stars
+}
+
 /// One image with what places it on the grid.
 struct Layer {
     path: std::path::PathBuf,
     header: Header,
     shape: (usize, usize),
-    stars: Vec<Star>,
+    stars: Vec<Source>,
     level: f64,
     noise: f64,
     alignment: Alignment,

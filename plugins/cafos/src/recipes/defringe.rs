@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::inputs;
 use crate::calibration;
+use crate::products::sky;
 use crate::raw::{fits_error, window};
-use crate::sources::sky;
 use crate::{products, signatures, tags};
 
 /// Parameters of `defringe`.

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::in_order;
 use crate::combination::{BAND_MEMORY, Method, combine_error};
+use crate::products::sky;
 use crate::raw::fits_error;
-use crate::sources::sky;
 use crate::{products, signatures, tags};
 
 /// Parameters of `fringe-map`.
