@@ -84,7 +84,7 @@ pub fn correct(frame: &RawFrame, corrections: &Corrections) -> Result<Image, Rec
 }
 
 fn subtract_bias(data: &mut [f32], variance: &mut [f32], bits: &mut [u32], bias: &Rows, corrections: &Corrections) {
-    let (noise, pedestal) = (corrections.noise, corrections.pedestal);
+    let (noise, pedestal) = (corrections.noise.model, corrections.pedestal);
     let well = corrections.saturation.well.map_or(f32::INFINITY, |electrons| electrons / noise.gain as f32);
     let of_bias = bias.data.iter().zip(&bias.variance).zip(&bias.quality);
     for (((v, s), q), ((b, bias_variance), bias_bits)) in data.iter_mut().zip(variance).zip(bits).zip(of_bias) {
