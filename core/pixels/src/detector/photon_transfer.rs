@@ -18,7 +18,7 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use crate::statistics::{MAD_TO_SIGMA, clipped_moments, median, median_in_place};
+use crate::statistics::{MAD_TO_SIGMA, clipped_moments, clipped_moments_of_block, median, median_in_place};
 
 /// Side of the blocks in pixels.
 const BLOCK: usize = 32;
@@ -110,7 +110,7 @@ fn block_noise(first: ArrayView2<f32>, second: ArrayView2<f32>, mask: Option<Arr
                 differences.push(first[[y, x]] - second[[y, x]]);
             }
         }
-        let found = clipped_moments(&differences, CLIP);
+        let found = clipped_moments_of_block(&differences, CLIP);
         (found.count >= FEWEST).then(|| BlockNoise { variance: found.sigma * found.sigma, pixels: found.count as f64 })
     };
     blocks_of(first.dim()).filter_map(&mut measure).collect()
@@ -175,7 +175,15 @@ impl GainSample {
             self.differences.push(first - second);
             self.signals.push(first * a + second * b);
         }
-        let (noise, signal) = (clipped_moments(&self.differences, CLIP), clipped_moments(&self.signals, CLIP).mean);
+        let noise = clipped_moments_of_block(&self.differences, CLIP);
+        // A pixel whose difference is an outlier has no say in the signal either.
+        let (mut sum, mut kept) = (0.0, 0.0);
+        for (difference, signal) in self.differences.iter().zip(&self.signals) {
+            let good = (f64::from(*difference) - noise.mean).abs() <= CLIP * noise.sigma;
+            sum += if good { f64::from(*signal) } else { 0.0 };
+            kept += if good { 1.0 } else { 0.0 };
+        }
+        let signal = sum / kept;
         if noise.count >= fewest && signal > 0.0 {
             let inverse_squares = 1.0 / (levels.0 * levels.0) + 1.0 / (levels.1 * levels.1);
             let read_part = read_noise * read_noise * inverse_squares;
