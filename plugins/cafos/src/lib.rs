@@ -7,7 +7,6 @@
 
 mod calibration;
 mod combination;
-mod defects;
 mod description;
 mod field_mask;
 mod noise;
@@ -19,7 +18,6 @@ mod recipes;
 mod signatures;
 mod simulate;
 mod stack;
-mod surface;
 mod tags;
 mod truth;
 mod wcs;

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, RejectedFrame};
 use ifured_core::{Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::badpixel::{HotLimits, flag_hot};
 use ifured_pixels::combine::{CombineOptions, FrameRows, combine as pixels_combine};
 use ifured_pixels::detector::{self, ReadNoise};
 use ifured_pixels::statistics::{clipped_moments, mad, median, medians_of_each};
@@ -19,7 +20,6 @@ use serde::{Deserialize, Serialize};
 
 use super::in_order;
 use crate::combination::{BAND_MEMORY, Method, combine_error};
-use crate::defects::{HotLimits, flag_hot};
 use crate::noise::{self, READ_NOISE};
 use crate::raw::{RawFrame, open_all};
 use crate::signatures;

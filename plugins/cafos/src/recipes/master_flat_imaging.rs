@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, RejectedFrame};
 use ifured_core::{Condition, Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task, Test};
+use ifured_pixels::badpixel::{ResponseLimits, flag_response};
 use ifured_pixels::combine::{CombineOptions, CombinedRows, FrameRows, combine_with};
 use ifured_pixels::detector::{self, GainSample, MeasuredGain};
 use ifured_pixels::statistics::{median, medians_of_each, percentile};
@@ -20,8 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::{in_order, inputs};
 use crate::calibration::{self, Calibration, Rows, noise_model};
 use crate::combination::{BAND_MEMORY, Method, combine_error};
-use crate::defects::{ResponseLimits, flag_response};
-use crate::field_mask::{Blocks, field_mask};
+use crate::field_mask::{blocks_of, field_mask, lit_level};
 use crate::noise::{NoiseModel, header_gain};
 use crate::raw::{RawFrame, open_all};
 use crate::{products, signatures, tags};
@@ -150,10 +150,11 @@ impl Recipe for MasterFlatImaging {
         }
         host.progress(0.7, "mask of the field");
         let mut image = combined.image;
-        let blocks = Blocks::of(image.data.view());
+        let blocks = blocks_of(image.data.view());
         let mask = field_mask(image.shape(), &blocks, parameters.edge_loss);
         normalise(&mut image, &mask);
-        flag_response(&mut image, &mask, &blocks, &ResponseLimits { low: parameters.low_response, dead: parameters.dead_response });
+        let limits = ResponseLimits { low: parameters.low_response, dead: parameters.dead_response };
+        flag_response(&mut image, mask.view(), &blocks, lit_level(&blocks), &limits);
         judge(&mut outcome, &image, &mask, &combined.levels, combined.noise, combined.gain, &parameters);
         note_header_gain(&mut outcome, &frames[0], combined.gain);
         let mut header = products::header_of(&frames[combined.kept[0]].header);
