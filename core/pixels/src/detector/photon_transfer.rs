@@ -111,7 +111,7 @@ fn block_noise(first: ArrayView2<f32>, second: ArrayView2<f32>, mask: Option<Arr
             }
         }
         let found = clipped_moments_of_block(&differences, CLIP);
-        (found.count >= FEWEST).then(|| BlockNoise { variance: found.sigma * found.sigma, pixels: found.count as f64 })
+        (found.count >= FEWEST).then_some(BlockNoise { variance: found.sigma * found.sigma, pixels: found.count as f64 })
     };
     blocks_of(first.dim()).filter_map(&mut measure).collect()
 }

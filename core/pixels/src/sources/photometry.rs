@@ -78,7 +78,7 @@ pub fn aperture_flux(image: &Image, (x, y): (f64, f64), aperture: &Aperture) -> 
 /// Pixels within `reach` of a place, if all of them are in `0..n`.
 fn inside(centre: f64, reach: f64, n: usize) -> Option<RangeInclusive<usize>> {
     let (first, last) = ((centre - reach).ceil(), (centre + reach).floor());
-    (first >= 0.0 && last < n as f64).then(|| first as usize..=last as usize)
+    (first >= 0.0 && last < n as f64).then_some(first as usize..=last as usize)
 }
 
 #[cfg(test)]
