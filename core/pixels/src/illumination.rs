@@ -69,19 +69,22 @@ pub struct IlluminationOptions {
     pub degree: SurfaceDegree,
     /// Removal of blocks that do not fit (bright stars).
     pub clip: SigmaClip,
+    /// Brings the model to the mean 1 over the field; else it is as bright as the ratio.
+    pub normalise: bool,
 }
 
 impl Default for IlluminationOptions {
-    /// Blocks of 32 pixels, total degree 3, clipped at 4 sigma.
+    /// Blocks of 32 pixels, total degree 3, clipped at 4 sigma, mean 1.
     fn default() -> Self {
-        IlluminationOptions { block: 32, degree: SurfaceDegree::total(3), clip: SigmaClip { low: 4.0, high: 4.0, max_iterations: 10 } }
+        let clip = SigmaClip { low: 4.0, high: 4.0, max_iterations: 10 };
+        IlluminationOptions { block: 32, degree: SurfaceDegree::total(3), clip, normalise: true }
     }
 }
 
 /// A smooth illumination model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Illumination {
-    /// The model with mean 1 over the field, and its variance from the covariance of the fit.
+    /// The model, with mean 1 over the field if wanted, and its variance from the covariance of the fit.
     pub image: Image,
     /// The fit to the block medians, before normalisation.
     pub fit: SurfaceFit,
@@ -101,18 +104,7 @@ pub struct Illumination {
 /// If the shapes differ.
 pub fn fit_illumination(ratio: &Image, field: Option<ArrayView2<bool>>, options: &IlluminationOptions) -> Result<Illumination, FitError> {
     let shape = ratio.shape();
-    let blocks = block_medians(ratio, field, options.block);
-    let column = |pick: fn(&BlockMedian) -> f64| -> Vec<f64> { blocks.iter().map(pick).collect() };
-    let fit = fit_surface(
-        &column(|b| b.x),
-        &column(|b| b.y),
-        &column(|b| b.value),
-        Some(&column(|b| b.variance)),
-        (0.0, shape.1.saturating_sub(1) as f64),
-        (0.0, shape.0.saturating_sub(1) as f64),
-        options.degree,
-        &FitOptions { clip: Some(options.clip), ..FitOptions::default() },
-    )?;
+    let fit = fit_blocks(&block_medians(ratio, field, options.block), shape, options.degree, options.clip)?;
     let mut data = fit.surface.image(shape);
     let (mut sum, mut count) = (0.0, 0.0);
     for (place, &value) in data.indexed_iter() {
@@ -122,8 +114,9 @@ pub fn fit_illumination(ratio: &Image, field: Option<ArrayView2<bool>>, options:
         }
     }
     let mean = sum / count;
-    data.mapv_inplace(|v| (f64::from(v) / mean) as f32);
-    let variance = variance_image(&fit, shape, mean);
+    let scale = if options.normalise { mean } else { 1.0 };
+    data.mapv_inplace(|v| (f64::from(v) / scale) as f32);
+    let variance = variance_image(&fit, shape, scale);
     let mut quality = Array2::zeros(shape);
     if let Some(field) = field {
         Zip::from(&mut quality).and(&field).for_each(|q, &inside| *q = if inside { 0 } else { quality::OUTSIDE });
@@ -131,9 +124,21 @@ pub fn fit_illumination(ratio: &Image, field: Option<ArrayView2<bool>>, options:
     Ok(Illumination { image: Image { data, variance, quality }, fit, mean })
 }
 
-/// Variance of the fitted surface over `mean^2`. A quadratic form of the terms, which is worked out on every 16th pixel and
+/// Fits a surface to block medians, weighted by their errors, over an image of `shape` (rows, columns).
+///
+/// # Errors
+/// [`FitError`] when there are not enough blocks.
+pub fn fit_blocks(blocks: &[BlockMedian], shape: (usize, usize), degree: SurfaceDegree, clip: SigmaClip) -> Result<SurfaceFit, FitError> {
+    let column = |pick: fn(&BlockMedian) -> f64| -> Vec<f64> { blocks.iter().map(pick).collect() };
+    let (x, y, values, variances) = (column(|b| b.x), column(|b| b.y), column(|b| b.value), column(|b| b.variance));
+    let interval = |n: usize| (0.0, n.saturating_sub(1) as f64);
+    let options = FitOptions { clip: Some(clip), ..FitOptions::default() };
+    fit_surface(&x, &y, &values, Some(&variances), interval(shape.1), interval(shape.0), degree, &options)
+}
+
+/// Variance of the fitted surface over `scale^2`. A quadratic form of the terms, which is worked out on every 16th pixel and
 /// interpolated: it is as smooth as the surface.
-fn variance_image(fit: &SurfaceFit, shape: (usize, usize), mean: f64) -> Array2<f32> {
+fn variance_image(fit: &SurfaceFit, shape: (usize, usize), scale: f64) -> Array2<f32> {
     const STEP: usize = 16;
     let nodes = |n: usize| n.saturating_sub(1) / STEP + 2;
     let terms = fit.surface.coefficients.len();
@@ -146,7 +151,7 @@ fn variance_image(fit: &SurfaceFit, shape: (usize, usize), mean: f64) -> Array2<
                 unit.at((u * STEP) as f64, (v * STEP) as f64)
             })
             .collect();
-        fit.covariance.indexed_iter().map(|((i, j), c)| values[i] * values[j] * c).sum::<f64>() / (mean * mean)
+        fit.covariance.indexed_iter().map(|((i, j), c)| values[i] * values[j] * c).sum::<f64>() / (scale * scale)
     });
     Array2::from_shape_fn(shape, |(y, x)| {
         let (v, u) = (y / STEP, x / STEP);
