@@ -10,7 +10,10 @@ use crate::Image;
 use crate::fit::{FitError, FitOptions, SurfaceDegree, SurfaceFit, fit_surface};
 use crate::image::quality;
 use crate::order_statistics::median_variance_factor;
-use crate::statistics::{SigmaClip, sigma_clipped};
+use crate::statistics::{SigmaClip, clipped_moments_of_block, median_in_place};
+
+/// Rejection limit in a block, in standard deviations.
+const CLIP: f64 = 4.0;
 
 /// The median of a block of pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,26 +38,32 @@ pub struct BlockMedian {
 pub fn block_medians(image: &Image, field: Option<ArrayView2<bool>>, block: usize) -> Vec<BlockMedian> {
     assert!(block > 0, "a block has at least one pixel");
     let (rows, columns) = image.shape();
-    let mut blocks = Vec::new();
+    let (mut blocks, mut values) = (Vec::new(), Vec::with_capacity(block * block));
     for top in (0..rows).step_by(block) {
         for left in (0..columns).step_by(block) {
-            let part = s![top..(top + block).min(rows), left..(left + block).min(columns)];
-            let (mut values, mut x, mut y) = (Vec::new(), 0.0, 0.0);
-            for (((v, u), &value), &bits) in image.data.slice(part).indexed_iter().zip(image.quality.slice(part)) {
-                let inside = field.is_none_or(|f| f[[top + v, left + u]]);
-                if inside && value.is_finite() && bits & !quality::QUESTIONABLE == 0 {
-                    values.push(value);
-                    x += (left + u) as f64;
-                    y += (top + v) as f64;
+            let (bottom, right) = ((top + block).min(rows), (left + block).min(columns));
+            values.clear();
+            let (mut x, mut y) = (0.0, 0.0);
+            for row in top..bottom {
+                let before = values.len();
+                let line = image.data.slice(s![row, left..right]);
+                for ((column, &value), &bits) in (left..right).zip(line).zip(image.quality.slice(s![row, left..right])) {
+                    let inside = field.is_none_or(|f| f[[row, column]]);
+                    if inside && value.is_finite() && bits & !quality::QUESTIONABLE == 0 {
+                        values.push(value);
+                        x += column as f64;
+                    }
                 }
+                y += row as f64 * (values.len() - before) as f64;
             }
-            if values.len() < 5 || 4 * values.len() < image.data.slice(part).len() {
+            if values.len() < 5 || 4 * values.len() < (bottom - top) * (right - left) {
                 continue;
             }
             let n = values.len() as f64;
-            let found = sigma_clipped(&values, &SigmaClip { low: 4.0, high: 4.0, max_iterations: 10 });
-            let variance = found.std * found.std * median_variance_factor(found.count) / found.count as f64;
-            blocks.push(BlockMedian { x: x / n, y: y / n, value: found.median, variance, count: found.count });
+            let found = clipped_moments_of_block(&values, CLIP);
+            values.retain(|v| (f64::from(*v) - found.mean).abs() <= CLIP * found.sigma);
+            let variance = found.sigma * found.sigma * median_variance_factor(found.count) / found.count as f64;
+            blocks.push(BlockMedian { x: x / n, y: y / n, value: median_in_place(&mut values), variance, count: found.count });
         }
     }
     blocks
