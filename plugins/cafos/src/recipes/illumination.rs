@@ -71,7 +71,7 @@ impl Recipe for IlluminationRecipe {
                 signature: signatures::flat(),
             }],
             enabled: true,
-            memory: Memory { fixed: 30e6, per_pixel: 60.0, per_pixel_and_frame: 0.0 },
+            memory: Memory { fixed: 60e6, per_pixel: 45.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }

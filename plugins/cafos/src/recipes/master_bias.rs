@@ -121,7 +121,7 @@ impl Recipe for MasterBias {
                 signature: signatures::bias(),
             }],
             enabled: true,
-            memory: Memory { fixed: 110e6, per_pixel: 24.0, per_pixel_and_frame: 0.0 },
+            memory: Memory { fixed: 40e6, per_pixel: 16.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }

@@ -131,7 +131,7 @@ impl Recipe for MasterFlatImaging {
                 },
             ],
             enabled: true,
-            memory: Memory { fixed: 110e6, per_pixel: 45.0, per_pixel_and_frame: 0.0 },
+            memory: Memory { fixed: 40e6, per_pixel: 18.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }

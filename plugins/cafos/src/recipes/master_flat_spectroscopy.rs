@@ -118,7 +118,7 @@ impl Recipe for MasterFlatSpectroscopy {
                 signature: signatures::flat(),
             }],
             enabled: true,
-            memory: Memory { fixed: 110e6, per_pixel: 50.0, per_pixel_and_frame: 0.0 },
+            memory: Memory { fixed: 40e6, per_pixel: 25.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }

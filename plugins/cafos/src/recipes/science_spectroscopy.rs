@@ -85,7 +85,7 @@ impl Recipe for ScienceSpectroscopy {
                 signature: signatures::science(),
             }],
             enabled: true,
-            memory: Memory { fixed: 30e6, per_pixel: 80.0, per_pixel_and_frame: 0.0 },
+            memory: Memory { fixed: 40e6, per_pixel: 42.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }
