@@ -73,8 +73,8 @@ fn from_ranks(n: u64, nan: u64, mut value: impl FnMut(u64) -> f64) -> Option<Pix
 /// Counts of the stored values of an image of 8 or 16 bits.
 pub(super) struct Histogram {
     bitpix: i32,
-    /// Four histograms one after another, so that equal neighbours do not wait for each other's store.
-    counts: Box<[[u32; BINS]; 4]>,
+    /// Two histograms, so that equal neighbours do not wait for each other's store.
+    counts: Box<[[u32; BINS]; 2]>,
     /// First byte of a value that was cut by the end of a chunk.
     odd: Option<u8>,
 }
@@ -83,21 +83,19 @@ const BINS: usize = 1 << 16;
 
 impl Histogram {
     pub(super) fn new(bitpix: i32) -> Self {
-        // On the heap from the beginning: a megabyte is too much for the stack.
-        let counts = vec![[0; BINS]; 4].into_boxed_slice().try_into().expect("four histograms are four");
+        // On the heap from the beginning: half a megabyte is too much for the stack.
+        let counts = vec![[0; BINS]; 2].into_boxed_slice().try_into().expect("two histograms are two");
         Histogram { bitpix, counts, odd: None }
     }
 
     /// Counts big-endian values. At most 2^32 of them in all.
     pub(super) fn add(&mut self, mut raw: &[u8]) {
-        let [a, b, c, d] = &mut *self.counts;
+        let [a, b] = &mut *self.counts;
         if self.bitpix == 8 {
-            let (fours, rest) = raw.as_chunks::<4>();
-            for v in fours {
+            let (pairs, rest) = raw.as_chunks::<2>();
+            for v in pairs {
                 a[usize::from(v[0])] += 1;
                 b[usize::from(v[1])] += 1;
-                c[usize::from(v[2])] += 1;
-                d[usize::from(v[3])] += 1;
             }
             rest.iter().for_each(|&v| a[usize::from(v)] += 1);
             return;
@@ -114,8 +112,8 @@ impl Histogram {
             let v = u64::from_be_bytes(*v) ^ 0x8000_8000_8000_8000;
             a[usize::from((v >> 48) as u16)] += 1;
             b[usize::from((v >> 32) as u16)] += 1;
-            c[usize::from((v >> 16) as u16)] += 1;
-            d[usize::from(v as u16)] += 1;
+            a[usize::from((v >> 16) as u16)] += 1;
+            b[usize::from(v as u16)] += 1;
         }
         let (ones, odd) = rest.as_chunks::<2>();
         ones.iter().for_each(|v| a[bin(v[0], v[1])] += 1);
