@@ -65,7 +65,7 @@ pub fn write(header: &mut Header, task: &Task, outcome: &Outcome, tag: &str) {
     }
 }
 
-/// Quality numbers and rejected frames, as [`write`] wrote them.
+/// Quality numbers and rejected frames, as [`write()`] wrote them.
 pub fn outcome(header: &Header) -> Outcome {
     let mut outcome = Outcome::default();
     let text = |key: &str| header.text(&format!("{PREFIX} {key}")).ok();
@@ -111,7 +111,7 @@ pub fn inputs(header: &Header) -> Vec<Input> {
     of("RAW").chain(of("CAL")).collect()
 }
 
-/// Whether a keyword was written by [`write`]. Measured numbers of the product (`IFURED GAIN`) are not provenance.
+/// Whether a keyword was written by [`write()`]. Measured numbers of the product (`IFURED GAIN`) are not provenance.
 fn is_provenance(keyword: &str) -> bool {
     const PLAIN: &[&str] = &["TASK", "INSTRUMENT", "RECIPE", "VERSION", "TAG", "NIGHT", "SIGNATURE", "LEVEL", "GRADE"];
     const NUMBERED: &[&str] = &["RAW", "CAL", "MISS", "PARAM", "REJ", "QC"];

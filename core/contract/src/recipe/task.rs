@@ -21,7 +21,7 @@ pub struct TaskInput {
     pub identity: String,
     /// Quality level of the association; 0 for main frames.
     pub level: i32,
-    /// How to adapt it (see [`Level::adapt`]).
+    /// How to adapt it (see [`Level::adapt`](super::Level::adapt)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapt: Option<String>,
     /// Why it was chosen.
