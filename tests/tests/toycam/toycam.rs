@@ -10,7 +10,8 @@ use ifured_core::recipe::{
 };
 use ifured_core::{
     AnyRecipe, Condition, Grade, Header, Host, Instrument, InstrumentDescription, Outcome,
-    QualityNumber, Recipe, RecipeDescription, RecipeError, Rule, Signature, Task, Test, provenance,
+    QualityNumber, Recipe, RecipeDescription, RecipeError, Rule, Signature, Task, Test,
+    provenance,
 };
 use ifured_pixels::Image;
 use ifured_pixels::combine::{CombineOptions, combine};
