@@ -50,4 +50,4 @@ impl Instrument for Cafos {
     }
 }
 
-ifured_core::export_instrument!(Cafos);
+ifured_core::export_instrument!(Cafos, builtin);

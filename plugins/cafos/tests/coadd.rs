@@ -29,6 +29,7 @@ fn a_single_image_stays_single_and_is_named() {
     let task = Task {
         id: "coadd".into(),
         instrument: "cafos".into(),
+        plugin: None,
         recipe: spec.name.clone(),
         recipe_version: spec.version,
         parameters: spec.defaults.clone(),

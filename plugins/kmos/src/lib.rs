@@ -37,6 +37,7 @@ impl Instrument for Kmos {
             frame_types: frames::frame_types(),
             recipes: vec![],
             columns: frames::columns(),
+            ..InstrumentDescription::default()
         }
     }
 
@@ -53,4 +54,4 @@ impl Instrument for Kmos {
     }
 }
 
-ifured_core::export_instrument!(Kmos);
+ifured_core::export_instrument!(Kmos, builtin);

@@ -36,6 +36,7 @@ impl Instrument for Muse {
             frame_types: frames::frame_types(),
             recipes: vec![],
             columns: frames::columns(),
+            ..InstrumentDescription::default()
         }
     }
 
@@ -52,4 +53,4 @@ impl Instrument for Muse {
     }
 }
 
-ifured_core::export_instrument!(Muse);
+ifured_core::export_instrument!(Muse, builtin);
