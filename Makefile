@@ -40,10 +40,16 @@ lint:
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 
-docs: system
+# The program that makes the book, for this directory only.
+MDBOOK_VERSION := 0.5.2
+MDBOOK := target/tools/mdbook-$(MDBOOK_VERSION)
+$(MDBOOK)/bin/mdbook:
+	cargo install mdbook --locked --version $(MDBOOK_VERSION) --root $(MDBOOK)
+
+docs: system $(MDBOOK)/bin/mdbook
 	@./docs/system-libraries.sh docs
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
-	mdbook build docs --dest-dir ../target/book
+	./docs/build-book.sh $(MDBOOK)/bin/mdbook target/book
 
 schemas: build
 	@for i in cafos kmos muse; do target/release/ifured --instrument $$i schema > schemas/$$i.json; done

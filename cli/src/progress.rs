@@ -107,7 +107,8 @@ impl Reporter for Progress {
         let Ok(mut state) = self.state.lock() else { return };
         state.to_do = tasks - done;
         if state.to_do == 0 {
-            self.line(&format!("{tasks} tasks, all of them done already"));
+            let text = if tasks == 0 { "no task can run".to_owned() } else { format!("{tasks} tasks, all of them done already") };
+            self.line(&text);
             return;
         }
         self.line(&format!("{tasks} tasks, {done} of them done already"));

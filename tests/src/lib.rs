@@ -2,6 +2,8 @@
 //!
 //! A scenario that fails prints the command, its status, both outputs and what is in the directory.
 
+pub mod raw_file;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -3,29 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use ifured_tests::raw_file::{changed, data_start, set_card};
 use ifured_tests::{Scenario, products};
-
-/// Changes a card of a raw FITS file; `None` removes it.
-fn card(bytes: &mut [u8], keyword: &str, line: Option<&str>) {
-    let at = (0..bytes.len() / 80).map(|n| n * 80).find(|&i| bytes[i..].starts_with(format!("{keyword:<8}=").as_bytes()));
-    let at = at.unwrap_or_else(|| panic!("no {keyword}"));
-    let new = line.map_or_else(|| format!("COMMENT {:<72}", "removed"), |l| format!("{l:<80}"));
-    bytes[at..at + 80].copy_from_slice(new.as_bytes());
-}
-
-fn data_start(bytes: &[u8]) -> usize {
-    let end = (0..bytes.len() / 80).map(|n| n * 80).find(|&i| bytes[i..].starts_with(b"END      ")).unwrap();
-    (end / 2880 + 1) * 2880
-}
 
 /// A file name, how it differs from a good frame, what its row says, and whether it is refused.
 type Case = (&'static str, fn(&[u8]) -> Vec<u8>, &'static str, bool);
-
-fn changed(bytes: &[u8], keyword: &str, line: Option<&str>) -> Vec<u8> {
-    let mut b = bytes.to_vec();
-    card(&mut b, keyword, line);
-    b
-}
 
 const OF_BIAS: &[Case] = &[
     ("truncated_data", |b| b[..b.len() - 6 * 2880].to_vec(), "", true),
@@ -52,9 +34,9 @@ const OF_FLAT: &[Case] = &[
 
 fn no_data(b: &[u8]) -> Vec<u8> {
     let mut new = b[..data_start(b)].to_vec();
-    card(&mut new, "NAXIS", Some("NAXIS   =                    0"));
+    set_card(&mut new, "NAXIS", Some("NAXIS   =                    0"));
     for key in ["NAXIS1", "NAXIS2"] {
-        card(&mut new, key, None);
+        set_card(&mut new, key, None);
     }
     new
 }
@@ -62,7 +44,7 @@ fn no_data(b: &[u8]) -> Vec<u8> {
 fn cube(b: &[u8]) -> Vec<u8> {
     let start = data_start(b);
     let mut new = b[..start].to_vec();
-    card(&mut new, "NAXIS", Some("NAXIS   =                    3"));
+    set_card(&mut new, "NAXIS", Some("NAXIS   =                    3"));
     let at = (0..new.len() / 80).map(|n| n * 80).find(|&i| new[i..].starts_with(b"NAXIS2  ")).unwrap() + 80;
     new[at..at + 80].copy_from_slice(format!("{:<80}", "NAXIS3  =                    1").as_bytes());
     new.extend(&b[start..]);
@@ -80,9 +62,9 @@ fn glued(b: &[u8]) -> Vec<u8> {
 fn all_nan(b: &[u8]) -> Vec<u8> {
     let start = data_start(b);
     let mut new = b[..start].to_vec();
-    card(&mut new, "BITPIX", Some("BITPIX  =                  -32"));
+    set_card(&mut new, "BITPIX", Some("BITPIX  =                  -32"));
     for key in ["BZERO", "BSCALE"] {
-        card(&mut new, key, None);
+        set_card(&mut new, key, None);
     }
     let axis = |key: &str| -> usize {
         let at = (0..b.len() / 80).map(|n| n * 80).find(|&i| b[i..].starts_with(format!("{key:<8}=").as_bytes())).unwrap();

@@ -1,6 +1,6 @@
 //! What a tired astronomer types at four in the morning.
 
-use ifured_tests::{Scenario, shared};
+use ifured_tests::{Ran, Scenario, shared};
 
 #[test]
 fn wrong_flags_and_names_say_what_there_is() {
@@ -70,6 +70,48 @@ fn a_configuration_to_start_from_is_valid() {
         s.ifured(&arguments).code(2).says("is there already");
         s.ifured(&["scan", "night/raw"]).code(0);
     }
+}
+
+/// Standard output without what differs from run to run: name of the output directory, duration.
+fn facts(ran: &Ran, output: &str) -> String {
+    let lines = ran.stdout.lines().map(|l| l.replace(&format!("/{output}"), "/OUT"));
+    lines.map(|l| l.rsplit_once(" (").filter(|_| l.ends_with(" s)")).map_or(l.clone(), |(kept, _)| kept.to_owned()) + "\n").collect()
+}
+
+#[test]
+fn verbose_runs_say_what_is_read_and_why_and_print_the_same() {
+    let s = Scenario::new();
+    let raw = s.simulate(&["--size", "128"]);
+    let run = |verbosity: &[&str], output: &str| {
+        let mut arguments = verbosity.to_vec();
+        arguments.extend(["-i", "cafos", "-o", output, "reduce", "night/raw"]);
+        s.ifured(&arguments).code(0)
+    };
+    let (plain, once, twice) = (run(&[], "plain"), run(&["-v"], "once"), run(&["-vv"], "twice"));
+    assert_eq!(facts(&once, "once"), facts(&plain, "plain"));
+    assert_eq!(facts(&twice, "twice"), facts(&plain, "plain"));
+    let lines = |ran: &Ran, level: &str| ran.stderr.lines().filter(|l| l.trim_start().starts_with(level)).count();
+    assert_eq!((lines(&plain, "INFO"), lines(&plain, "DEBUG")), (0, 0), "{plain}");
+
+    // -v: one line for each task that runs, with its recipe and the reason.
+    let tasks = s.ifured(&["-o", "once", "ls", "tasks", "--json"]).json().as_array().unwrap().len();
+    let reasons = once.stderr.lines().filter(|l| l.contains("to do recipe=") && l.contains("does not exist yet"));
+    assert_eq!((reasons.count(), lines(&once, "DEBUG")), (tasks, 0), "{once}");
+    // -vv: also one line for each file that is read, with its hash.
+    for file in ifured_tests::raw_file::raw_files(&raw) {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(twice.stderr.lines().any(|l| l.contains("read file=") && l.contains(&name) && l.contains("hash=")), "{name}: {twice}");
+    }
+
+    // What is done is neither read nor run again, and the log says nothing of it.
+    let again = run(&["-vv"], "twice");
+    assert_eq!((lines(&again, "INFO"), lines(&again, "DEBUG")), (0, 0), "{again}");
+    // What a parameter changes, and nothing else, is named.
+    let changed = run(&["-v", "--set", "recipes.coadd.enabled=false", "--set", "recipes.science-imaging.cosmic_sigma=6"], "once");
+    let named = changed.stderr.lines().filter(|l| l.contains("to do recipe="));
+    assert!(named.clone().count() == 3 && named.clone().all(|l| l.contains("\"science-imaging\"") && l.contains("why=")), "{changed}");
+    // For machines the log keeps off standard output.
+    s.ifured(&["-vv", "-o", "twice", "--json", "reduce", "--force"]).code(0).json();
 }
 
 #[test]

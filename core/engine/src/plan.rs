@@ -42,6 +42,9 @@ pub struct Blocked {
     pub recipe: String,
     /// Night.
     pub night: String,
+    /// Tags of its main frames and of the products it would have made.
+    #[serde(default)]
+    pub tags: Vec<Tag>,
     /// Names of the main frames.
     pub frames: Vec<String>,
     /// What is missing and why.
@@ -224,6 +227,7 @@ impl Planner<'_> {
             self.plan.blocked.push(Blocked {
                 recipe: recipe.name.clone(),
                 night: first.night.clone(),
+                tags: members.iter().map(|m| m.tag.clone()).take(1).chain(recipe.products.iter().map(|p| p.tag.clone())).collect(),
                 frames: members.iter().map(|m| m.name.clone()).collect(),
                 why: blocked.join("; "),
                 associations,
@@ -372,13 +376,15 @@ impl Plan {
         self.tasks.iter().find(|t| t.task.id == id)
     }
 
-    /// The task that writes a product: by name, or by any end of its name that is unique.
+    /// The task that writes a product: by name, or by the last parts of its path where they are unique.
     pub fn producer(&self, product: &str) -> Option<&PlannedTask> {
         let makes = |t: &&PlannedTask, wanted: &dyn Fn(&str) -> bool| t.task.outputs.iter().any(|o| wanted(&o.name));
         let exact = self.tasks.iter().find(|t| makes(t, &|name| name == product));
+        // The last parts of a path; never a part of a file name, which may be the whole name of another frame.
+        let ending = |name: &str| name.strip_suffix(product).is_some_and(|start| start.ends_with('/'));
         exact.or_else(|| {
-            let mut ending = self.tasks.iter().filter(|t| makes(t, &|name| name.ends_with(product)));
-            ending.next().filter(|_| ending.next().is_none())
+            let mut all = self.tasks.iter().filter(|t| makes(t, &ending));
+            all.next().filter(|_| all.next().is_none())
         })
     }
 
@@ -405,7 +411,7 @@ impl Plan {
         }
         self.tasks.retain(|t| wanted.contains(&t.task.id));
         let blocked_wanted = |b: &Blocked| {
-            targets.to.is_empty()
+            (targets.to.is_empty() || b.tags.iter().any(|t| targets.to.contains(t)))
                 && (targets.only.is_empty()
                     || b.frames.iter().any(|f| targets.only.iter().any(|p| rule::like(p, &stem(f)) || rule::like(p, f))))
         };

@@ -85,12 +85,17 @@ pub struct FringeScaleOptions {
     pub gradient: bool,
     /// Removal of pixels that do not fit, in robust sigmas of the residuals over their own sigma.
     pub clip: SigmaClip,
+    /// The part of the pattern's variance that it shares with the frame: 0 where the frame is none of those that the pattern was made
+    /// of; else 1 for a mean, `1 / median_variance_factor(n)` for a median of `n` (their covariance with one sample is `sigma^2 / n`).
+    /// Shared noise makes the scale too large, the noise of the pattern makes it too small. Good to some percent of the scale where the number of
+    /// samples differs from pixel to pixel and the pattern's signal-to-noise ratio is near 1.
+    pub shared: f64,
 }
 
 impl Default for FringeScaleOptions {
-    /// With gradient, clipped at 4 sigma.
+    /// With gradient, clipped at 4 sigma, nothing shared.
     fn default() -> Self {
-        FringeScaleOptions { gradient: true, clip: SigmaClip { low: 4.0, high: 4.0, max_iterations: 5 } }
+        FringeScaleOptions { gradient: true, clip: SigmaClip { low: 4.0, high: 4.0, max_iterations: 5 }, shared: 0.0 }
     }
 }
 
@@ -151,7 +156,7 @@ pub fn fringe_scale(
             basis.iter_mut().zip(point.basis).for_each(|(b, p)| *b = f64::from(p));
             let weight = 1.0 / f64::from(point.variance);
             equations.add(&basis[..terms], f64::from(point.value), weight);
-            noise += weight * f64::from(point.noise);
+            noise += weight * (1.0 - options.shared) * f64::from(point.noise);
         }
         equations.reduce(1, noise);
         let solution = equations.solve()?;
@@ -193,7 +198,7 @@ struct Point {
 }
 
 /// Subtracts `scale * pattern`; variances add: `scale^2 var(pattern) + error^2 pattern^2`. Where the pattern is not known nothing
-/// is subtracted and the pixel is marked [`quality::QUESTIONABLE`].
+/// is subtracted and the pixel is marked [`quality::QUESTIONABLE`]; pixels outside the field ([`quality::OUTSIDE`]) stay as they are.
 ///
 /// # Panics
 /// If the shapes differ.
@@ -201,6 +206,9 @@ pub fn subtract_fringes(image: &mut Image, pattern: &Image, scale: &FringeScale)
     let (factor, square, error) = (scale.scale as f32, (scale.scale * scale.scale) as f32, (scale.error * scale.error) as f32);
     Zip::from(&mut image.data).and(&mut image.variance).and(&mut image.quality).and(&pattern.data).and(&pattern.variance).for_each(
         |d, v, q, &p, &pv| {
+            if *q & quality::OUTSIDE != 0 {
+                return;
+            }
             if p.is_finite() && pv.is_finite() {
                 *d -= factor * p;
                 *v += square * pv + error * p * p;
@@ -214,6 +222,8 @@ pub fn subtract_fringes(image: &mut Image, pattern: &Image, scale: &FringeScale)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::combine::Method;
+    use crate::order_statistics::median_variance_factor;
     use crate::statistics::Moments;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -264,6 +274,31 @@ mod tests {
         }
         // All share the errors of one pattern, so the mean pull scatters more than one over the root of their number.
         assert!((scales.std() - 1.0).abs() < 4.0 / 120f64.sqrt() && scales.mean().abs() < 1.0, "{scales:?}");
+    }
+
+    #[test]
+    fn a_frame_of_which_the_pattern_was_made_is_not_scaled_too_high() {
+        let mut rng = ChaCha8Rng::seed_from_u64(33);
+        let (mut of_mean, mut of_median) = (Moments::default(), Moments::default());
+        for _ in 0..10 {
+            let frames: Vec<_> = (0..5).map(|_| sky_frame(1000.0, 1.0, (120, 130), &mut rng)).collect();
+            let scales = |method: Method, shared: f64, into: &mut Moments| {
+                let mut readers: Vec<_> =
+                    frames.iter().map(|(f, o)| MaskedRows { frame: f, mask: o.clone(), bits: quality::BAD }).collect();
+                let options = CombineOptions { method, ..CombineOptions::default() };
+                let pattern = fringe_pattern(&mut readers, &[1000.0; 5], 0.0, &options).unwrap().image;
+                let options = FringeScaleOptions { shared, ..FringeScaleOptions::default() };
+                for (image, objects) in &frames {
+                    let usable = objects.map(|o| !o);
+                    into.push(fringe_scale(image, &pattern, Some(usable.view()), &options).unwrap().scale / 1000.0 - 1.0);
+                }
+            };
+            scales(Method::Mean, 1.0, &mut of_mean);
+            scales(Method::Median, 1.0 / median_variance_factor(5), &mut of_median);
+        }
+        assert!(of_mean.mean().abs() < 4.0 * of_mean.std() / 50f64.sqrt(), "{of_mean:?}");
+        // Where objects are masked the median is of 4 or 3 samples, which share more with a frame: the error is some percent.
+        assert!(of_median.mean().abs() < 0.06, "{of_median:?}");
     }
 
     #[test]

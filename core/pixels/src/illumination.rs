@@ -10,7 +10,10 @@ use crate::Image;
 use crate::fit::{FitError, FitOptions, SurfaceDegree, SurfaceFit, fit_surface};
 use crate::image::quality;
 use crate::order_statistics::median_variance_factor;
-use crate::statistics::{SigmaClip, sigma_clipped};
+use crate::statistics::{SigmaClip, clipped_moments_of_block, median_in_place};
+
+/// Rejection limit in a block, in standard deviations.
+const CLIP: f64 = 4.0;
 
 /// The median of a block of pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,26 +38,32 @@ pub struct BlockMedian {
 pub fn block_medians(image: &Image, field: Option<ArrayView2<bool>>, block: usize) -> Vec<BlockMedian> {
     assert!(block > 0, "a block has at least one pixel");
     let (rows, columns) = image.shape();
-    let mut blocks = Vec::new();
+    let (mut blocks, mut values) = (Vec::new(), Vec::with_capacity(block * block));
     for top in (0..rows).step_by(block) {
         for left in (0..columns).step_by(block) {
-            let part = s![top..(top + block).min(rows), left..(left + block).min(columns)];
-            let (mut values, mut x, mut y) = (Vec::new(), 0.0, 0.0);
-            for (((v, u), &value), &bits) in image.data.slice(part).indexed_iter().zip(image.quality.slice(part)) {
-                let inside = field.is_none_or(|f| f[[top + v, left + u]]);
-                if inside && value.is_finite() && bits & !quality::QUESTIONABLE == 0 {
-                    values.push(value);
-                    x += (left + u) as f64;
-                    y += (top + v) as f64;
+            let (bottom, right) = ((top + block).min(rows), (left + block).min(columns));
+            values.clear();
+            let (mut x, mut y) = (0.0, 0.0);
+            for row in top..bottom {
+                let before = values.len();
+                let line = image.data.slice(s![row, left..right]);
+                for ((column, &value), &bits) in (left..right).zip(line).zip(image.quality.slice(s![row, left..right])) {
+                    let inside = field.is_none_or(|f| f[[row, column]]);
+                    if inside && value.is_finite() && bits & !quality::QUESTIONABLE == 0 {
+                        values.push(value);
+                        x += column as f64;
+                    }
                 }
+                y += row as f64 * (values.len() - before) as f64;
             }
-            if values.len() < 5 || 4 * values.len() < image.data.slice(part).len() {
+            if values.len() < 5 || 4 * values.len() < (bottom - top) * (right - left) {
                 continue;
             }
             let n = values.len() as f64;
-            let found = sigma_clipped(&values, &SigmaClip { low: 4.0, high: 4.0, max_iterations: 10 });
-            let variance = found.std * found.std * median_variance_factor(found.count) / found.count as f64;
-            blocks.push(BlockMedian { x: x / n, y: y / n, value: found.median, variance, count: found.count });
+            let found = clipped_moments_of_block(&values, CLIP);
+            values.retain(|v| (f64::from(*v) - found.mean).abs() <= CLIP * found.sigma);
+            let variance = found.sigma * found.sigma * median_variance_factor(found.count) / found.count as f64;
+            blocks.push(BlockMedian { x: x / n, y: y / n, value: median_in_place(&mut values), variance, count: found.count });
         }
     }
     blocks
@@ -69,19 +78,22 @@ pub struct IlluminationOptions {
     pub degree: SurfaceDegree,
     /// Removal of blocks that do not fit (bright stars).
     pub clip: SigmaClip,
+    /// Brings the model to the mean 1 over the field; else it is as bright as the ratio.
+    pub normalise: bool,
 }
 
 impl Default for IlluminationOptions {
-    /// Blocks of 32 pixels, total degree 3, clipped at 4 sigma.
+    /// Blocks of 32 pixels, total degree 3, clipped at 4 sigma, mean 1.
     fn default() -> Self {
-        IlluminationOptions { block: 32, degree: SurfaceDegree::total(3), clip: SigmaClip { low: 4.0, high: 4.0, max_iterations: 10 } }
+        let clip = SigmaClip { low: 4.0, high: 4.0, max_iterations: 10 };
+        IlluminationOptions { block: 32, degree: SurfaceDegree::total(3), clip, normalise: true }
     }
 }
 
 /// A smooth illumination model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Illumination {
-    /// The model with mean 1 over the field, and its variance from the covariance of the fit.
+    /// The model, with mean 1 over the field if wanted, and its variance from the covariance of the fit.
     pub image: Image,
     /// The fit to the block medians, before normalisation.
     pub fit: SurfaceFit,
@@ -101,18 +113,7 @@ pub struct Illumination {
 /// If the shapes differ.
 pub fn fit_illumination(ratio: &Image, field: Option<ArrayView2<bool>>, options: &IlluminationOptions) -> Result<Illumination, FitError> {
     let shape = ratio.shape();
-    let blocks = block_medians(ratio, field, options.block);
-    let column = |pick: fn(&BlockMedian) -> f64| -> Vec<f64> { blocks.iter().map(pick).collect() };
-    let fit = fit_surface(
-        &column(|b| b.x),
-        &column(|b| b.y),
-        &column(|b| b.value),
-        Some(&column(|b| b.variance)),
-        (0.0, shape.1.saturating_sub(1) as f64),
-        (0.0, shape.0.saturating_sub(1) as f64),
-        options.degree,
-        &FitOptions { clip: Some(options.clip), ..FitOptions::default() },
-    )?;
+    let fit = fit_blocks(&block_medians(ratio, field, options.block), shape, options.degree, options.clip)?;
     let mut data = fit.surface.image(shape);
     let (mut sum, mut count) = (0.0, 0.0);
     for (place, &value) in data.indexed_iter() {
@@ -122,8 +123,9 @@ pub fn fit_illumination(ratio: &Image, field: Option<ArrayView2<bool>>, options:
         }
     }
     let mean = sum / count;
-    data.mapv_inplace(|v| (f64::from(v) / mean) as f32);
-    let variance = variance_image(&fit, shape, mean);
+    let scale = if options.normalise { mean } else { 1.0 };
+    data.mapv_inplace(|v| (f64::from(v) / scale) as f32);
+    let variance = variance_image(&fit, shape, scale);
     let mut quality = Array2::zeros(shape);
     if let Some(field) = field {
         Zip::from(&mut quality).and(&field).for_each(|q, &inside| *q = if inside { 0 } else { quality::OUTSIDE });
@@ -131,9 +133,21 @@ pub fn fit_illumination(ratio: &Image, field: Option<ArrayView2<bool>>, options:
     Ok(Illumination { image: Image { data, variance, quality }, fit, mean })
 }
 
-/// Variance of the fitted surface over `mean^2`. A quadratic form of the terms, which is worked out on every 16th pixel and
+/// Fits a surface to block medians, weighted by their errors, over an image of `shape` (rows, columns).
+///
+/// # Errors
+/// [`FitError`] when there are not enough blocks.
+pub fn fit_blocks(blocks: &[BlockMedian], shape: (usize, usize), degree: SurfaceDegree, clip: SigmaClip) -> Result<SurfaceFit, FitError> {
+    let column = |pick: fn(&BlockMedian) -> f64| -> Vec<f64> { blocks.iter().map(pick).collect() };
+    let (x, y, values, variances) = (column(|b| b.x), column(|b| b.y), column(|b| b.value), column(|b| b.variance));
+    let interval = |n: usize| (0.0, n.saturating_sub(1) as f64);
+    let options = FitOptions { clip: Some(clip), ..FitOptions::default() };
+    fit_surface(&x, &y, &values, Some(&variances), interval(shape.1), interval(shape.0), degree, &options)
+}
+
+/// Variance of the fitted surface over `scale^2`. A quadratic form of the terms, which is worked out on every 16th pixel and
 /// interpolated: it is as smooth as the surface.
-fn variance_image(fit: &SurfaceFit, shape: (usize, usize), mean: f64) -> Array2<f32> {
+fn variance_image(fit: &SurfaceFit, shape: (usize, usize), scale: f64) -> Array2<f32> {
     const STEP: usize = 16;
     let nodes = |n: usize| n.saturating_sub(1) / STEP + 2;
     let terms = fit.surface.coefficients.len();
@@ -146,7 +160,7 @@ fn variance_image(fit: &SurfaceFit, shape: (usize, usize), mean: f64) -> Array2<
                 unit.at((u * STEP) as f64, (v * STEP) as f64)
             })
             .collect();
-        fit.covariance.indexed_iter().map(|((i, j), c)| values[i] * values[j] * c).sum::<f64>() / (mean * mean)
+        fit.covariance.indexed_iter().map(|((i, j), c)| values[i] * values[j] * c).sum::<f64>() / (scale * scale)
     });
     Array2::from_shape_fn(shape, |(y, x)| {
         let (v, u) = (y / STEP, x / STEP);

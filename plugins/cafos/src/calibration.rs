@@ -185,5 +185,5 @@ pub fn noise_model(raw: &Header, bias: &Header, flat: Option<&Header>, gain: f64
         .or_else(|| flat_gain.map(|g| (g, "flat")))
         .or_else(|| noise::header_gain(raw).map(|g| (g, "header")))
         .unwrap_or((USUAL_GAIN, "usual value of the chip"));
-    NoiseModel { read_noise, gain, gain_from }
+    NoiseModel::new(read_noise, gain, gain_from)
 }

@@ -6,7 +6,7 @@
 //! whatever the shape of the field. The flat is binned by block medians first: pixel defects and dust do not matter, and no
 //! filter runs over the whole frame, so that corners are treated like the rest.
 
-use ifured_pixels::statistics::{median, medians_of_each, percentile};
+use ifured_pixels::statistics::{BlockMedians, median, percentile};
 use ndarray::{Array2, ArrayView2};
 
 /// Blocks across the short side of the frame, about.
@@ -15,52 +15,22 @@ const LARGEST_BLOCK: usize = 8;
 /// Regions below half of the level that are smaller than this fraction of the frame are defects inside the field.
 const SMALLEST_SHADOW: f64 = 0.002;
 
-/// Block medians of a frame.
-pub struct Blocks {
-    /// Side of a block in pixels.
-    pub size: usize,
-    /// Median of each block; the last ones may be smaller.
-    pub medians: Array2<f32>,
+/// Bins a flat by the medians of blocks, fine enough for the edge of the field.
+pub fn blocks_of(flat: ArrayView2<f32>) -> BlockMedians {
+    let (rows, columns) = flat.dim();
+    BlockMedians::of(flat, (rows.min(columns) / BLOCKS).clamp(2, LARGEST_BLOCK))
 }
 
-impl Blocks {
-    /// Bins a frame by medians.
-    pub fn of(flat: ArrayView2<f32>) -> Self {
-        let (rows, columns) = flat.dim();
-        let size = (rows.min(columns) / BLOCKS).clamp(2, LARGEST_BLOCK);
-        let mut medians = Array2::zeros((rows.div_ceil(size), columns.div_ceil(size)));
-        // Pixels of one place in all blocks of a row; the last blocks may have fewer.
-        let mut places = vec![vec![f32::NAN; medians.ncols()]; size * size];
-        for (j, mut medians) in medians.rows_mut().into_iter().enumerate() {
-            places.iter_mut().for_each(|p| p.fill(f32::NAN));
-            for y in j * size..((j + 1) * size).min(rows) {
-                let row = flat.row(y);
-                for (k, place) in places[y % size * size..][..size].iter_mut().enumerate() {
-                    place.iter_mut().zip(row.iter().skip(k).step_by(size)).for_each(|(to, v)| *to = *v);
-                }
-            }
-            medians.iter_mut().zip(medians_of_each(&places)).for_each(|(to, v)| *to = v);
-        }
-        Blocks { size, medians }
-    }
-
-    /// The level of the lit part.
-    pub fn level(&self) -> f64 {
-        let all: Vec<f32> = self.medians.iter().copied().collect();
-        let bright = 0.5 * percentile(&all, 90.0);
-        median(&all.into_iter().filter(|v| f64::from(*v) > bright).collect::<Vec<_>>())
-    }
-
-    /// Centre of a block in pixels (column, row), from 0.
-    fn centre(&self, j: usize, i: usize) -> (f32, f32) {
-        let half = (self.size as f32 - 1.0) / 2.0;
-        ((i * self.size) as f32 + half, (j * self.size) as f32 + half)
-    }
+/// The level of the lit part.
+pub fn lit_level(blocks: &BlockMedians) -> f64 {
+    let all: Vec<f32> = blocks.medians.iter().copied().collect();
+    let bright = 0.5 * percentile(&all, 90.0);
+    median(&all.into_iter().filter(|v| f64::from(*v) > bright).collect::<Vec<_>>())
 }
 
 /// The mask: 1 where the field is fully lit, 0 elsewhere.
-pub fn field_mask(shape: (usize, usize), blocks: &Blocks, edge_loss: f64) -> Array2<u8> {
-    let level = blocks.level() as f32;
+pub fn field_mask(shape: (usize, usize), blocks: &BlockMedians, edge_loss: f64) -> Array2<u8> {
+    let level = lit_level(blocks) as f32;
     let fraction = blocks.medians.mapv(|v| v / level);
     let shadow = shadows(&fraction);
     let edge = edge_points(blocks, &fraction, &shadow);
@@ -131,7 +101,7 @@ fn neighbours(j: usize, i: usize, rows: usize, columns: usize) -> impl Iterator<
 }
 
 /// Points (column, row) where the flat crosses half of its level, between neighbouring blocks.
-fn edge_points(blocks: &Blocks, fraction: &Array2<f32>, shadow: &Array2<bool>) -> Vec<(f32, f32)> {
+fn edge_points(blocks: &BlockMedians, fraction: &Array2<f32>, shadow: &Array2<bool>) -> Vec<(f32, f32)> {
     let (rows, columns) = fraction.dim();
     let mut points = Vec::new();
     for ((j, i), dark) in shadow.indexed_iter() {
@@ -169,7 +139,7 @@ fn beyond_the_frame(edge: Vec<(f32, f32)>, shape: (usize, usize), block: f32, ma
 }
 
 /// Scale of the logistic edge in pixels: the inverse of the gradient of `ln(f / (1 - f))` in blocks on the edge.
-fn edge_scale(blocks: &Blocks, fraction: &Array2<f32>, shadow: &Array2<bool>) -> f64 {
+fn edge_scale(blocks: &BlockMedians, fraction: &Array2<f32>, shadow: &Array2<bool>) -> f64 {
     let (rows, columns) = fraction.dim();
     let logit = |j: usize, i: usize| {
         let f = fraction[[j, i]].clamp(0.005, 0.97);
@@ -210,7 +180,7 @@ mod tests {
     fn a_circle_is_found_with_its_edge() {
         for (n, radius, scale) in [(256, 140.0, 0.8), (512, 281.0, 1.5), (1000, 480.0, 4.0)] {
             let flat = vignetted(n, radius, scale);
-            let mask = field_mask((n, n), &Blocks::of(flat.view()), 0.002);
+            let mask = field_mask((n, n), &blocks_of(flat.view()), 0.002);
             let centre = (n as f32 - 1.0) / 2.0;
             let lit = radius - scale * (1.0_f32 / 0.002 - 1.0).ln();
             let (mut lost, mut beyond, mut inside) = (0, 0, 0);
@@ -229,6 +199,6 @@ mod tests {
         let mut flat = Array2::from_elem((300, 200), 100.0_f32);
         flat[[10, 10]] = 0.0;
         flat.column_mut(70).fill(30.0);
-        assert!(field_mask((300, 200), &Blocks::of(flat.view()), 0.002).iter().all(|m| *m == 1));
+        assert!(field_mask((300, 200), &blocks_of(flat.view()), 0.002).iter().all(|m| *m == 1));
     }
 }

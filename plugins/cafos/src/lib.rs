@@ -7,7 +7,6 @@
 
 mod calibration;
 mod combination;
-mod defects;
 mod description;
 mod field_mask;
 mod noise;
@@ -17,9 +16,7 @@ mod raw;
 mod recipes;
 mod signatures;
 mod simulate;
-mod sources;
 mod stack;
-mod surface;
 mod tags;
 mod truth;
 mod wcs;

@@ -5,7 +5,7 @@ use std::path::Path;
 use ifured_core::recipe::{TaskOutput, WrittenProduct};
 use ifured_core::{Header, Outcome, RecipeError, Tag, Task, provenance};
 use ifured_pixels::fits::{HduToWrite, Layout, Written, product_header, write_image, write_product};
-use ifured_pixels::statistics::percentiles;
+use ifured_pixels::statistics::{clipped_moments, percentiles};
 use ifured_pixels::{Image, quality};
 use ndarray::ArrayView2;
 
@@ -79,6 +79,14 @@ pub fn sample(image: &Image, unusable: u32, most: usize) -> Vec<f32> {
     let mut values = Vec::with_capacity(data.len() / stride + 1);
     values.extend((0..data.len()).step_by(stride).filter(|&p| bits[p] & unusable == 0 && data[p].is_finite()).map(|p| data[p]));
     values
+}
+
+/// Level and noise of the sky of an image: clipped at 3 standard deviations, inside the field.
+pub fn sky(image: &Image) -> (f64, f64) {
+    let unusable =
+        quality::MISSING | quality::OUTSIDE | quality::DEAD | quality::HOT | quality::SATURATED_CONVERTER | quality::SATURATED_WELL;
+    let found = clipped_moments(&sample(image, unusable, PERCENTILE_SAMPLE), 3.0);
+    (found.mean, found.sigma)
 }
 
 /// The product of that tag, which the task must have.

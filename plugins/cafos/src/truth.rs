@@ -8,6 +8,7 @@ use std::path::Path;
 use ifured_core::RecipeError;
 use ifured_core::recipe::{ProductPath, TruthRow};
 use ifured_pixels::fits::{HduSelect, ImageReader, read_image};
+use ifured_pixels::sources::{Aperture, aperture_flux};
 use ifured_pixels::statistics::{median, robust_sigma};
 use ifured_pixels::{Image, quality};
 use ndarray::Array2;
@@ -189,14 +190,21 @@ impl<'a> Known<'a> {
 
     /// Median ratio of aperture fluxes to the truth, from bright stars that stand alone well inside the field.
     fn fluxes(&self, image: &Image, stars: &[[f64; 3]], shift: (f64, f64), add: Add) {
+        let unusable = quality::MISSING
+            | quality::OUTSIDE
+            | quality::DEAD
+            | quality::COSMIC_RAY
+            | quality::LOW_SENSITIVITY
+            | quality::SATURATED_CONVERTER;
+        let aperture = Aperture { radius: APERTURE, ring: Some((1.5 * APERTURE, 2.2 * APERTURE)), exclude: unusable };
         let mut ratios: Vec<f32> = Vec::new();
         for (n, [x, y, flux]) in stars.iter().enumerate() {
             let alone = stars.iter().enumerate().all(|(m, s)| m == n || (s[0] - x).hypot(s[1] - y) > 2.5 * APERTURE);
             if !alone || *flux < 2e4 || *flux > 3e5 {
                 continue;
             }
-            if let Some(found) = aperture(image, x + shift.0, y + shift.1) {
-                ratios.push((found / flux) as f32);
+            if let Some(found) = aperture_flux(image, (x + shift.0, y + shift.1), &aperture) {
+                ratios.push((found.flux / flux) as f32);
             }
         }
         if ratios.len() >= 3 {
@@ -211,33 +219,6 @@ impl<'a> Known<'a> {
             .filter(|&p| at(&self.useful, p) == 1.0 && at(&self.defects, p) == 0.0 && at(&image.quality, p) == 0)
             .collect()
     }
-}
-
-/// Flux in an aperture less the median of a ring around; `None` at the edge or with unusable pixels.
-fn aperture(image: &Image, x: f64, y: f64) -> Option<f64> {
-    let (rows, columns) = image.shape();
-    let reach = 2.2 * APERTURE;
-    if x < reach || y < reach || x + reach + 1.0 > columns as f64 || y + reach + 1.0 > rows as f64 {
-        return None;
-    }
-    let unusable =
-        quality::MISSING | quality::OUTSIDE | quality::DEAD | quality::COSMIC_RAY | quality::LOW_SENSITIVITY | quality::SATURATED_CONVERTER;
-    let (mut sum, mut count, mut ring) = (0.0, 0.0, Vec::new());
-    for b in (y - reach) as usize..=(y + reach) as usize {
-        for a in (x - reach) as usize..=(x + reach) as usize {
-            let r = (a as f64 - x).hypot(b as f64 - y);
-            if r <= APERTURE {
-                if image.quality[[b, a]] & unusable != 0 {
-                    return None;
-                }
-                sum += f64::from(image.data[[b, a]]);
-                count += 1.0;
-            } else if r > 1.5 * APERTURE && r <= reach && image.quality[[b, a]] & unusable == 0 {
-                ring.push(image.data[[b, a]]);
-            }
-        }
-    }
-    Some(sum - count * median(&ring))
 }
 
 fn at<T: Copy>(array: &Array2<T>, p: usize) -> T {

@@ -4,18 +4,12 @@ mod common;
 
 use std::path::Path;
 
-use common::{DEFAULT_RECIPES, MiniEngine, header_with_statistics, quality};
+use common::{DEFAULT_RECIPES, MiniEngine, first, header_with_statistics, quality, rewrite, simulate};
 use ifured_cafos::Cafos;
-use ifured_core::recipe::{ProductPath, QuietHost, SimulationRequest};
+use ifured_core::recipe::ProductPath;
 use ifured_core::{Instrument, Value};
 use ifured_pixels::fits::{HduSelect, HduToWrite, ImageReader, read_image, write_product};
 use ifured_pixels::quality as bits;
-use ndarray::Array2;
-
-fn simulate(directory: &Path, size: u32) {
-    let request = SimulationRequest { directory: directory.to_owned(), seed: 5, nights: 1, size: Some(size) };
-    Cafos.simulate(&request, &QuietHost).unwrap();
-}
 
 fn reduced(directory: &Path, size: u32) -> MiniEngine {
     simulate(directory, size);
@@ -25,20 +19,6 @@ fn reduced(directory: &Path, size: u32) -> MiniEngine {
     }
     assert!(engine.failures().is_empty(), "{:?}", engine.failures());
     engine
-}
-
-/// Rewrites a raw frame with changed pixels or header.
-fn rewrite(path: &Path, change: impl FnOnce(&mut Array2<f32>, &mut ifured_core::Header)) {
-    let reader = ImageReader::open(path, HduSelect::First).unwrap();
-    let (mut header, mut data) = (reader.header().clone(), reader.read_all().unwrap());
-    drop(reader);
-    change(&mut data, &mut header);
-    header.retain(|c| !matches!(c.keyword.as_str(), "BZERO" | "BSCALE"));
-    write_product(path, &[HduToWrite::image(&header, data.view())]).unwrap();
-}
-
-fn first<'a>(engine: &'a MiniEngine, tag: &str) -> &'a common::Frame {
-    engine.frames.iter().find(|f| f.tag == tag).unwrap_or_else(|| panic!("no {tag}"))
 }
 
 #[test]

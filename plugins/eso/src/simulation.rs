@@ -16,6 +16,11 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
+/// First night: 2024-01-01.
+const FIRST_NIGHT_MJD: f64 = 60_310.0;
+/// The first frame of a night is taken at 18 h UTC, shortly after local noon; the others follow hourly, so that a night
+/// goes over midnight.
+const FIRST_FRAME_H: f64 = 18.0;
 /// Name of the truth: a JSON object, file name to tag.
 const TAGS: &str = "tags.json";
 /// Pixels along each axis of a simulated detector.
@@ -88,6 +93,17 @@ impl Exposure<'_> {
         let fraction = format!("{nanos:09}");
         if decimals == 0 { whole } else { format!("{whole}.{}", &fraction[..decimals.min(9)]) }
     }
+}
+
+/// One frame of each of these kinds a night, made by `frame` from the kind and the Modified Julian Date of its start.
+pub fn each_night<K: Copy>(request: &SimulationRequest, kinds: &[K], frame: impl Fn(K, f64) -> RawFrame) -> Vec<RawFrame> {
+    let mut frames = Vec::new();
+    for night in 0..request.nights {
+        for (hour, &kind) in kinds.iter().enumerate() {
+            frames.push(frame(kind, FIRST_NIGHT_MJD + f64::from(night) + (FIRST_FRAME_H + hour as f64) / 24.0));
+        }
+    }
+    frames
 }
 
 /// Writes the frames of a simulation below `raw` and their tags below `truth` of the directory that is asked for.

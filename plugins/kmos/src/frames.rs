@@ -39,21 +39,18 @@ fn band() -> Signature {
 }
 
 /// Keywords that lists show. `TPL START` is what ESO groups calibrations by.
-pub fn columns() -> Vec<String> {
-    let keys = [
-        "OBJECT",
-        "EXPTIME",
-        FILTERS[0],
-        GRATINGS[0],
-        "ESO DPR TYPE",
-        "ESO PRO CATG",
-        EXPOSURE[0],
-        EXPOSURE[1],
-        "ESO OCS ROT NAANGLE",
-        "ESO TPL START",
-    ];
-    keys.map(String::from).into()
-}
+pub const COLUMNS: [&str; 10] = [
+    "OBJECT",
+    "EXPTIME",
+    FILTERS[0],
+    GRATINGS[0],
+    "ESO DPR TYPE",
+    "ESO PRO CATG",
+    EXPOSURE[0],
+    EXPOSURE[1],
+    "ESO OCS ROT NAANGLE",
+    "ESO TPL START",
+];
 
 /// Kinds of frames in the order in which the rules are tried: raw frames, products, static calibrations.
 pub fn frame_types() -> Vec<FrameType> {

@@ -3,17 +3,12 @@
 use ifured_core::Header;
 use ifured_core::recipe::SimulationRequest;
 use ifured_eso::sexagesimal::{pack_declination, pack_right_ascension};
-use ifured_eso::simulation::{Exposure, RawFrame};
+use ifured_eso::simulation::{Exposure, RawFrame, each_night};
 
 use crate::arms::ARMS;
 
 /// Detectors, one extension each.
 const DETECTORS: i64 = 3;
-/// First night: 2024-01-01.
-const FIRST_NIGHT_MJD: f64 = 60_310.0;
-/// The first frame of a night is taken at 18 h UTC, shortly after local noon; the others follow hourly, so that a night
-/// goes over midnight.
-const FIRST_FRAME_H: f64 = 18.0;
 /// Centre of the field, in degrees.
 const FIELD: (f64, f64) = (53.033_208, -27.680_639);
 /// Arms that are switched off.
@@ -22,7 +17,9 @@ const OFF: [u8; 2] = [5, 14];
 const BAND: &str = "K";
 
 /// Tag, DPR (category, type, technique), filter, exposure time in seconds, whether arms have targets.
-const KINDS: [(&str, [&str; 3], &str, f64, bool); 10] = [
+type Kind = (&'static str, [&'static str; 3], &'static str, f64, bool);
+
+const KINDS: [Kind; 10] = [
     ("DARK", ["CALIB", "DARK", "IMAGE"], "Block", 60.0, false),
     ("FLAT_OFF", ["CALIB", "FLAT,OFF", "IMAGE"], "Block", 3.0, false),
     ("FLAT_ON", ["CALIB", "FLAT,LAMP", "SPECTRUM"], BAND, 3.0, false),
@@ -37,29 +34,25 @@ const KINDS: [(&str, [&str; 3], &str, f64, bool); 10] = [
 
 /// The raw frames of a simulation, in order of time.
 pub fn raw_frames(request: &SimulationRequest) -> Vec<RawFrame> {
-    (0..request.nights).flat_map(night).collect()
+    each_night(request, &KINDS, frame)
 }
 
-fn night(number: u32) -> Vec<RawFrame> {
-    let frame = |(n, (tag, dpr, filter, exptime_s, targets)): (usize, (&str, [&str; 3], &str, f64, bool))| {
-        let mjd = FIRST_NIGHT_MJD + f64::from(number) + (FIRST_FRAME_H + n as f64) / 24.0;
-        // The ESO pipeline pairs object and sky only if DATE-OBS has 24 characters, hence four decimals.
-        let exposure = Exposure { instrument: "KMOS", telescope: "ESO-VLT-U1", object: tag, dpr, exptime_s, mjd, decimals: 4 };
-        let mut primary = exposure.header();
-        for n in 1..=DETECTORS {
-            primary.set(&format!("ESO INS FILT{n} ID"), filter, "Filter unique id.");
-            primary.set(&format!("ESO INS GRAT{n} ID"), BAND, "Grating unique ID.");
-        }
-        primary.set("ESO DET SEQ1 DIT", exptime_s, "Integration Time");
-        primary.set("ESO DET NDIT", 1i64, "# of Sub-Integrations");
-        primary.set("ESO DET READ CURNAME", "Nondest", "Used readout mode name");
-        primary.set("ESO OCS ROT NAANGLE", 0.0, "[deg] Rotator relative to nasmyth");
-        if targets {
-            (1..=ARMS).for_each(|arm| set_arm(&mut primary, arm));
-        }
-        RawFrame { tag: tag.into(), name: exposure.file_name(), primary, detectors: (1..=DETECTORS).map(detector).collect() }
-    };
-    KINDS.into_iter().enumerate().map(frame).collect()
+fn frame((tag, dpr, filter, exptime_s, targets): Kind, mjd: f64) -> RawFrame {
+    // The ESO pipeline pairs object and sky only if DATE-OBS has 24 characters, hence four decimals.
+    let exposure = Exposure { instrument: "KMOS", telescope: "ESO-VLT-U1", object: tag, dpr, exptime_s, mjd, decimals: 4 };
+    let mut primary = exposure.header();
+    for n in 1..=DETECTORS {
+        primary.set(&format!("ESO INS FILT{n} ID"), filter, "Filter unique id.");
+        primary.set(&format!("ESO INS GRAT{n} ID"), BAND, "Grating unique ID.");
+    }
+    primary.set("ESO DET SEQ1 DIT", exptime_s, "Integration Time");
+    primary.set("ESO DET NDIT", 1i64, "# of Sub-Integrations");
+    primary.set("ESO DET READ CURNAME", "Nondest", "Used readout mode name");
+    primary.set("ESO OCS ROT NAANGLE", 0.0, "[deg] Rotator relative to nasmyth");
+    if targets {
+        (1..=ARMS).for_each(|arm| set_arm(&mut primary, arm));
+    }
+    RawFrame { tag: tag.into(), name: exposure.file_name(), primary, detectors: (1..=DETECTORS).map(detector).collect() }
 }
 
 /// Arms on a ring of 3 arcminutes; each fourth on the sky.

@@ -1,73 +1,37 @@
 //! KMOS frames get the right tag and their arms are read: synthetic headers of each kind, and real ones.
 
-use ifured_core::module::TruthRequest;
-use ifured_core::recipe::{ProductPath, QuietHost, SimulationRequest};
-use ifured_core::rule::{Verdict, classify};
-use ifured_core::{Classification, Header, LoadedInstrument, State};
+use ifured_core::State;
+use ifured_core::recipe::SimulationRequest;
+use ifured_eso::questions::Asked;
 use ifured_eso::samples::{primary_header, sample};
 use ifured_kmos::{ArmState, Target, arms::arms};
 
-fn kmos() -> LoadedInstrument {
-    LoadedInstrument::new(ifured_kmos::module()).unwrap()
-}
-
-fn recognised(header: &Header) -> bool {
-    kmos().description().recognise.iter().all(|c| c.check(header) == Verdict::Holds)
-}
-
-fn classified(header: &Header) -> Classification {
-    let rules: Vec<_> = kmos().description().frame_types.iter().map(|t| t.rule.clone()).collect();
-    classify(&rules, header)
-}
-
-fn raw(catg: &str, kind: &str, tech: &str) -> Header {
-    let mut h = Header::new();
-    h.set("INSTRUME", "KMOS", "");
-    h.set("ESO DPR CATG", catg, "");
-    h.set("ESO DPR TYPE", kind, "");
-    h.set("ESO DPR TECH", tech, "");
-    h
-}
-
-fn product(catg: &str) -> Header {
-    let mut h = Header::new();
-    h.set("INSTRUME", "KMOS", "");
-    h.set("ESO PRO CATG", catg, "");
-    h
+fn kmos() -> Asked {
+    Asked::new(ifured_kmos::module(), "KMOS")
 }
 
 #[test]
 fn raw_frames_by_dpr() {
-    let table = [
-        ("CALIB", "FLAT,OFF", "IMAGE", "FLAT_OFF"),
-        ("CALIB", "FLAT,LAMP", "SPECTRUM", "FLAT_ON"),
-        ("CALIB", "WAVE,OFF", "IMAGE", "ARC_OFF"),
-        ("CALIB", "WAVE,LAMP", "SPECTRUM", "ARC_ON"),
-        ("CALIB", "FLAT,SKY", "IFU", "FLAT_SKY"),
-        ("CALIB", "OBJECT,SKY,STD,FLUX", "IFU", "STD"),
-        ("SCIENCE", "OBJECT,SKY", "IFU", "SCIENCE"),
-        ("ACQUISITION", "OBJECT,SKY", "IMAGE", "ACQ_FRAME"),
-        ("ACQUISITION", "anything", "at all", "ACQ_FRAME"),
-        ("CALIB", "DARK", "IMAGE", "DARK"),
-        ("CALIB", "OBJECT,SKY", "IFU", "LUT_FRAME"),
-        ("CALIB", "FLAT,LAMP", "IMAGE", "unclassified"),
-        ("TECHNICAL", "DARK", "IMAGE", "unclassified"),
-    ];
-    for (catg, kind, tech, tag) in table {
-        let c = classified(&raw(catg, kind, tech));
-        let state = if tag == "unclassified" { State::Wrong } else { State::Good };
-        assert_eq!((c.tag.as_str(), c.state), (tag, state), "{catg} {kind} {tech}: {c:?}");
-    }
+    kmos().raw_frames_by_dpr([
+        (["CALIB", "FLAT,OFF", "IMAGE"], "FLAT_OFF"),
+        (["CALIB", "FLAT,LAMP", "SPECTRUM"], "FLAT_ON"),
+        (["CALIB", "WAVE,OFF", "IMAGE"], "ARC_OFF"),
+        (["CALIB", "WAVE,LAMP", "SPECTRUM"], "ARC_ON"),
+        (["CALIB", "FLAT,SKY", "IFU"], "FLAT_SKY"),
+        (["CALIB", "OBJECT,SKY,STD,FLUX", "IFU"], "STD"),
+        (["SCIENCE", "OBJECT,SKY", "IFU"], "SCIENCE"),
+        (["ACQUISITION", "OBJECT,SKY", "IMAGE"], "ACQ_FRAME"),
+        (["ACQUISITION", "anything", "at all"], "ACQ_FRAME"),
+        (["CALIB", "DARK", "IMAGE"], "DARK"),
+        (["CALIB", "OBJECT,SKY", "IFU"], "LUT_FRAME"),
+        (["CALIB", "FLAT,LAMP", "IMAGE"], "unclassified"),
+        (["TECHNICAL", "DARK", "IMAGE"], "unclassified"),
+    ]);
 }
 
 #[test]
 fn each_product_rule_takes_its_category_and_no_rule_before_it_does() {
-    let named = ["COMBINE", "CUBE"];
-    let module = kmos();
-    let products = module.description().frame_types.iter().filter(|t| t.rule.when.iter().all(|c| !c.key.contains("DPR")));
-    for kind in products.filter(|t| !named.contains(&t.rule.tag.as_str())) {
-        assert_eq!(classified(&product(kind.rule.tag.as_str())).tag, kind.rule.tag);
-    }
+    kmos().each_product_rule_takes_its_category(&["COMBINE", "CUBE"]);
     let with_target = [
         ("COMBINE_SCI_RECONSTRUCTED_star_103", "COMBINE"),
         ("EXP_MASK_SCI_RECONSTRUCTED_star_103", "EXP_MASK"),
@@ -76,49 +40,35 @@ fn each_product_rule_takes_its_category_and_no_rule_before_it_does() {
         ("CUBE_OBJECT", "CUBE"),
     ];
     for (catg, tag) in with_target {
-        assert_eq!(classified(&product(catg)).tag.as_str(), tag, "{catg}");
+        assert_eq!(kmos().classified(&kmos().product(catg)).tag.as_str(), tag, "{catg}");
     }
 }
 
 #[test]
 fn frames_with_the_lamp_off_have_no_filter_in_their_signature() {
-    let module = kmos();
-    let kind = |tag: &str| module.description().frame_types.iter().find(|t| t.rule.tag.as_str() == tag).unwrap();
+    let kmos = kmos();
     for (off, on) in [("FLAT_OFF", "FLAT_ON"), ("ARC_OFF", "ARC_ON")] {
-        assert!(kind(off).signature.0.iter().all(|k| !k.key.contains("FILT")));
-        assert!(kind(on).signature.0.iter().any(|k| k.key.contains("FILT")));
+        assert!(kmos.kind(off).signature.0.iter().all(|k| !k.key.contains("FILT")));
+        assert!(kmos.kind(on).signature.0.iter().any(|k| k.key.contains("FILT")));
     }
 }
 
 #[test]
 fn other_instruments_are_not_recognised() {
-    assert!(recognised(&raw("CALIB", "DARK", "IMAGE")));
-    for other in ["MUSE", "kmos", "KMOS2"] {
-        let mut header = raw("CALIB", "DARK", "IMAGE");
-        header.set("INSTRUME", other, "");
-        assert!(!recognised(&header), "{other}");
-    }
-    assert!(!recognised(&Header::new()));
+    kmos().recognises_none_of(&["MUSE", "kmos", "KMOS2"]);
 }
 
 #[test]
 fn real_headers() {
-    let table = [
-        ("XID_208_YJband.fits", "COMBINE", State::Good),
-        ("kmos_oh_spec_h.fits", "OH_SPEC", State::Good),
-        ("kmos_oh_spec_iz.fits", "OH_SPEC", State::Good),
-        ("kmos_oh_spec_k.fits", "OH_SPEC", State::Good),
-        ("kmos_oh_spec_yj.fits", "OH_SPEC", State::Good),
+    kmos().real_headers(&[
+        ("kmos/XID_208_YJband.fits", "COMBINE", State::Good),
+        ("kmos/kmos_oh_spec_h.fits", "OH_SPEC", State::Good),
+        ("kmos/kmos_oh_spec_iz.fits", "OH_SPEC", State::Good),
+        ("kmos/kmos_oh_spec_k.fits", "OH_SPEC", State::Good),
+        ("kmos/kmos_oh_spec_yj.fits", "OH_SPEC", State::Good),
         // All bands in one spectrum, without DPR and PRO.
-        ("kmos_oh_spec.fits", "unclassified", State::Refused),
-    ];
-    for (name, tag, state) in table {
-        let Some(path) = sample(&format!("kmos/{name}")) else { continue };
-        let header = primary_header(&path).unwrap();
-        assert!(recognised(&header), "{name}");
-        let c = classified(&header);
-        assert_eq!((c.tag.as_str(), c.state), (tag, state), "{name}: {}", c.why);
-    }
+        ("kmos/kmos_oh_spec.fits", "unclassified", State::Refused),
+    ]);
 }
 
 #[test]
@@ -156,9 +106,8 @@ fn simulated_headers_are_classified_as_what_they_are() {
     let request = SimulationRequest { directory: "unused".into(), seed: 1, nights: 2, size: None };
     let frames = ifured_kmos::simulation::raw_frames(&request);
     assert_eq!(frames.len(), 20);
+    kmos().simulated_headers(&frames);
     for frame in frames {
-        assert!(recognised(&frame.primary));
-        assert_eq!(classified(&frame.primary).tag, frame.tag, "{}", frame.name);
         assert_eq!(frame.primary.text("DATE-OBS").unwrap().len(), 24);
         let off = arms(&frame.primary).unwrap().iter().filter(|a| a.is_off()).count();
         assert!(off == 2 || off == 0);
@@ -167,24 +116,5 @@ fn simulated_headers_are_classified_as_what_they_are() {
 
 #[test]
 fn simulated_files_are_found_to_be_what_they_are_and_nothing_else_is_compared() {
-    let directory = tempfile::tempdir().unwrap();
-    let request = SimulationRequest { directory: directory.path().into(), seed: 1, nights: 1, size: Some(8) };
-    let simulation = kmos().simulate(&request, &QuietHost).unwrap();
-    assert_eq!(simulation.frames, 10);
-    let files: Vec<_> = std::fs::read_dir(&simulation.raw).unwrap().map(|f| f.unwrap().path()).collect();
-    let products = files.iter().map(|path| ProductPath {
-        tag: classified(&primary_header(path).unwrap()).tag,
-        path: path.clone(),
-        name: path.file_name().unwrap().to_string_lossy().into_owned(),
-    });
-    let mut products: Vec<ProductPath> = products.collect();
-    let compare = |products: &[ProductPath]| {
-        kmos().compare_with_truth(&TruthRequest { truth: simulation.truth.clone(), products: products.to_vec() })
-    };
-    let rows = compare(&products).unwrap();
-    assert_eq!(rows.len(), 10);
-    assert!(rows.iter().all(|r| r.recovered()), "{rows:?}");
-    products[0].tag = "SOMETHING".into();
-    assert_eq!(compare(&products).unwrap().iter().filter(|r| !r.recovered()).count(), 1);
-    assert!(compare(&[]).unwrap_err().what.contains("nothing was compared"));
+    kmos().simulated_files(10);
 }

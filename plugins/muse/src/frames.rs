@@ -28,11 +28,8 @@ fn mode() -> Signature {
 }
 
 /// Keywords that lists show.
-pub fn columns() -> Vec<String> {
-    ["OBJECT", "EXPTIME", MODE, "ESO DPR TYPE", "ESO PRO CATG", "ESO DET READ CURNAME", "ESO TPL START", "ESO OBS NAME"]
-        .map(String::from)
-        .into()
-}
+pub const COLUMNS: [&str; 8] =
+    ["OBJECT", "EXPTIME", MODE, "ESO DPR TYPE", "ESO PRO CATG", "ESO DET READ CURNAME", "ESO TPL START", "ESO OBS NAME"];
 
 /// Kinds of frames in the order in which the rules are tried: raw frames, products, static calibrations.
 pub fn frame_types() -> Vec<FrameType> {

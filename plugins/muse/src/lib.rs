@@ -1,6 +1,6 @@
 //! The instrument MUSE: 24 integral-field units of 48 slices each, at the VLT.
 //!
-//! Frames are classified, nothing is reduced yet: [`Instrument::recipes`] is empty.
+//! Frames are classified, nothing is reduced yet: there are no recipes.
 //!
 //! Signatures are read from the header that the catalogue has of a frame, which is the primary one. Real products have
 //! `DET BINX`, `DET BINY`, `DET READ CURID` there, copied from the primary header of the raw frame. The ESO pipeline also
@@ -12,45 +12,18 @@
 mod frames;
 pub mod simulation;
 
-use std::path::Path;
-
-use ifured_core::recipe::{ProductPath, Simulation, SimulationRequest, TruthRow};
-use ifured_core::{AnyRecipe, Host, Instrument, InstrumentDescription, RecipeError};
-use ifured_eso::{classification, observatory};
+use ifured_eso::EsoInstrument;
 
 /// The instrument.
-pub struct Muse;
+pub const MUSE: EsoInstrument = EsoInstrument {
+    name: "muse",
+    aliases: &["vlt-muse"],
+    title: "MUSE, Multi Unit Spectroscopic Explorer, ESO VLT UT4",
+    version: env!("CARGO_PKG_VERSION"),
+    instrume: "MUSE",
+    frame_types: frames::frame_types,
+    columns: &frames::COLUMNS,
+    raw_frames: simulation::raw_frames,
+};
 
-impl Instrument for Muse {
-    fn describe(&self) -> InstrumentDescription {
-        InstrumentDescription {
-            name: "muse".into(),
-            aliases: vec!["vlt-muse".into()],
-            title: "MUSE, Multi Unit Spectroscopic Explorer, ESO VLT UT4".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            recognise: vec![classification::instrument_is("MUSE")],
-            require: vec![],
-            statistics: false,
-            night: observatory::paranal_night(),
-            time: observatory::time_keys(),
-            frame_types: frames::frame_types(),
-            recipes: vec![],
-            columns: frames::columns(),
-            ..InstrumentDescription::default()
-        }
-    }
-
-    fn recipes(&self) -> Vec<Box<dyn AnyRecipe>> {
-        Vec::new()
-    }
-
-    fn simulate(&self, request: &SimulationRequest, host: &dyn Host) -> Result<Simulation, RecipeError> {
-        ifured_eso::simulation::write(request, &simulation::raw_frames(request), host)
-    }
-
-    fn compare_with_truth(&self, truth: &Path, products: &[ProductPath]) -> Result<Vec<TruthRow>, RecipeError> {
-        ifured_eso::simulation::compare_tags(truth, products)
-    }
-}
-
-ifured_core::export_instrument!(Muse, builtin);
+ifured_core::export_instrument!(MUSE, builtin);

@@ -2,18 +2,15 @@
 
 use ifured_core::Header;
 use ifured_core::recipe::SimulationRequest;
-use ifured_eso::simulation::{Exposure, RawFrame};
+use ifured_eso::simulation::{Exposure, RawFrame, each_night};
 
 /// Channels, one extension each.
 const CHANNELS: usize = 24;
-/// First night: 2024-01-01.
-const FIRST_NIGHT_MJD: f64 = 60_310.0;
-/// The first frame of a night is taken at 18 h UTC, shortly after local noon; the others follow hourly, so that a night
-/// goes over midnight.
-const FIRST_FRAME_H: f64 = 18.0;
 
 /// Tag, DPR (category, type, technique), object, exposure time in seconds.
-const KINDS: [(&str, [&str; 3], &str, f64); 11] = [
+type Kind = (&'static str, [&'static str; 3], &'static str, f64);
+
+const KINDS: [Kind; 11] = [
     ("BIAS", ["CALIB", "BIAS", "IFU"], "BIAS", 0.0),
     ("DARK", ["CALIB", "DARK", "IFU"], "DARK", 1800.0),
     ("FLAT", ["CALIB", "FLAT,LAMP", "IFU"], "FLAT,LAMP", 0.35),
@@ -29,22 +26,18 @@ const KINDS: [(&str, [&str; 3], &str, f64); 11] = [
 
 /// The raw frames of a simulation, in order of time.
 pub fn raw_frames(request: &SimulationRequest) -> Vec<RawFrame> {
-    (0..request.nights).flat_map(night).collect()
+    each_night(request, &KINDS, frame)
 }
 
-fn night(number: u32) -> Vec<RawFrame> {
-    let frame = |(n, (tag, dpr, object, exptime_s)): (usize, (&str, [&str; 3], &str, f64))| {
-        let mjd = FIRST_NIGHT_MJD + f64::from(number) + (FIRST_FRAME_H + n as f64) / 24.0;
-        let exposure = Exposure { instrument: "MUSE", telescope: "ESO-VLT-U4", object, dpr, exptime_s, mjd, decimals: 3 };
-        let mut primary = exposure.header();
-        primary.set("ESO INS MODE", "WFM-NOAO-N", "Instrument mode used");
-        primary.set("ESO DET BINX", 1i64, "Setup binning factor along X");
-        primary.set("ESO DET BINY", 1i64, "Setup binning factor along Y");
-        primary.set("ESO DET READ CURID", 1i64, "Used readout mode id");
-        primary.set("ESO DET READ CURNAME", "SCI1.0", "Used readout mode name");
-        RawFrame { tag: tag.into(), name: exposure.file_name(), primary, detectors: (1..=CHANNELS).map(channel).collect() }
-    };
-    KINDS.into_iter().enumerate().map(frame).collect()
+fn frame((tag, dpr, object, exptime_s): Kind, mjd: f64) -> RawFrame {
+    let exposure = Exposure { instrument: "MUSE", telescope: "ESO-VLT-U4", object, dpr, exptime_s, mjd, decimals: 3 };
+    let mut primary = exposure.header();
+    primary.set("ESO INS MODE", "WFM-NOAO-N", "Instrument mode used");
+    primary.set("ESO DET BINX", 1i64, "Setup binning factor along X");
+    primary.set("ESO DET BINY", 1i64, "Setup binning factor along Y");
+    primary.set("ESO DET READ CURID", 1i64, "Used readout mode id");
+    primary.set("ESO DET READ CURNAME", "SCI1.0", "Used readout mode name");
+    RawFrame { tag: tag.into(), name: exposure.file_name(), primary, detectors: (1..=CHANNELS).map(channel).collect() }
 }
 
 fn channel(number: usize) -> Header {

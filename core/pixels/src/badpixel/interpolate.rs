@@ -7,16 +7,23 @@ use crate::Image;
 /// Half side of the square in which neighbours are looked for.
 const REACH: isize = 4;
 
-/// Replaces pixels with any of `bits` (and NaN pixels) by a weighted mean of the good pixels within 4 pixels, weights
+/// Replaces all pixels with any of `bits`, and NaN pixels, as [`interpolate_at`] does. Returns the number of pixels replaced.
+pub fn interpolate(image: &mut Image, bits: u32) -> usize {
+    let is_bad = |p: (usize, usize), q: u32| q & bits != 0 || !image.data[p].is_finite();
+    let bad: Vec<(usize, usize)> = image.quality.indexed_iter().filter(|&(p, &q)| is_bad(p, q)).map(|(p, _)| p).collect();
+    interpolate_at(image, &bad, bits)
+}
+
+/// Replaces the pixels at `places` (row, column) by a weighted mean of the good pixels within 4 pixels, those that are finite and have none of the bits
+/// `unusable`, weights
 /// `exp(-r^2 / 2)`: next neighbours decide, and a column is bridged from both sides. A plane is reproduced exactly where the good neighbours
 /// lie symmetrically. The variance is that of the mean plus the weighted scatter of the neighbours beyond their noise plus their
 /// mean variance, so it is never smaller than that of a measured pixel. Quality bits stay. Pixels with no good neighbour stay as
 /// they are. Returns the number of pixels replaced.
-pub fn interpolate(image: &mut Image, bits: u32) -> usize {
+pub fn interpolate_at(image: &mut Image, places: &[(usize, usize)], unusable: u32) -> usize {
     let (rows, columns) = image.shape();
-    let good = |q: u32, v: f32| q & bits == 0 && v.is_finite();
-    let bad: Vec<(usize, usize)> = image.quality.indexed_iter().filter(|&(p, &q)| !good(q, image.data[p])).map(|(p, _)| p).collect();
-    let replacements: Vec<Option<(f32, f32)>> = bad
+    let good = |q: u32, v: f32| q & unusable == 0 && v.is_finite();
+    let replacements: Vec<Option<(f32, f32)>> = places
         .iter()
         .map(|&(y, x)| {
             let mut sums = Sums::default();
@@ -37,7 +44,7 @@ pub fn interpolate(image: &mut Image, bits: u32) -> usize {
         })
         .collect();
     let mut replaced = 0;
-    for (&(y, x), new) in bad.iter().zip(replacements) {
+    for (&(y, x), new) in places.iter().zip(replacements) {
         if let Some((value, variance)) = new {
             (image.data[[y, x]], image.variance[[y, x]]) = (value, variance);
             replaced += 1;

@@ -6,6 +6,10 @@
 
 mod detect;
 mod interpolate;
+mod profile;
+mod response;
 
 pub use detect::{ColumnDefectOptions, FlatDefectOptions, HotPixelOptions, bad_columns, bad_pixels_from_dark, bad_pixels_from_flat, grow};
-pub use interpolate::{interpolate, mark};
+pub use interpolate::{interpolate, interpolate_at, mark};
+pub use profile::{HotLimits, flag_hot};
+pub use response::{ResponseLimits, flag_response};

@@ -1,11 +1,13 @@
 //! Filters: running and two-dimensional medians, separable convolution, growing and shrinking of masks.
 
 mod convolve;
+mod local_parabola;
 mod median2d;
 mod morphology;
 mod running;
 
 pub use convolve::{boxcar, convolve_normalised, convolve_separable, gaussian_kernel, gaussian_smooth};
+pub use local_parabola::local_parabolas;
 pub use median2d::median_filter;
 pub use morphology::{dilate, erode};
 pub use running::running_median;

@@ -85,7 +85,7 @@ impl WeightTable {
         let index = (step as usize).min(STEPS - 1);
         let f = step - index as f64;
         let (a, b) = (&self.phases[index], &self.phases[index + 1]);
-        out.iter_mut().zip(a.iter().zip(b)).for_each(|(w, (a, b))| *w = a + (b - a) * f);
+        out.iter_mut().zip(a.iter().zip(b)).take(2 * self.reach()).for_each(|(w, (a, b))| *w = a + (b - a) * f);
         floor as isize - (self.reach() as isize - 1)
     }
 }

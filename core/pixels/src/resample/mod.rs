@@ -1,7 +1,7 @@
 //! Images on another pixel grid: shifts, rotations, tangential projections, or any mapping.
 //!
 //! An output pixel is a weighted mean of the input pixels around the place it maps to. Bad input pixels are left out and the
-//! weights of the others renormalised; with less than half of the weight left the pixel is missing. Values may be multiplied by the
+//! weights of the others renormalised; with too little of the weight left the pixel is missing. Values may be multiplied by the
 //! area of the output pixel in input pixels (the Jacobian), which keeps fluxes; without, surface brightnesses are kept.
 //!
 //! Variances are propagated, covariances are not: neighbouring output pixels share input pixels, so the noise of a sum over many
@@ -30,12 +30,19 @@ pub struct ResampleOptions {
     pub conserve_flux: bool,
     /// Input pixels with any of these quality bits are left out.
     pub exclude: u32,
+    /// Least part of the weight that must be left, above 0 and up to 1; with less the output pixel is missing.
+    pub least_weight: f64,
 }
 
 impl Default for ResampleOptions {
-    /// Lanczos-3, fluxes kept, only questionable pixels and removed cosmic rays are used besides good ones.
+    /// Lanczos-3, fluxes kept, only questionable pixels and removed cosmic rays are used besides good ones, half of the weight.
     fn default() -> Self {
-        ResampleOptions { kernel: Kernel::Lanczos3, conserve_flux: true, exclude: !(quality::QUESTIONABLE | quality::COSMIC_RAY) }
+        ResampleOptions {
+            kernel: Kernel::Lanczos3,
+            conserve_flux: true,
+            exclude: !(quality::QUESTIONABLE | quality::COSMIC_RAY),
+            least_weight: 0.5,
+        }
     }
 }
 
@@ -67,7 +74,7 @@ pub fn resample(image: &Image, shape: (usize, usize), map: impl Fn(f64, f64) -> 
                 } else {
                     1.0
                 };
-                let (value, error, bits) = sample(image, &table, map(x, y), options.exclude);
+                let (value, error, bits) = sample(image, &table, map(x, y), options);
                 data[column] = (value * area) as f32;
                 variance[column] = (error * area * area) as f32;
                 quality[column] = bits;
@@ -77,7 +84,7 @@ pub fn resample(image: &Image, shape: (usize, usize), map: impl Fn(f64, f64) -> 
 }
 
 /// Value, variance and quality at a place.
-fn sample(image: &Image, table: &WeightTable, (x, y): (f64, f64), exclude: u32) -> (f64, f64, u32) {
+fn sample(image: &Image, table: &WeightTable, (x, y): (f64, f64), options: &ResampleOptions) -> (f64, f64, u32) {
     let (rows, columns) = image.shape();
     let reach = table.reach() as f64;
     let missing = (f64::NAN, f64::NAN, quality::MISSING);
@@ -101,7 +108,7 @@ fn sample(image: &Image, table: &WeightTable, (x, y): (f64, f64), exclude: u32) 
             }
             let p = [v as usize, u as usize];
             let (value, variance, bits) = (f64::from(image.data[p]), f64::from(image.variance[p]), image.quality[p]);
-            if bits & exclude != 0 || !value.is_finite() || !variance.is_finite() {
+            if bits & options.exclude != 0 || !value.is_finite() || !variance.is_finite() {
                 unused |= bits;
                 left_out = true;
                 continue;
@@ -114,7 +121,7 @@ fn sample(image: &Image, table: &WeightTable, (x, y): (f64, f64), exclude: u32) 
             }
         }
     }
-    if weights < 0.5 {
+    if weights < options.least_weight {
         return (f64::NAN, f64::NAN, unused | quality::MISSING);
     }
     let flag = if left_out { quality::QUESTIONABLE } else { 0 };
@@ -212,6 +219,9 @@ mod tests {
         assert!(out.data.iter().filter(|v| v.is_finite()).all(|v| (v - 5.0).abs() < 1e-4));
         assert_eq!((out.quality[[10, 9]], out.quality[[10, 10]]), (quality::QUESTIONABLE, quality::HOT | quality::MISSING));
         assert_eq!(out.quality[[5, 5]], quality::COSMIC_RAY);
+        let strict = ResampleOptions { kernel: Kernel::Bilinear, least_weight: 0.999, ..ResampleOptions::default() };
+        let out = resample(&image, (20, 20), |x, y| (x + 0.4, y), &strict);
+        assert!(out.data.indexed_iter().all(|((y, x), v)| v.is_nan() == (x == 19 || (y == 10 && (x == 9 || x == 10)))));
         let out = resample(&image, (4, 4), |x, y| (x + 40.0, y), &ResampleOptions::default());
         assert!(out.data.iter().all(|v| v.is_nan()) && out.quality.iter().all(|q| *q == quality::MISSING));
     }

@@ -4,12 +4,15 @@
 //! when nothing is left. Infinities take part as ordinary (extreme) values. Results do not depend on the order of the values
 //! where the definition does not (percentiles, medians, widths from them); sums are made in the order given.
 
+mod blocks;
 mod clipped;
 mod many;
 mod moments;
 mod selection;
 
+pub use blocks::BlockMedians;
 pub use clipped::{ClippedStatistics, SigmaClip, sigma_clipped};
+pub(crate) use many::clipped_moments_of_block;
 pub use many::{ClippedMoments, clipped_moments};
 pub use moments::{Moments, WeightedMean, weighted_mean};
 pub(crate) use selection::median_sorted;

@@ -64,7 +64,7 @@ impl Recipe for Arc {
                 signature: signatures::science(),
             }],
             enabled: true,
-            memory: Memory { fixed: 30e6, per_pixel: 44.0, per_pixel_and_frame: 0.0 },
+            memory: Memory { fixed: 40e6, per_pixel: 16.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }
@@ -81,8 +81,8 @@ impl Recipe for Arc {
         let mut outcome = Outcome::default();
         outcome.quality.extend([
             QualityNumber::new("N SATURATED", saturated as f64, "", "saturated pixels"),
-            QualityNumber::new("READ NOISE", noise.read_noise, "adu", "read noise that was used"),
-            QualityNumber::new("GAIN", noise.gain, "e-/adu", "gain that was used"),
+            QualityNumber::new("READ NOISE", noise.model.read_noise, "adu", "read noise that was used"),
+            QualityNumber::new("GAIN", noise.model.gain, "e-/adu", "gain that was used"),
         ]);
         let mut header = products::header_of(&frame.header);
         header.set("BUNIT", "adu", "");

@@ -1,21 +1,28 @@
 //! Sum of images of one field.
 //!
-//! Stars are found in each image; shift, small turn and flux ratio to the first image come from those that match. Each image, less its sky
+//! Stars are found in each image above its background; shift, small turn and flux ratio to the first image come from those that match. Each image, less its sky
 //! level and scaled to the first, is interpolated (bilinear) onto one grid, that of the first image enlarged so that it holds all; samples of a
 //! pixel are averaged with the weights of their frames and without outliers. Interpolation correlates the noise of neighbours:
 //! the variance is that of single pixels. Images are read by bands of rows.
 
+use std::ops::Range;
+
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, RejectedFrame};
 use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::fits::{ImageBands, read_image};
+use ifured_pixels::resample::{Kernel, ResampleOptions, resample};
+use ifured_pixels::sources::{
+    Alignment, Aperture, BackgroundOptions, DetectionOptions, Interpolation, Source, align, aperture_flux, detect_sources,
+    measure_background,
+};
 use ifured_pixels::{Image, quality};
 use ndarray::Array2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::in_order;
+use crate::products::sky;
 use crate::raw::{bands, fits_error};
-use crate::sources::{Alignment, Star, align, find_stars, sky};
 use crate::stack::{self, Rejection, Sample};
 use crate::wcs::Tan;
 use crate::{products, signatures, tags};
@@ -24,6 +31,12 @@ use crate::{products, signatures, tags};
 const SAME_FIELD: f64 = 120.0;
 /// Images with fewer stars are placed by the pointing.
 const FEWEST_STARS: usize = 3;
+/// Stars of an image that are compared with those of the others, at most.
+const MOST_STARS: usize = 200;
+/// Radius of the apertures that the flux ratios come from, in pixels.
+const APERTURE: f64 = 5.0;
+/// Side of the blocks of the background in pixels: large beside stars, small beside the field.
+const BACKGROUND_BLOCK: usize = 128;
 const UNUSABLE: u32 = quality::MISSING
     | quality::OUTSIDE
     | quality::DEAD
@@ -31,6 +44,10 @@ const UNUSABLE: u32 = quality::MISSING
     | quality::COSMIC_RAY
     | quality::SATURATED_CONVERTER
     | quality::SATURATED_WELL;
+
+/// A pixel of the sum comes from pixels that are all usable: what is missing in one image others have.
+const INTERPOLATION: ResampleOptions =
+    ResampleOptions { kernel: Kernel::Bilinear, conserve_flux: false, exclude: UNUSABLE, least_weight: 0.999 };
 
 /// Parameters of `coadd`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -107,8 +124,9 @@ impl Recipe for Coadd {
         for (n, input) in task.main().enumerate() {
             host.progress(0.5 * n as f64 / count, "finding stars");
             let (header, image) = read_image(&input.path).map_err(fits_error)?;
-            let stars = find_stars(&image, parameters.detection_sigma, 200);
             let (level, noise) = sky(&image);
+            let shape = image.shape();
+            let stars = find_stars(image, parameters.detection_sigma);
             let exposure = header.real("EXPTIME").unwrap_or(0.0);
             let alignment = match layers.first() {
                 None => Some(Alignment::identity()),
@@ -123,9 +141,7 @@ impl Recipe for Coadd {
                 }
             };
             match alignment.filter(|a| a.flux_ratio > 0.0 && noise > 0.0) {
-                Some(alignment) => {
-                    layers.push(Layer { path: input.path.clone(), header, shape: image.shape(), stars, level, noise, alignment, exposure })
-                }
+                Some(alignment) => layers.push(Layer { path: input.path.clone(), header, shape, stars, level, noise, alignment, exposure }),
                 None => outcome.rejected.push(RejectedFrame {
                     name: input.name.clone(),
                     why: format!("could not be aligned: {} stars found, none or too few match", stars.len()),
@@ -163,12 +179,29 @@ fn nothing_to_add(task: &Task, outcome: &Outcome) -> String {
     format!("nothing was added: {}; lower `detection_sigma` or raise `search` to align more", images.join(", "))
 }
 
+/// The brightest stars whose apertures are whole, brightest first, with their fluxes in the aperture.
+fn find_stars(mut image: Image, sigma: f64) -> Vec<Source> {
+    // Cosmic rays that were removed are estimates: they do not spoil a star.
+    let exclude = UNUSABLE & !quality::COSMIC_RAY;
+    let blocks =
+        BackgroundOptions { block: BACKGROUND_BLOCK, interpolation: Interpolation::Bilinear, exclude, ..BackgroundOptions::default() };
+    let background = measure_background(&image, None, &blocks).image();
+    let found = detect_sources(&image, background.view(), &DetectionOptions { sigma, exclude, ..DetectionOptions::default() });
+    image.data -= &background;
+    let aperture = Aperture { radius: APERTURE, ring: None, exclude };
+    let whole = |s: &Source| aperture_flux(&image, (s.x, s.y), &aperture).filter(|f| f.flux > 0.0).map(|f| (f, *s));
+    let measured = found.sources.iter().filter_map(whole).map(|(f, s)| Source { flux: f.flux, flux_error: f.error, ..s });
+    let mut stars: Vec<Source> = measured.take(MOST_STARS).collect();
+    stars.sort_by(|a, b| b.flux.total_cmp(&a.flux));
+    stars
+}
+
 /// One image with what places it on the grid.
 struct Layer {
     path: std::path::PathBuf,
     header: Header,
     shape: (usize, usize),
-    stars: Vec<Star>,
+    stars: Vec<Source>,
     level: f64,
     noise: f64,
     alignment: Alignment,
@@ -213,10 +246,10 @@ fn add(layers: &[Layer], grid: &Grid, parameters: &Parameters, host: &dyn Host) 
     for band in bands(grid.shape, 3 * layers.len()) {
         host.progress(0.5 + 0.4 * band.start as f64 / grid.shape.0 as f64, "adding");
         let parts = layers.iter().zip(&files).map(|(l, f)| Part::read(l, f, grid, &band)).collect::<Result<Vec<_>, _>>()?;
-        for y in band {
+        for y in band.clone() {
             for x in 0..grid.shape.1 {
                 samples.clear();
-                samples.extend(parts.iter().filter_map(|p| p.sample(x as f64 + grid.origin.0 as f64, y as f64 + grid.origin.1 as f64)));
+                samples.extend(parts.iter().filter_map(|p| p.sample([y - band.start, x])));
                 if let Some((value, variance, _)) = stack::combine(&mut samples, rejection) {
                     let at = [y, x];
                     (image.data[at], image.variance[at], image.quality[at]) = (value, variance, 0);
@@ -227,57 +260,44 @@ fn add(layers: &[Layer], grid: &Grid, parameters: &Parameters, host: &dyn Host) 
     Ok(image)
 }
 
-/// The rows of a layer that a band of the grid needs.
-struct Part<'a> {
-    layer: &'a Layer,
-    first_row: isize,
+/// A layer on a band of the grid.
+struct Part {
     image: Image,
+    level: f32,
     scale: f32,
     weight: f32,
 }
 
-impl<'a> Part<'a> {
-    fn read(layer: &'a Layer, file: &ImageBands, grid: &Grid, band: &std::ops::Range<usize>) -> Result<Self, RecipeError> {
-        let (left, right) = (grid.origin.0 as f64, (grid.origin.0 + grid.shape.1 as isize) as f64);
-        let row = |y: usize| y as f64 + grid.origin.1 as f64;
-        let corners = [(left, row(band.start)), (right, row(band.start)), (left, row(band.end)), (right, row(band.end))];
-        let rows = corners.map(|(x, y)| layer.alignment.apply(x, y).1);
+impl Part {
+    fn read(layer: &Layer, file: &ImageBands, grid: &Grid, band: &Range<usize>) -> Result<Self, RecipeError> {
+        // Shift and turn are an affine map: where the first pixel of the band lies, and one step along rows and columns.
+        let place = |x: f64, y: f64| layer.alignment.apply(x + grid.origin.0 as f64, y + grid.origin.1 as f64);
+        let first = place(0.0, band.start as f64);
+        let (right, down) = (place(1.0, band.start as f64), place(0.0, band.start as f64 + 1.0));
+        let (right, down) = ((right.0 - first.0, right.1 - first.1), (down.0 - first.0, down.1 - first.1));
+        let (width, height) = (grid.shape.1 as f64, band.len() as f64);
+        let rows = [0.0, width].map(|x| [0.0, height].map(|y| first.1 + right.1 * x + down.1 * y)).concat();
         let limit = |v: f64| v.clamp(0.0, layer.shape.0 as f64) as usize;
         let low = limit(rows.iter().copied().fold(f64::INFINITY, f64::min).floor() - 2.0);
         let high = limit(rows.iter().copied().fold(f64::NEG_INFINITY, f64::max).ceil() + 3.0);
         let image = file.read_rows(low..high.max(low)).map_err(fits_error)?;
+        let origin = (first.0, first.1 - low as f64);
+        let map = |x: f64, y: f64| (origin.0 + right.0 * x + down.0 * y, origin.1 + right.1 * x + down.1 * y);
+        let image = resample(&image, (band.len(), grid.shape.1), map, &INTERPOLATION);
         let scale = 1.0 / layer.alignment.flux_ratio;
-        Ok(Part { layer, first_row: low as isize, image, scale: scale as f32, weight: (1.0 / (layer.noise * scale).powi(2)) as f32 })
+        let weight = (1.0 / (layer.noise * scale).powi(2)) as f32;
+        Ok(Part { image, level: layer.level as f32, scale: scale as f32, weight })
     }
 
-    /// The layer at a pixel of the first image: bilinear from four pixels that must all be usable.
-    fn sample(&self, x: f64, y: f64) -> Option<Sample> {
-        let (u, v) = self.layer.alignment.apply(x, y);
-        let (i, j) = (u.floor(), v.floor());
-        let (fu, fv) = ((u - i) as f32, (v - j) as f32);
-        let (i, j) = (i as isize, j as isize - self.first_row);
-        let (rows, columns) = self.image.shape();
-        let (mut value, mut variance) = (0.0, 0.0);
-        for (dj, wv) in [(0, 1.0 - fv), (1, fv)] {
-            for (di, wu) in [(0, 1.0 - fu), (1, fu)] {
-                let weight = wu * wv;
-                if weight < 1e-6 {
-                    continue;
-                }
-                let (b, a) = (j + dj, i + di);
-                if a < 0 || b < 0 || a >= columns as isize || b >= rows as isize {
-                    return None;
-                }
-                let at = [b as usize, a as usize];
-                if self.image.quality[at] & UNUSABLE != 0 || !self.image.data[at].is_finite() {
-                    return None;
-                }
-                value += weight * self.image.data[at];
-                variance += weight * weight * self.image.variance[at];
-            }
-        }
-        let scale = self.scale;
-        Some(Sample { value: (value - self.layer.level as f32) * scale, variance: variance * scale * scale, weight: self.weight })
+    /// The layer at a pixel of the band, sky subtracted and scaled; `None` where it has no usable pixels.
+    fn sample(&self, at: [usize; 2]) -> Option<Sample> {
+        let value = self.image.data[at];
+        let sample = Sample {
+            value: (value - self.level) * self.scale,
+            variance: self.image.variance[at] * self.scale * self.scale,
+            weight: self.weight,
+        };
+        value.is_finite().then_some(sample)
     }
 }
 

@@ -1,24 +1,27 @@
-//! Subtraction of a fringe map, scaled to the image by least squares over pixels without stars.
+//! Subtraction of a fringe map, scaled to the image by least squares together with the sky and its gradient; stars are clipped.
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
-use ifured_core::{Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_core::{Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task, Value};
 use ifured_pixels::fits::read_image;
-use ifured_pixels::{Image, quality};
-use ndarray::Zip;
+use ifured_pixels::fringe::{FringeScaleOptions, fringe_scale, subtract_fringes};
+use ifured_pixels::statistics::SigmaClip;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fringe_map::SHARED_NOISE;
 use super::inputs;
 use crate::calibration;
 use crate::raw::{fits_error, window};
-use crate::sources::sky;
 use crate::{products, signatures, tags};
+
+/// Passes of the rejection of stars.
+const CLIP_PASSES: usize = 5;
 
 /// Parameters of `defringe`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
-    /// Pixels further from the sky level than this many times its noise do not count for the scale.
+    /// Pixels that are off by more than this many robust standard deviations (stars) do not count for the scale.
     #[schemars(range(min = 1.0, max = 100.0))]
     pub clip_sigma: f64,
 }
@@ -60,7 +63,7 @@ impl Recipe for Defringe {
                 signature: signatures::science(),
             }],
             enabled: false,
-            memory: Memory { fixed: 20e6, per_pixel: 40.0, per_pixel_and_frame: 0.0 },
+            memory: Memory { fixed: 20e6, per_pixel: 75.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }
@@ -69,19 +72,19 @@ impl Recipe for Defringe {
     fn run(&self, task: &Task, parameters: Parameters, _: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one reduced image"))?;
         let (header, mut image) = read_image(&input.path).map_err(fits_error)?;
-        let map = calibration::require(task, "fringe-map", image.shape(), window(&header, image.shape()))?.image()?;
-        let (scale, error) = fit_scale(&image, &map, parameters.clip_sigma);
-        let factor = scale as f32;
-        Zip::from(&mut image.data).and(&mut image.variance).and(&image.quality).and(&map.data).and(&map.variance).for_each(
-            |v, s, &q, &m, &map_variance| {
-                if q & quality::OUTSIDE == 0 && m.is_finite() {
-                    *v -= factor * m;
-                    *s += factor * factor * map_variance;
-                }
-            },
-        );
+        let map = calibration::require(task, "fringe-map", image.shape(), window(&header, image.shape()))?;
+        let is_part = has_input(&map.header, &input.identity);
+        let shared = if is_part { map.header.real(SHARED_NOISE).unwrap_or(1.0) } else { 0.0 };
+        let map = map.image()?;
+        let clip = SigmaClip { low: parameters.clip_sigma, high: parameters.clip_sigma, max_iterations: CLIP_PASSES };
+        let options = FringeScaleOptions { clip, shared, ..FringeScaleOptions::default() };
+        let found = fringe_scale(&image, &map, None, &options).map_err(|e| {
+            RecipeError::new(format!("the fringes cannot be scaled to the image: {e}"), "check the fringe map, or raise `clip_sigma`")
+        })?;
+        subtract_fringes(&mut image, &map, &found);
         let mut outcome = Outcome::default();
-        outcome.quality.push(QualityNumber::new("FRINGE SCALE", scale, "adu", "sky level that the fringes belong to").with_error(error));
+        let number = QualityNumber::new("FRINGE SCALE", found.scale, "adu", "sky level that the fringes belong to");
+        outcome.quality.push(number.with_error(found.error));
         let mut header = products::header_of(&header);
         products::write_statistics(&mut header, &image);
         products::write(task, &mut outcome, tags::DEFRINGED_IMAGING, header, &image)?;
@@ -89,18 +92,8 @@ impl Recipe for Defringe {
     }
 }
 
-/// The factor of the map in the image, and its standard error. The noise of the map, which would make the factor too small, is
-/// taken out of its square (errors in variables; Fuller 1987, *Measurement Error Models*, section 1.2).
-fn fit_scale(image: &Image, map: &Image, clip: f64) -> (f64, f64) {
-    let (level, noise) = sky(image);
-    let (mut product, mut square) = (0.0, 0.0);
-    Zip::from(&image.data).and(&image.quality).and(&map.data).and(&map.variance).and(&map.quality).for_each(|v, q, m, map_variance, mq| {
-        let d = f64::from(*v) - level;
-        if (q | mq) & !quality::LOW_SENSITIVITY == 0 && m.is_finite() && d.abs() <= clip * noise {
-            let m = f64::from(*m);
-            product += d * m;
-            square += m * m - f64::from(*map_variance);
-        }
-    });
-    if square > 0.0 { (product / square, noise / square.sqrt()) } else { (0.0, f64::NAN) }
+/// Whether a product was made of a frame of that content, by its provenance.
+fn has_input(product: &Header, identity: &str) -> bool {
+    let identity = Value::from(identity);
+    product.cards().iter().any(|c| c.keyword.starts_with("IFURED RAW") && c.value() == Some(&identity))
 }

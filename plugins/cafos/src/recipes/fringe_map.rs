@@ -7,8 +7,10 @@ use std::ops::Range;
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
 use ifured_core::{Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
-use ifured_pixels::combine::{CombineOptions, FrameRows, combine};
+use ifured_pixels::combine::{CombineOptions, FrameRows};
 use ifured_pixels::fits::{ImageBands, read_image};
+use ifured_pixels::fringe::{fringe_pattern, sky_level};
+use ifured_pixels::order_statistics::median_variance_factor;
 use ifured_pixels::quality;
 use ifured_pixels::statistics::clipped_moments;
 use schemars::JsonSchema;
@@ -17,8 +19,10 @@ use serde::{Deserialize, Serialize};
 use super::in_order;
 use crate::combination::{BAND_MEMORY, Method, combine_error};
 use crate::raw::fits_error;
-use crate::sources::sky;
 use crate::{products, signatures, tags};
+
+/// Keyword of the part of the variance of a map that it shares with each image it was made of.
+pub(super) const SHARED_NOISE: &str = "IFURED SHARED NOISE";
 
 /// Parameters of `fringe-map`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -74,7 +78,7 @@ impl Recipe for FringeMap {
         let (mut rows, mut names, mut levels) = (Vec::new(), Vec::new(), Vec::new());
         for input in task.main() {
             let (_, image) = read_image(&input.path).map_err(fits_error)?;
-            let (level, _) = sky(&image);
+            let level = sky_level(&image, None);
             if level >= parameters.sky_low {
                 rows.push(ProductRows(ImageBands::open(&input.path).map_err(fits_error)?));
                 names.push(input.name.as_str());
@@ -91,12 +95,11 @@ impl Recipe for FringeMap {
         let options = CombineOptions {
             method: parameters.method.with_limits(3.0, 3.0),
             reject: !(quality::QUESTIONABLE | quality::LOW_SENSITIVITY),
-            offsets: levels.clone(),
-            scales: levels.iter().map(|l| 1.0 / l).collect(),
             memory: BAND_MEMORY,
             counts: false,
+            ..CombineOptions::default()
         };
-        let mut image = combine(&mut rows, &options).map_err(|e| combine_error(e, &names))?.image;
+        let mut image = fringe_pattern(&mut rows, &levels, 0.0, &options).map_err(|e| combine_error(e, &names))?.image;
         let values: Vec<f32> = image.data.iter().copied().filter(|v| v.is_finite()).collect();
         let found = clipped_moments(&values, 4.0);
         image.data.mapv_inplace(|v| v - found.mean as f32);
@@ -105,6 +108,8 @@ impl Recipe for FringeMap {
             QualityNumber::new("AMPLITUDE", found.sigma, "", "standard deviation of the map, fraction of the sky"),
         ]);
         header.set("BUNIT", "", "fraction of the sky level");
+        let shared = if parameters.method == Method::Median { 1.0 / median_variance_factor(levels.len()) } else { 1.0 };
+        header.set(SHARED_NOISE, shared, "part of the variance shared with each image");
         products::write_statistics(&mut header, &image);
         products::write(task, &mut outcome, tags::FRINGE_MAP, header, &image)?;
         Ok(outcome)

@@ -5,19 +5,25 @@
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
 use ifured_core::{Condition, Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task, Test};
+use ifured_pixels::fit::SurfaceDegree;
 use ifured_pixels::fits::read_image;
-use ifured_pixels::statistics::clipped_moments;
-use ifured_pixels::{Image, quality};
-use ndarray::{Array2, Zip};
+use ifured_pixels::illumination::{IlluminationOptions, fit_illumination};
+use ifured_pixels::quality;
+use ifured_pixels::statistics::SigmaClip;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::inputs;
 use crate::calibration;
-use crate::field_mask::Blocks;
 use crate::raw::{fits_error, window};
-use crate::surface::{block_points, fit_points};
 use crate::{products, signatures, tags};
+
+/// Side of the blocks in pixels.
+const BLOCK: usize = 16;
+/// Passes of the rejection of blocks.
+const CLIP_PASSES: usize = 5;
+/// An image is divided by the correction: no less than this.
+const LOWEST: f32 = 0.1;
 
 /// Parameters of `illumination`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,7 +71,7 @@ impl Recipe for IlluminationRecipe {
                 signature: signatures::flat(),
             }],
             enabled: true,
-            memory: Memory { fixed: 30e6, per_pixel: 60.0, per_pixel_and_frame: 0.0 },
+            memory: Memory { fixed: 60e6, per_pixel: 45.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }
@@ -75,24 +81,18 @@ impl Recipe for IlluminationRecipe {
         let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one twilight flat"))?;
         let (raw, twilight) = read_image(&input.path).map_err(fits_error)?;
         let dome = calibration::require(task, "dome", twilight.shape(), window(&raw, twilight.shape()))?.image()?;
-        let unusable = quality::OUTSIDE | quality::DEAD | quality::LOW_SENSITIVITY | quality::MISSING;
-        let mut ratio = Array2::from_elem(twilight.shape(), f32::NAN);
-        Zip::from(&mut ratio).and(&twilight.data).and(&twilight.quality).and(&dome.data).and(&dome.quality).for_each(|r, t, tq, d, dq| {
-            if (tq | dq) & unusable == 0 {
-                *r = t / d;
-            }
-        });
-        let blocks = Blocks::of(ratio.view());
-        let points = block_points(&blocks);
-        let surface = fit_points(&points, twilight.shape(), parameters.degree, parameters.clip_sigma)
-            .ok_or_else(|| RecipeError::new("too little of the field is lit in both flats", "check the masks of the two flats"))?;
-        let residuals: Vec<f32> = points.iter().filter(|p| p.value.is_finite()).map(|p| (p.value - surface.at(p.x, p.y)) as f32).collect();
-        let scatter = clipped_moments(&residuals, 4.0);
-        let mut image = Image::new(surface.image(twilight.shape()), (scatter.mean_error() * scatter.mean_error()) as f32);
+        let mut ratio = twilight.clone();
+        ratio.divide(&dome);
+        let clip = SigmaClip { low: parameters.clip_sigma, high: parameters.clip_sigma, max_iterations: CLIP_PASSES };
         // Both flats have the median 1 in the same field, so that dome flat times correction has that of the sky: no normalisation.
-        image.data.mapv_inplace(|v| v.max(0.1));
+        let options = IlluminationOptions { block: BLOCK, degree: SurfaceDegree::total(parameters.degree), clip, normalise: false };
+        let found = fit_illumination(&ratio, None, &options).map_err(|e| {
+            RecipeError::new(format!("too little of the field is lit in both flats: {e}"), "check the masks of the two flats")
+        })?;
+        let mut image = found.image;
+        image.data.mapv_inplace(|v| v.max(LOWEST));
         // Inside the field the surface is known everywhere: weak pixels are no gaps of it.
-        Zip::from(&mut image.quality).and(&twilight.quality).for_each(|q, t| *q = t & quality::OUTSIDE);
+        image.quality = twilight.quality.mapv(|q| q & quality::OUTSIDE);
         let largest = image.data.iter().zip(&image.quality).filter(|(_, q)| **q == 0).map(|(v, _)| (v - 1.0).abs()).fold(0.0, f32::max);
         let mut outcome = Outcome::default();
         outcome.quality.extend([
@@ -101,7 +101,7 @@ impl Recipe for IlluminationRecipe {
                 parameters.correction_high,
                 Grade::Questionable,
             ),
-            QualityNumber::new("SCATTER", scatter.sigma, "", "scatter of the blocks about the surface"),
+            QualityNumber::new("SCATTER", found.fit.rms, "", "scatter of the blocks about the surface"),
         ]);
         let mut header = products::header_of(&raw);
         products::write_statistics(&mut header, &image);

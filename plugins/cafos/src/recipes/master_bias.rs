@@ -9,15 +9,17 @@ use std::ops::Range;
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, RejectedFrame};
 use ifured_core::{Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::badpixel::{HotLimits, flag_hot};
 use ifured_pixels::combine::{CombineOptions, FrameRows, combine as pixels_combine};
+use ifured_pixels::detector::{self, ReadNoise};
 use ifured_pixels::statistics::{clipped_moments, mad, median, medians_of_each};
 use ifured_pixels::{Image, quality};
+use ndarray::ArrayView2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::in_order;
 use crate::combination::{BAND_MEMORY, Method, combine_error};
-use crate::defects::{HotLimits, flag_hot};
 use crate::noise::{self, READ_NOISE};
 use crate::raw::{RawFrame, open_all};
 use crate::signatures;
@@ -119,7 +121,7 @@ impl Recipe for MasterBias {
                 signature: signatures::bias(),
             }],
             enabled: true,
-            memory: Memory { fixed: 110e6, per_pixel: 24.0, per_pixel_and_frame: 0.0 },
+            memory: Memory { fixed: 40e6, per_pixel: 16.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }
@@ -165,6 +167,7 @@ struct Survey {
     noises: Vec<f64>,
     /// Rows of the sample of each frame.
     samples: Vec<Vec<f32>>,
+    columns: usize,
 }
 
 impl Survey {
@@ -184,7 +187,7 @@ impl Survey {
         }
         let reference = medians_of_each(&samples);
         let centre = clipped_moments(&reference, 4.0).mean;
-        let mut survey = Survey { levels: Vec::new(), noises: Vec::new(), samples };
+        let mut survey = Survey { levels: Vec::new(), noises: Vec::new(), samples, columns };
         for sample in &survey.samples {
             let residual: Vec<f32> = sample.iter().zip(&reference).map(|(v, r)| v - r).collect();
             let found = clipped_moments(&residual, 5.0);
@@ -228,14 +231,17 @@ impl Survey {
         if given > 0.0 {
             return Measured { value: given, error: f64::NAN };
         }
-        let pairs: Vec<_> = kept.windows(2).map(|p| noise::from_pair(&self.samples[p[0]], &self.samples[p[1]])).collect();
-        if pairs.is_empty() {
-            let value = kept.first().map_or(f64::NAN, |&i| noise::from_neighbours(&self.samples[i]));
+        let sample = |i: usize| ArrayView2::from_shape((self.samples[i].len() / self.columns.max(1), self.columns), &self.samples[i]);
+        let pair = |p: &[usize]| detector::read_noise(sample(p[0]).ok()?, sample(p[1]).ok()?, None).ok();
+        let pairs: Vec<ReadNoise> = kept.windows(2).filter_map(pair).collect();
+        let n = pairs.len() as f64;
+        let Some(first) = pairs.first() else {
+            let value = kept.first().map_or(f64::NAN, |&i| detector::noise_of_neighbours(&self.samples[i]));
             return Measured { value, error: f64::NAN };
-        }
-        let variance = pairs.iter().map(|p| p.sigma * p.sigma).sum::<f64>() / pairs.len() as f64;
+        };
+        let variance = pairs.iter().map(|p| p.read_noise * p.read_noise).sum::<f64>() / n;
         // Neighbouring pairs share a frame, so that they are correlated by 1/4.
-        let error = pairs[0].sigma_error() * (1.5 / pairs.len() as f64).sqrt();
+        let error = first.error * ((1.5 - 0.5 / n) / n).sqrt();
         Measured { value: variance.sqrt(), error }
     }
 

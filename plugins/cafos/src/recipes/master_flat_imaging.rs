@@ -9,7 +9,9 @@ use std::ops::Range;
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, RejectedFrame};
 use ifured_core::{Condition, Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task, Test};
+use ifured_pixels::badpixel::{ResponseLimits, flag_response};
 use ifured_pixels::combine::{CombineOptions, CombinedRows, FrameRows, combine_with};
+use ifured_pixels::detector::{self, GainSample, MeasuredGain};
 use ifured_pixels::statistics::{median, medians_of_each, percentile};
 use ifured_pixels::{Image, quality};
 use ndarray::{Array2, Zip};
@@ -19,9 +21,8 @@ use serde::{Deserialize, Serialize};
 use super::{in_order, inputs};
 use crate::calibration::{self, Calibration, Rows, noise_model};
 use crate::combination::{BAND_MEMORY, Method, combine_error};
-use crate::defects::{ResponseLimits, flag_response};
-use crate::field_mask::{Blocks, field_mask};
-use crate::noise::{GainSample, MeasuredGain, NoiseModel, header_gain};
+use crate::field_mask::{blocks_of, field_mask, lit_level};
+use crate::noise::{NoiseModel, header_gain};
 use crate::raw::{RawFrame, open_all};
 use crate::{products, signatures, tags};
 
@@ -130,7 +131,7 @@ impl Recipe for MasterFlatImaging {
                 },
             ],
             enabled: true,
-            memory: Memory { fixed: 110e6, per_pixel: 45.0, per_pixel_and_frame: 0.0 },
+            memory: Memory { fixed: 40e6, per_pixel: 18.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }
@@ -149,10 +150,11 @@ impl Recipe for MasterFlatImaging {
         }
         host.progress(0.7, "mask of the field");
         let mut image = combined.image;
-        let blocks = Blocks::of(image.data.view());
+        let blocks = blocks_of(image.data.view());
         let mask = field_mask(image.shape(), &blocks, parameters.edge_loss);
         normalise(&mut image, &mask);
-        flag_response(&mut image, &mask, &blocks, &ResponseLimits { low: parameters.low_response, dead: parameters.dead_response });
+        let limits = ResponseLimits { low: parameters.low_response, dead: parameters.dead_response };
+        flag_response(&mut image, mask.view(), &blocks, lit_level(&blocks), &limits);
         judge(&mut outcome, &image, &mask, &combined.levels, combined.noise, combined.gain, &parameters);
         note_header_gain(&mut outcome, &frames[0], combined.gain);
         let mut header = products::header_of(&frames[combined.kept[0]].header);
@@ -206,7 +208,7 @@ pub(super) fn combine_flats(
     let sample = Sample::of(frames, bias, choice.saturation)?;
     let mut kept = Vec::new();
     for (i, frame) in frames.iter().enumerate() {
-        if sample.levels[i] > 3.0 * noise.read_noise {
+        if sample.levels[i] > 3.0 * noise.model.read_noise {
             kept.push(i);
         } else {
             let why = format!("no light: level {:.1} ADU above the bias", sample.levels[i]);
@@ -216,14 +218,16 @@ pub(super) fn combine_flats(
     if kept.is_empty() {
         return Err(RecipeError::new("no flat has light", "check the bias and the lamp; `ifured show` shows the frames"));
     }
-    let gain = sample.gain(&kept, noise.read_noise);
+    let gain = sample.gain(&kept, noise.model.read_noise);
     if let Some(found) = gain.filter(|g| choice.gain <= 0.0 && g.error < WORST_GAIN_ERROR * g.gain) {
-        (noise.gain, noise.gain_from) = (found.gain, "pairs of flats");
+        noise = NoiseModel::new(noise.model.read_noise, found.gain, "pairs of flats");
     }
     let levels: Vec<f64> = kept.iter().map(|&i| sample.levels[i]).collect();
     let shared = SharedBias { calibration: bias, band: RefCell::default() };
-    let mut rows: Vec<_> =
-        kept.iter().map(|&i| FlatRows { frame: &frames[i], bias: &shared, noise, saturation: choice.saturation as f32 }).collect();
+    let mut rows: Vec<_> = kept
+        .iter()
+        .map(|&i| FlatRows { frame: &frames[i], bias: &shared, noise: noise.model, saturation: choice.saturation as f32 })
+        .collect();
     let options = CombineOptions {
         method: choice.method.with_limits(choice.clip_low, choice.clip_high),
         scales: levels.iter().map(|l| 1.0 / l).collect(),
@@ -284,17 +288,18 @@ impl Sample {
     /// The gain from consecutive frames.
     fn gain(&self, kept: &[usize], read_noise: f64) -> Option<MeasuredGain> {
         let mut sample = GainSample::default();
-        let masked = |i: usize, from: usize| -> Vec<f32> {
-            let part = from..from + self.columns;
-            self.rows[i][part.clone()].iter().zip(&self.lit[part]).map(|(v, lit)| if *lit { *v } else { f32::NAN }).collect()
-        };
         for pair in kept.windows(2) {
+            let (a, b) = (pair[0], pair[1]);
             for from in (0..self.lit.len()).step_by(self.columns) {
-                let levels = (self.levels[pair[0]], self.levels[pair[1]]);
-                sample.add(&masked(pair[0], from), &masked(pair[1], from), levels, read_noise);
+                let row = from..from + self.columns;
+                let (first, second) = (&self.rows[a][row.clone()], &self.rows[b][row.clone()]);
+                sample.add_row(first, second, Some(&self.lit[row]), (self.levels[a], self.levels[b]), read_noise);
             }
         }
-        sample.gain()
+        let found = sample.gain().ok()?;
+        // Neighbouring pairs share a frame, so that they are correlated by 1/4.
+        let pairs = kept.len() as f64 - 1.0;
+        Some(MeasuredGain { error: found.error * (1.5 - 0.5 / pairs).sqrt(), ..found })
     }
 }
 
@@ -308,7 +313,7 @@ struct SharedBias<'a> {
 struct FlatRows<'a> {
     frame: &'a RawFrame,
     bias: &'a SharedBias<'a>,
-    noise: NoiseModel,
+    noise: detector::NoiseModel,
     saturation: f32,
 }
 
@@ -386,7 +391,7 @@ fn judge(
             1.0,
             Grade::Bad,
         ),
-        QualityNumber::new("READ NOISE", noise.read_noise, "adu", "read noise that was used"),
+        QualityNumber::new("READ NOISE", noise.model.read_noise, "adu", "read noise that was used"),
         QualityNumber::new("N FRAMES", n, "", "frames combined").within(3.0, f64::INFINITY, Grade::Questionable),
         QualityNumber::new("N REJECTED", outcome.rejected.len() as f64, "", "frames left out"),
         QualityNumber::new("N LOW", count(quality::LOW_SENSITIVITY), "", "pixels of low sensitivity in the field"),

@@ -7,7 +7,10 @@
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
 use ifured_core::{Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
-use ifured_pixels::statistics::{clipped_moments, median};
+use ifured_pixels::filter::local_parabolas;
+use ifured_pixels::fit::SurfaceDegree;
+use ifured_pixels::illumination::{block_medians, fit_blocks};
+use ifured_pixels::statistics::{SigmaClip, clipped_moments, median};
 use ifured_pixels::{Image, quality};
 use ndarray::Axis;
 use schemars::JsonSchema;
@@ -17,10 +20,13 @@ use super::master_flat_imaging::{Choice, combine_flats, note_header_gain};
 use super::{in_order, inputs};
 use crate::calibration;
 use crate::combination::Method;
-use crate::field_mask::Blocks;
 use crate::raw::open_all;
-use crate::surface::{block_points, fit_points, smooth};
 use crate::{products, signatures, tags};
+
+/// Side of the blocks that the surface is fitted to, in pixels.
+const BLOCK: usize = 16;
+/// Blocks of a flat of level 1 that belong to the spectrum.
+const LIT: std::ops::Range<f64> = 0.2..5.0;
 
 /// Parameters of `master-flat-spectroscopy`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -112,7 +118,7 @@ impl Recipe for MasterFlatSpectroscopy {
                 signature: signatures::flat(),
             }],
             enabled: true,
-            memory: Memory { fixed: 110e6, per_pixel: 50.0, per_pixel_and_frame: 0.0 },
+            memory: Memory { fixed: 40e6, per_pixel: 25.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }
@@ -168,15 +174,15 @@ impl Recipe for MasterFlatSpectroscopy {
 fn remove_lamp(image: &mut Image, parameters: &Parameters) {
     let along = Axis(usize::from(parameters.dispersion_axis == 1));
     let across = Axis(1 - along.0);
-    let lamp = smooth(&profile(image, along), parameters.smoothing);
+    let lamp = local_parabolas(&profile(image, along), parameters.smoothing);
     divide_profile(image, &lamp, along);
-    let slit = smooth(&profile(image, across), parameters.smoothing);
+    let slit = local_parabolas(&profile(image, across), parameters.smoothing);
     divide_profile(image, &slit, across);
-    let blocks = Blocks::of(image.data.view());
-    let mut points = block_points(&blocks);
-    points.retain(|p| (0.2..5.0).contains(&(p.value as f32)));
-    if let Some(surface) = fit_points(&points, image.shape(), parameters.degree, 5.0) {
-        let values = surface.image(image.shape());
+    let mut blocks = block_medians(image, None, BLOCK);
+    blocks.retain(|b| LIT.contains(&b.value));
+    let clip = SigmaClip { low: 5.0, high: 5.0, max_iterations: 5 };
+    if let Ok(fit) = fit_blocks(&blocks, image.shape(), SurfaceDegree::total(parameters.degree), clip) {
+        let values = fit.surface.image(image.shape());
         ndarray::Zip::from(&mut image.data).and(&mut image.variance).and(&values).for_each(|v, s, &m| {
             let m = if m > 0.1 { m } else { f32::NAN };
             *v /= m;

@@ -2,6 +2,7 @@
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
 use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::detector::gain_from_background;
 use ifured_pixels::statistics::clipped_moments;
 use ifured_pixels::{Image, quality};
 use schemars::JsonSchema;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::inputs;
 use super::single_frame::{Corrections, DeadPixels, Saturation, correct, remove_rays, treat_dead};
 use crate::calibration::{self, Calibration, noise_model};
-use crate::noise::{NoiseModel, gain_from_background};
+use crate::noise::{CREDIBLE_GAIN, NoiseModel};
 use crate::pedestal::pedestal;
 use crate::raw::RawFrame;
 use crate::wcs::Tan;
@@ -105,7 +106,7 @@ impl Recipe for ScienceImaging {
                 signature: signatures::science(),
             }],
             enabled: true,
-            memory: Memory { fixed: 30e6, per_pixel: 80.0, per_pixel_and_frame: 0.0 },
+            memory: Memory { fixed: 40e6, per_pixel: 42.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }
@@ -177,8 +178,8 @@ fn noise_of(frame: &RawFrame, bias: &Calibration, flat: Option<&Header>, paramet
         let mut level = Vec::new();
         bias.read_data(middle..middle + height, &mut level)?;
         pixels.iter_mut().zip(&level).for_each(|(v, b)| *v -= b);
-        if let Some(gain) = gain_from_background(&pixels, noise.read_noise) {
-            (noise.gain, noise.gain_from) = (gain, "background of the image");
+        if let Some(gain) = gain_from_background(&pixels, noise.model.read_noise).filter(|g| CREDIBLE_GAIN.contains(g)) {
+            noise = NoiseModel::new(noise.model.read_noise, gain, "background of the image");
         }
     }
     Ok(noise)
@@ -208,8 +209,8 @@ fn judge(outcome: &mut Outcome, image: &Image, noise: &NoiseModel, dead: usize, 
         ),
         QualityNumber::new("N DEAD", dead as f64, "", "pixels without response in the field"),
         QualityNumber::new("N MISSING", count(quality::MISSING), "", "pixels without data"),
-        QualityNumber::new("READ NOISE", noise.read_noise, "adu", "read noise that was used"),
-        QualityNumber::new("GAIN", noise.gain, "e-/adu", noise.gain_from),
+        QualityNumber::new("READ NOISE", noise.model.read_noise, "adu", "read noise that was used"),
+        QualityNumber::new("GAIN", noise.model.gain, "e-/adu", noise.gain_from),
     ]);
     if let Some(struck) = struck {
         outcome.quality.push(QualityNumber::new("N COSMIC", struck as f64, "", "pixels struck by cosmic rays"));

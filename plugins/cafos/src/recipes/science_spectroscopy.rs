@@ -85,7 +85,7 @@ impl Recipe for ScienceSpectroscopy {
                 signature: signatures::science(),
             }],
             enabled: true,
-            memory: Memory { fixed: 30e6, per_pixel: 80.0, per_pixel_and_frame: 0.0 },
+            memory: Memory { fixed: 40e6, per_pixel: 42.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }
@@ -112,8 +112,8 @@ impl Recipe for ScienceSpectroscopy {
         outcome.quality.extend([
             QualityNumber::new("N SATURATED", saturated as f64, "", "saturated pixels"),
             QualityNumber::new("N DEAD", dead as f64, "", "pixels without response"),
-            QualityNumber::new("READ NOISE", noise.read_noise, "adu", "read noise that was used"),
-            QualityNumber::new("GAIN", noise.gain, "e-/adu", noise.gain_from),
+            QualityNumber::new("READ NOISE", noise.model.read_noise, "adu", "read noise that was used"),
+            QualityNumber::new("GAIN", noise.model.gain, "e-/adu", noise.gain_from),
         ]);
         let mut header = products::header_of(&frame.header);
         header.set("BUNIT", "adu", "");

@@ -1,6 +1,7 @@
 //! What is done to one frame: bias, saturation, variance, flat, dead pixels.
 
 use ifured_core::RecipeError;
+use ifured_pixels::badpixel::interpolate_at;
 use ifured_pixels::cosmic::{CosmicOptions, remove_cosmic_rays};
 use ifured_pixels::{GrowingImage, Image, quality};
 use schemars::JsonSchema;
@@ -14,7 +15,7 @@ use crate::raw::RawFrame;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeadPixels {
-    /// The mean of the nearest good pixels in row and column; the flag stays.
+    /// A weighted mean of the good pixels around, the nearest first; the flag stays.
     Interpolate,
     /// NaN; the flag stays.
     Nan,
@@ -28,6 +29,9 @@ pub struct Saturation {
     /// Charge in electrons at which the pixel is full, where known.
     pub well: Option<f32>,
 }
+
+/// Pixels that dead ones are not interpolated from.
+const UNUSABLE: u32 = quality::DEAD | quality::MISSING | quality::OUTSIDE | quality::SATURATED_CONVERTER | quality::COSMIC_RAY;
 
 /// Bytes of the frame that go through all corrections at a time: small enough for the cache, with the calibrations.
 const BAND_BYTES: usize = 1 << 16;
@@ -84,7 +88,7 @@ pub fn correct(frame: &RawFrame, corrections: &Corrections) -> Result<Image, Rec
 }
 
 fn subtract_bias(data: &mut [f32], variance: &mut [f32], bits: &mut [u32], bias: &Rows, corrections: &Corrections) {
-    let (noise, pedestal) = (corrections.noise, corrections.pedestal);
+    let (noise, pedestal) = (corrections.noise.model, corrections.pedestal);
     let well = corrections.saturation.well.map_or(f32::INFINITY, |electrons| electrons / noise.gain as f32);
     let of_bias = bias.data.iter().zip(&bias.variance).zip(&bias.quality);
     for (((v, s), q), ((b, bias_variance), bias_bits)) in data.iter_mut().zip(variance).zip(bits).zip(of_bias) {
@@ -113,39 +117,14 @@ pub fn treat_dead(image: &mut Image, how: DeadPixels) -> usize {
     let is_dead = |q: u32| q & (quality::DEAD | quality::OUTSIDE) == quality::DEAD;
     let dead: Vec<(usize, usize)> =
         image.quality.iter().enumerate().filter(|(_, q)| is_dead(**q)).map(|(p, _)| (p / columns, p % columns)).collect();
-    let estimates: Vec<(f32, f32)> = dead
-        .iter()
-        .map(|&at| match how {
-            DeadPixels::Nan => (f32::NAN, f32::NAN),
-            DeadPixels::Interpolate => from_neighbours(image, at),
-        })
-        .collect();
-    for (at, (value, variance)) in dead.iter().zip(estimates) {
-        image.data[*at] = value;
-        image.variance[*at] = variance;
+    // Where there is no good neighbour the pixel is not known.
+    for at in &dead {
+        (image.data[*at], image.variance[*at]) = (f32::NAN, f32::NAN);
+    }
+    if how == DeadPixels::Interpolate {
+        interpolate_at(image, &dead, UNUSABLE);
     }
     dead.len()
-}
-
-/// Mean of the nearest good pixels above, below, left and right within 5 pixels; NaN where there are none. The variance is that of one
-/// neighbour plus their scatter: the pixel itself was not measured.
-fn from_neighbours(image: &Image, (y, x): (usize, usize)) -> (f32, f32) {
-    let unusable = quality::DEAD | quality::MISSING | quality::OUTSIDE | quality::SATURATED_CONVERTER | quality::COSMIC_RAY;
-    let (rows, columns) = image.shape();
-    let mut found = Vec::new();
-    for (dy, dx) in [(0, 1), (0, -1), (1, 0), (-1, 0)] {
-        let places = (1..=5_isize).map(|k| (y as isize + k * dy, x as isize + k * dx));
-        let inside = places.filter(|(b, a)| (0..rows as isize).contains(b) && (0..columns as isize).contains(a));
-        let good =
-            inside.map(|(b, a)| [b as usize, a as usize]).find(|at| image.quality[*at] & unusable == 0 && image.data[*at].is_finite());
-        if let Some(at) = good {
-            found.push((image.data[at], image.variance[at]));
-        }
-    }
-    let n = found.len() as f32;
-    let mean = found.iter().map(|(v, _)| v).sum::<f32>() / n;
-    let scatter = found.iter().map(|(v, _)| (v - mean).powi(2)).sum::<f32>() / n;
-    (mean, found.iter().map(|(_, s)| s).sum::<f32>() / n + scatter)
 }
 
 /// Removes cosmic rays (van Dokkum 2001, PASP 113, 1420); says how many pixels were struck.

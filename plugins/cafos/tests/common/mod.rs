@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ifured_cafos::Cafos;
-use ifured_core::recipe::{InputSpec, MissingInput, QuietHost, TaskInput, TaskOutput};
+use ifured_core::recipe::{InputSpec, MissingInput, QuietHost, SimulationRequest, TaskInput, TaskOutput};
 use ifured_core::rule::{Verdict, classify};
 use ifured_core::{
     AnyRecipe, Classification, Header, Instrument, InstrumentDescription, Outcome, RecipeDescription, RecipeError, Rule, Task,
 };
-use ifured_pixels::fits::{primary_header, scan_file};
+use ifured_pixels::fits::{HduSelect, HduToWrite, ImageReader, primary_header, scan_file, write_product};
+use ndarray::Array2;
 
 /// A raw frame or a product.
 #[derive(Clone, Debug)]
@@ -251,6 +252,27 @@ pub fn input(role: &str, frame: &Frame, level: i32, adapt: Option<String>, why: 
         corrections: vec![],
         mjd: frame.mjd.is_finite().then_some(frame.mjd),
     }
+}
+
+/// A simulated night below a directory: `raw` and `truth`.
+pub fn simulate(directory: &Path, size: u32) {
+    let request = SimulationRequest { directory: directory.to_owned(), seed: 5, nights: 1, size: Some(size) };
+    Cafos.simulate(&request, &QuietHost).unwrap();
+}
+
+/// Rewrites a raw frame with changed pixels or header.
+pub fn rewrite(path: &Path, change: impl FnOnce(&mut Array2<f32>, &mut Header)) {
+    let reader = ImageReader::open(path, HduSelect::First).unwrap();
+    let (mut header, mut data) = (reader.header().clone(), reader.read_all().unwrap());
+    drop(reader);
+    change(&mut data, &mut header);
+    header.retain(|c| !matches!(c.keyword.as_str(), "BZERO" | "BSCALE"));
+    write_product(path, &[HduToWrite::image(&header, data.view())]).unwrap();
+}
+
+/// The first frame with a tag.
+pub fn first<'a>(engine: &'a MiniEngine, tag: &str) -> &'a Frame {
+    engine.frames.iter().find(|f| f.tag == tag).unwrap_or_else(|| panic!("no {tag}"))
 }
 
 pub fn quality(outcome: &Outcome, name: &str) -> f64 {

@@ -1,0 +1,67 @@
+//! An ESO instrument as data.
+//!
+//! Night, time and recognition are those of every ESO instrument; what differs is in the fields. Raw frames have their
+//! set-up in the primary header, which is the one that signatures are read from; no pixel statistics are asked for.
+
+use std::path::Path;
+
+use ifured_core::recipe::{ProductPath, Simulation, SimulationRequest, TruthRow};
+use ifured_core::{AnyRecipe, FrameType, Host, Instrument, InstrumentDescription, RecipeError};
+
+use crate::simulation::{self, RawFrame};
+use crate::{classification, observatory};
+
+/// An instrument whose frames are classified by DPR and PRO keywords.
+///
+/// Nothing is reduced: it has no recipes. One that has recipes implements [`Instrument`] itself and hands the rest on.
+#[derive(Clone, Copy)]
+pub struct EsoInstrument {
+    /// Name, lower case: `muse`.
+    pub name: &'static str,
+    /// Other names it is asked for by.
+    pub aliases: &'static [&'static str],
+    /// One line.
+    pub title: &'static str,
+    /// Version of the plugin.
+    pub version: &'static str,
+    /// `INSTRUME` of its frames, to the letter.
+    pub instrume: &'static str,
+    /// Kinds of frames in the order in which the rules are tried.
+    pub frame_types: fn() -> Vec<FrameType>,
+    /// Keywords that lists show.
+    pub columns: &'static [&'static str],
+    /// The raw frames of a simulation, in order of time.
+    pub raw_frames: fn(&SimulationRequest) -> Vec<RawFrame>,
+}
+
+impl Instrument for EsoInstrument {
+    fn describe(&self) -> InstrumentDescription {
+        InstrumentDescription {
+            name: self.name.into(),
+            aliases: self.aliases.iter().map(|a| (*a).into()).collect(),
+            title: self.title.into(),
+            version: self.version.into(),
+            recognise: vec![classification::instrument_is(self.instrume)],
+            require: vec![],
+            statistics: false,
+            night: observatory::paranal_night(),
+            time: observatory::time_keys(),
+            frame_types: (self.frame_types)(),
+            recipes: vec![],
+            columns: self.columns.iter().map(|c| (*c).into()).collect(),
+            ..InstrumentDescription::default()
+        }
+    }
+
+    fn recipes(&self) -> Vec<Box<dyn AnyRecipe>> {
+        Vec::new()
+    }
+
+    fn simulate(&self, request: &SimulationRequest, host: &dyn Host) -> Result<Simulation, RecipeError> {
+        simulation::write(request, &(self.raw_frames)(request), host)
+    }
+
+    fn compare_with_truth(&self, truth: &Path, products: &[ProductPath]) -> Result<Vec<TruthRow>, RecipeError> {
+        simulation::compare_tags(truth, products)
+    }
+}
