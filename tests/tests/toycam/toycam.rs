@@ -10,7 +10,7 @@ use ifured_core::recipe::{
 };
 use ifured_core::{
     AnyRecipe, Condition, Grade, Header, Host, Instrument, InstrumentDescription, Outcome,
-    QualityNumber, Recipe, RecipeDescription, RecipeError, Rule, Signature, Task, Test,
+    QualityNumber, Recipe, RecipeDescription, RecipeError, Rule, Signature, Task, Test, provenance,
 };
 use ifured_pixels::Image;
 use ifured_pixels::combine::{CombineOptions, combine};
@@ -89,22 +89,7 @@ fn write(
         RecipeError::new(format!("the task has no output `{tag}`"), "make the plan again")
     })?;
     header.set("BUNIT", "adu", "");
-    header.set("IFURED TASK", task.id.as_str(), "identity of the task");
-    header.set("IFURED RECIPE", task.recipe.as_str(), "recipe");
-    header.set("IFURED TAG", tag, "kind of product");
-    header.set(
-        "IFURED LEVEL",
-        i64::from(task.level),
-        "quality level of the calibrations, 0 is best",
-    );
-    for (n, input) in task.main().enumerate() {
-        header.set(&format!("IFURED RAW{} NAME", n + 1), input.name.as_str(), "");
-        header.set(&format!("IFURED RAW{} HASH", n + 1), input.identity.as_str(), "");
-    }
-    for (n, input) in task.inputs.iter().filter(|i| i.role != "main").enumerate() {
-        header.set(&format!("IFURED CAL{} NAME", n + 1), input.name.as_str(), "");
-        header.set(&format!("IFURED CAL{} HASH", n + 1), input.identity.as_str(), "");
-    }
+    provenance::write(&mut header, task, outcome, tag);
     let written =
         write_image(&output.path, &header, image, Layout::PrimaryData).map_err(fits_error)?;
     outcome.products.push(WrittenProduct {
