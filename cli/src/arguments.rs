@@ -28,6 +28,9 @@ pub struct Global {
     /// Instrument; without it the frames are asked.
     #[arg(short, long, global = true, value_name = "NAME")]
     pub instrument: Option<String>,
+    /// Plugin library of an instrument (may be repeated).
+    #[arg(long = "plugin", global = true, value_name = "FILE")]
+    pub plugins: Vec<PathBuf>,
     /// Directory for products, catalogue and report.
     #[arg(short, long, global = true, value_name = "DIR", default_value = ".")]
     pub output: PathBuf,

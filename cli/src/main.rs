@@ -7,8 +7,8 @@ mod progress;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use ifured_core::LoadedInstrument;
-use ifured_engine::Error;
 use ifured_engine::run::Setup;
+use ifured_engine::{Error, config, plugin};
 
 use arguments::{Arguments, Command, Global};
 use progress::{Loudness, Progress};
@@ -73,9 +73,26 @@ fn complain(error: &Error, json: bool) {
     }
 }
 
-fn instruments() -> Result<Vec<LoadedInstrument>, Error> {
+/// The instruments that are built in, and those of plugins. A worker loads what the run that started it says, and nothing else.
+fn instruments(global: &Global, command: &Command) -> Result<Vec<LoadedInstrument>, Error> {
     let modules = [ifured_cafos::module(), ifured_kmos::module(), ifured_muse::module()];
-    modules.into_iter().map(|m| LoadedInstrument::new(m).map_err(Error::from)).collect()
+    let mut all: Vec<LoadedInstrument> =
+        modules.into_iter().map(|m| LoadedInstrument::new(m).map_err(Error::from)).collect::<Result<_, _>>()?;
+    let mut libraries = global.plugins.clone();
+    if !matches!(command, Command::Exec { stdin: true, .. }) {
+        libraries.extend(config::plugins(global.config.as_deref(), &global.output)?);
+        libraries.extend(plugin::libraries()?);
+    }
+    let mut known = Vec::new();
+    for library in libraries {
+        let file = library.canonicalize().unwrap_or_else(|_| library.clone());
+        if !known.contains(&file) {
+            all.push(plugin::load(&library)?);
+            known.push(file);
+        }
+    }
+    plugin::refuse_twins(&all)?;
+    Ok(all)
 }
 
 fn run(arguments: Arguments) -> Result<u8, Error> {
@@ -90,7 +107,7 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
         let _ = rayon::ThreadPoolBuilder::new().num_threads(usize::from(n)).build_global();
     }
     let context = Context {
-        instruments: instruments()?,
+        instruments: instruments(&global, &arguments.command)?,
         setup: Setup {
             output: global.output,
             config: global.config,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::CommandFactory;
+use ifured_core::module::INTERFACE_VERSION;
 use ifured_engine::{Error, config, files, init};
 
 use super::{named_description, print_json, say};
@@ -56,6 +57,10 @@ pub fn plugins(context: &Context) -> Result<u8, Error> {
             d.title,
             rule.join(" and ")
         ));
+        match &d.library {
+            Some(library) => say(&format!("         {}, hash {}, interface version {INTERFACE_VERSION}", library.path.display(), library.hash)),
+            None => say(&format!("         built in, interface version {INTERFACE_VERSION}")),
+        }
     }
     Ok(0)
 }

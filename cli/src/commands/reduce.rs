@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ifured_core::Grade;
+use ifured_core::{Grade, InstrumentDescription};
 use ifured_engine::plan::Targets;
 use ifured_engine::run::{self, ReduceOptions, RunSummary, Session};
 use ifured_engine::worker_process::WorkerCommand;
@@ -12,10 +12,14 @@ use super::{print_json, say};
 use crate::Context;
 use crate::arguments::TargetArguments;
 
-/// This very program as a worker.
-fn worker() -> Result<WorkerCommand, Error> {
+/// This very program as a worker, with the library of the instrument.
+fn worker(instrument: &InstrumentDescription) -> Result<WorkerCommand, Error> {
     let program = std::env::current_exe().map_err(Error::io("cannot find", "ifured"))?;
-    Ok(WorkerCommand { program, arguments: vec!["exec".into(), "--stdin".into()] })
+    let mut arguments: Vec<std::ffi::OsString> = vec!["exec".into(), "--stdin".into()];
+    if let Some(library) = &instrument.library {
+        arguments.extend(["--plugin".into(), library.path.clone().into()]);
+    }
+    Ok(WorkerCommand { program, arguments })
 }
 
 /// Reduces everything.
@@ -27,7 +31,8 @@ pub fn reduce(context: &Context, directories: &[PathBuf], typed: &TargetArgument
     let targets = super::planning::targets(&session, typed)?;
     let command = std::env::args().collect::<Vec<_>>().join(" ");
     let options = ReduceOptions { targets, force, dry_run, command };
-    let summary = run::reduce(&mut session, &worker()?, &options, &context.progress)?;
+    let worker = worker(&session.instrument)?;
+    let summary = run::reduce(&mut session, &worker, &options, &context.progress)?;
     context.progress.finish();
     let page = if dry_run { None } else { Some(report::write(&session, &summary)?) };
     let code = summary.exit_code(&session);

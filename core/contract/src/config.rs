@@ -23,6 +23,9 @@ pub struct Config {
     /// Name of the instrument; without it the frames are asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instrument: Option<String>,
+    /// Plugin libraries of instruments that are not built in: absolute paths, or relative to this file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<std::path::PathBuf>,
     /// How much of the machine a run may take.
     pub resources: Resources,
     /// Single frames: leave out, force a tag, correct headers.

@@ -1,6 +1,6 @@
 //! Instruments: what an author describes so that a folder of raw frames can be reduced.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,10 +36,11 @@ pub struct FrameType {
 }
 
 /// Which night a frame belongs to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NightRule {
     /// The name of the directory that holds the file.
+    #[default]
     Directory,
     /// The date at the preceding local noon.
     Noon {
@@ -65,8 +66,17 @@ impl Default for TimeKeys {
     }
 }
 
+/// The library that an instrument was loaded from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Library {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its content hash.
+    pub hash: String,
+}
+
 /// All that the engine needs to know of an instrument; data, so that it can cross a library boundary as JSON.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct InstrumentDescription {
     /// Name, lower case: `cafos`.
     pub name: String,
@@ -96,6 +106,9 @@ pub struct InstrumentDescription {
     pub recipes: Vec<RecipeDescription>,
     /// Keywords that lists show unless asked for others.
     pub columns: Vec<String>,
+    /// The library that it was loaded from; filled in by the host, none if it is built in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub library: Option<Library>,
 }
 
 impl InstrumentDescription {

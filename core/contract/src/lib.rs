@@ -28,7 +28,7 @@ pub mod tag;
 
 pub use config::Config;
 pub use header::{Card, Header, HeaderError, HeaderIssue, Value};
-pub use instrument::{FrameType, Instrument, InstrumentDescription, NightRule, Role, TimeKeys};
+pub use instrument::{FrameType, Instrument, InstrumentDescription, Library, NightRule, Role, TimeKeys};
 pub use lookup::Lookup;
 pub use module::{LoadedInstrument, Module};
 pub use recipe::{AnyRecipe, Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};

@@ -6,31 +6,85 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
+use abi_stable::StableAbi;
+use abi_stable::library::RootModule;
+use abi_stable::sabi_types::VersionStrings;
+use abi_stable::std_types::{RResult, RStr, RString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::instrument::{Instrument, InstrumentDescription};
+use crate::instrument::{Instrument, InstrumentDescription, Library};
 use crate::recipe::{Host, Outcome, ProductPath, RecipeError, Simulation, SimulationRequest, Task, TruthRow};
 
-/// Version of this interface: a plugin made for another is refused.
+/// Version of this interface: a plugin made for another is refused. It changes with every change of [`ModuleTable`] or of what its
+/// calls say.
 pub const INTERFACE_VERSION: u32 = 1;
 
-/// One coarse call: JSON in, JSON out, or an error as JSON.
-pub type Call = fn(&str, &dyn Host) -> Result<String, String>;
+/// Name of the C symbol in which a plugin library says its [`INTERFACE_VERSION`]; read before anything else of it is touched.
+pub const VERSION_SYMBOL: &str = "IFURED_INTERFACE_VERSION";
 
-/// What a plugin hands to the host.
-#[derive(Clone, Copy)]
-pub struct Module {
-    /// See [`INTERFACE_VERSION`].
-    pub interface_version: u32,
+/// What a call answers: JSON, or an error as JSON.
+pub type Answer = RResult<RString, RString>;
+
+/// What a plugin hands to the host. Its calls are coarse: JSON in, JSON out.
+#[repr(C)]
+#[derive(StableAbi)]
+#[sabi(kind(Prefix(prefix_ref = Module, prefix_fields = ModuleFields)))]
+#[sabi(missing_field(panic))]
+pub struct ModuleTable {
     /// Nothing in, [`InstrumentDescription`] out.
-    pub describe: Call,
+    pub describe: extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer,
     /// [`Task`] in, [`Outcome`] out.
-    pub run: Call,
+    pub run: extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer,
     /// [`SimulationRequest`] in, [`Simulation`] out.
-    pub simulate: Call,
+    pub simulate: extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer,
     /// [`TruthRequest`] in, list of [`TruthRow`] out.
-    pub compare_with_truth: Call,
+    #[sabi(last_prefix_field)]
+    pub compare_with_truth: extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer,
+}
+
+impl RootModule for Module {
+    abi_stable::declare_root_module_statics! {Module}
+    const BASE_NAME: &'static str = "ifured_plugin";
+    const NAME: &'static str = "ifured_plugin";
+    const VERSION_STRINGS: VersionStrings = abi_stable::package_version_strings!();
+}
+
+/// A [`Host`] on its way into a plugin.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct HostObject<'a> {
+    context: &'a (),
+    progress: extern "C" fn(&(), f64, RStr<'_>),
+    threads: extern "C" fn(&()) -> usize,
+}
+
+impl<'a> HostObject<'a> {
+    /// The host behind a reference of known size.
+    pub fn new(host: &'a &'a dyn Host) -> Self {
+        extern "C" fn progress(context: &(), fraction: f64, what: RStr<'_>) {
+            host_of(context).progress(fraction, what.as_str());
+        }
+        extern "C" fn threads(context: &()) -> usize {
+            host_of(context).threads()
+        }
+        fn host_of<'h>(context: &'h ()) -> &'h dyn Host {
+            // SAFETY: `new` made the context of a reference to a `&dyn Host`, which outlives the object.
+            unsafe { *std::ptr::from_ref(context).cast::<&'h dyn Host>() }
+        }
+        // SAFETY: a reference to the unit type reads nothing; it is turned back by `host_of` alone.
+        HostObject { context: unsafe { &*std::ptr::from_ref(host).cast::<()>() }, progress, threads }
+    }
+}
+
+impl Host for HostObject<'_> {
+    fn progress(&self, fraction: f64, what: &str) {
+        (self.progress)(self.context, fraction, what.into());
+    }
+
+    fn threads(&self) -> usize {
+        (self.threads)(self.context)
+    }
 }
 
 /// Products to be compared with the truth in a directory.
@@ -43,12 +97,9 @@ pub struct TruthRequest {
 }
 
 /// Reads the argument of a call, does it guarded against panics, writes the result. Used by [`export_instrument!`](crate::export_instrument).
-pub fn guarded<A: DeserializeOwned, R: Serialize>(
-    argument: &str,
-    work: impl FnOnce(A) -> Result<R, RecipeError>,
-) -> Result<String, String> {
+pub fn guarded<A: DeserializeOwned, R: Serialize>(argument: RStr<'_>, work: impl FnOnce(A) -> Result<R, RecipeError>) -> Answer {
     let result = catch_unwind(AssertUnwindSafe(|| {
-        let argument = serde_json::from_str(argument).map_err(|e| RecipeError::new(format!("argument of the call: {e}"), ""))?;
+        let argument = serde_json::from_str(argument.as_str()).map_err(|e| RecipeError::new(format!("argument of the call: {e}"), ""))?;
         let value = work(argument)?;
         serde_json::to_string(&value).map_err(|e| RecipeError::new(format!("result of the call: {e}"), ""))
     }));
@@ -59,7 +110,10 @@ pub fn guarded<A: DeserializeOwned, R: Serialize>(
             "this is a fault of the plugin: report it to its author with the frames named above",
         ))
     });
-    result.map_err(|e| serde_json::to_string(&e).unwrap_or(e.what))
+    match result {
+        Ok(text) => RResult::ROk(text.into()),
+        Err(e) => RResult::RErr(serde_json::to_string(&e).unwrap_or(e.what).into()),
+    }
 }
 
 /// A module with typed calls: how the host sees an instrument.
@@ -72,14 +126,14 @@ pub struct LoadedInstrument {
 impl LoadedInstrument {
     /// Asks a module for its description.
     pub fn new(module: Module) -> Result<Self, RecipeError> {
-        if module.interface_version != INTERFACE_VERSION {
-            return Err(RecipeError::new(
-                format!("the plugin was made for interface version {}, this is version {INTERFACE_VERSION}", module.interface_version),
-                "build the plugin again with the ifured-core of this release",
-            ));
-        }
-        let description = call(module.describe, &(), &crate::recipe::QuietHost)?;
+        let description = call(module.describe(), &(), &crate::recipe::QuietHost)?;
         Ok(LoadedInstrument { module, description })
+    }
+
+    /// The same, known to come from a library.
+    pub fn of_library(mut self, library: Library) -> Self {
+        self.description.library = Some(library);
+        self
     }
 
     /// What the instrument says of itself.
@@ -89,25 +143,29 @@ impl LoadedInstrument {
 
     /// Runs a task.
     pub fn run(&self, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError> {
-        call(self.module.run, task, host)
+        call(self.module.run(), task, host)
     }
 
     /// Simulates raw frames.
     pub fn simulate(&self, request: &SimulationRequest, host: &dyn Host) -> Result<Simulation, RecipeError> {
-        call(self.module.simulate, request, host)
+        call(self.module.simulate(), request, host)
     }
 
     /// Compares products with the truth.
     pub fn compare_with_truth(&self, request: &TruthRequest) -> Result<Vec<TruthRow>, RecipeError> {
-        call(self.module.compare_with_truth, request, &crate::recipe::QuietHost)
+        call(self.module.compare_with_truth(), request, &crate::recipe::QuietHost)
     }
 }
 
+type Call = extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer;
+
 fn call<A: Serialize, R: DeserializeOwned>(call: Call, argument: &A, host: &dyn Host) -> Result<R, RecipeError> {
     let text = serde_json::to_string(argument).map_err(|e| RecipeError::new(format!("argument of the call: {e}"), ""))?;
-    match call(&text, host) {
-        Ok(result) => serde_json::from_str(&result).map_err(|e| RecipeError::new(format!("result of the call: {e}"), "")),
-        Err(error) => Err(serde_json::from_str(&error).unwrap_or(RecipeError { what: error, advice: String::new() })),
+    match call(text.as_str().into(), &HostObject::new(&host)) {
+        RResult::ROk(result) => serde_json::from_str(&result).map_err(|e| RecipeError::new(format!("result of the call: {e}"), "")),
+        RResult::RErr(error) => {
+            Err(serde_json::from_str(&error).unwrap_or(RecipeError { what: error.into_string(), advice: String::new() }))
+        }
     }
 }
 
@@ -131,22 +189,59 @@ pub fn compare_with_truth(instrument: &impl Instrument, request: &TruthRequest) 
     instrument.compare_with_truth(&request.truth, &request.products)
 }
 
-/// Makes `pub fn module() -> Module` for an instrument: `ifured_core::export_instrument!(MySpectrograph);`.
+/// Makes a plugin of an instrument: `ifured_core::export_instrument!(MySpectrograph);`.
 ///
-/// The argument is an expression that makes the instrument.
+/// The argument is an expression that makes the instrument. What comes out is `pub fn module()`, and the symbols by which a library
+/// of this crate is found to be a plugin. `export_instrument!(MySpectrograph, builtin)` makes `module()` alone, for instruments that are
+/// linked into the program: symbols of one name cannot be there twice.
 #[macro_export]
 macro_rules! export_instrument {
-    ($instrument:expr) => {
+    ($instrument:expr, builtin) => {
         /// The module object through which the host calls this instrument.
-        pub fn module() -> $crate::module::Module {
+        pub fn module() -> $crate::Module {
             use $crate::instrument::Instrument as _;
-            $crate::module::Module {
-                interface_version: $crate::module::INTERFACE_VERSION,
-                describe: |a, _| $crate::module::guarded(a, |(): ()| Ok($instrument.description())),
-                run: |a, host| $crate::module::guarded(a, |task| $crate::module::run_task(&$instrument, &task, host)),
-                simulate: |a, host| $crate::module::guarded(a, |r| $crate::module::simulate(&$instrument, &r, host)),
-                compare_with_truth: |a, _| $crate::module::guarded(a, |r| $crate::module::compare_with_truth(&$instrument, &r)),
+            use $crate::module::abi::{PrefixTypeTrait as _, RStr};
+            use $crate::module::{Answer, HostObject, ModuleTable, guarded};
+
+            extern "C" fn describe(argument: RStr<'_>, _: &HostObject<'_>) -> Answer {
+                guarded(argument, |(): ()| Ok($instrument.description()))
             }
+            extern "C" fn run(argument: RStr<'_>, host: &HostObject<'_>) -> Answer {
+                guarded(argument, |task| $crate::module::run_task(&$instrument, &task, host))
+            }
+            extern "C" fn simulate(argument: RStr<'_>, host: &HostObject<'_>) -> Answer {
+                guarded(argument, |request| $crate::module::simulate(&$instrument, &request, host))
+            }
+            extern "C" fn compare_with_truth(argument: RStr<'_>, _: &HostObject<'_>) -> Answer {
+                guarded(argument, |request| $crate::module::compare_with_truth(&$instrument, &request))
+            }
+            ModuleTable { describe, run, simulate, compare_with_truth }.leak_into_prefix()
         }
     };
+    ($instrument:expr) => {
+        $crate::export_instrument!($instrument, builtin);
+
+        #[doc(hidden)]
+        #[unsafe(no_mangle)]
+        pub static IFURED_INTERFACE_VERSION: u32 = $crate::module::INTERFACE_VERSION;
+
+        // What abi_stable's own attribute makes, which would want it among the dependencies of the plugin.
+        #[doc(hidden)]
+        #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
+        pub static IFURED_ROOT_MODULE: $crate::module::abi::LibHeader = {
+            extern "C" fn root() -> $crate::module::abi::RootModuleResult {
+                $crate::module::abi::__call_root_module_loader(module)
+            }
+            // SAFETY: the function gives the root module of the type that is named.
+            unsafe { $crate::module::abi::LibHeader::from_constructor::<$crate::Module>(root, $crate::module::abi::CheckTypeLayout::Yes) }
+        };
+    };
+}
+
+/// What [`export_instrument!`](crate::export_instrument) needs of abi_stable.
+#[doc(hidden)]
+pub mod abi {
+    pub use abi_stable::library::{__call_root_module_loader, CheckTypeLayout, LibHeader, RootModuleResult};
+    pub use abi_stable::prefix_type::PrefixTypeTrait;
+    pub use abi_stable::std_types::{RResult, RStr, RString};
 }

@@ -19,6 +19,9 @@ pub fn write(header: &mut Header, task: &Task, outcome: &Outcome, tag: &str) {
     let mut write = |keyword: &str, value: Value, comment: &str| header.set(&format!("{PREFIX} {keyword}"), value, comment);
     write("TASK", task.id.as_str().into(), "identity of the task");
     write("INSTRUMENT", task.instrument.as_str().into(), "instrument plugin");
+    if let Some(hash) = &task.plugin {
+        write("PLUGIN", hash.as_str().into(), "content hash of the plugin library");
+    }
     write("RECIPE", task.recipe.as_str().into(), "recipe");
     write("RECIPE VERSION", i64::from(task.recipe_version).into(), "version of the recipe");
     write("VERSION", env!("CARGO_PKG_VERSION").into(), "version of ifured");
@@ -113,7 +116,7 @@ pub fn inputs(header: &Header) -> Vec<Input> {
 
 /// Whether a keyword was written by [`write()`]. Measured numbers of the product (`IFURED GAIN`) are not provenance.
 fn is_provenance(keyword: &str) -> bool {
-    const PLAIN: &[&str] = &["TASK", "INSTRUMENT", "RECIPE", "VERSION", "TAG", "NIGHT", "SIGNATURE", "LEVEL", "GRADE"];
+    const PLAIN: &[&str] = &["TASK", "INSTRUMENT", "PLUGIN", "RECIPE", "VERSION", "TAG", "NIGHT", "SIGNATURE", "LEVEL", "GRADE"];
     const NUMBERED: &[&str] = &["RAW", "CAL", "MISS", "PARAM", "REJ", "QC"];
     let mut tokens = keyword.split(' ');
     let (Some(PREFIX), Some(second)) = (tokens.next(), tokens.next()) else { return false };

@@ -3,7 +3,7 @@
 //! Precedence: default of the recipe < file < `--set`. All errors are reported at once, each with its key and, for a key that
 //! does not exist, the nearest one that does.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ifured_core::recipe::RecipeDescription;
 use ifured_core::{Config, InstrumentDescription};
@@ -27,6 +27,24 @@ pub fn read(path: &Path) -> Result<Value> {
     } else {
         toml::from_str(&text).map_err(|e: toml::de::Error| Error::Config(format!("{}: {e}", path.display())))
     }
+}
+
+/// The configuration of a run: the file that is named, or else the one in the output directory, if there is one.
+pub fn file(named: Option<&Path>, output: &Path) -> Option<PathBuf> {
+    named.map(Path::to_owned).or_else(|| NAMES.iter().map(|n| output.join(n)).find(|p| p.is_file()))
+}
+
+/// The plugin libraries that a configuration names, relative ones seen from the file. What else is wrong with the file is said later.
+///
+/// # Errors
+/// If the file cannot be read, or `plugins` is no list of texts.
+pub fn plugins(named: Option<&Path>, output: &Path) -> Result<Vec<PathBuf>> {
+    let Some(path) = file(named, output) else { return Ok(Vec::new()) };
+    let Some(list) = read(&path)?.get("plugins").cloned() else { return Ok(Vec::new()) };
+    let list: Vec<PathBuf> = serde_json::from_value(list)
+        .map_err(|e| Error::Config(format!("{}: plugins: {e}; write plugins = [\"/path/to/libmyspec.so\"]", path.display())))?;
+    let base = path.parent().unwrap_or(Path::new("."));
+    Ok(list.into_iter().map(|p| base.join(p)).collect())
 }
 
 /// Sets `recipes.master-bias.clip_sigma=4` in a configuration. The value is read as JSON, or else taken as text.

@@ -18,6 +18,7 @@ pub mod list;
 pub mod manual;
 pub mod plan;
 pub mod plot;
+pub mod plugin;
 pub mod preview;
 pub mod remove;
 pub mod report;

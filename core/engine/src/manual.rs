@@ -72,6 +72,7 @@ pub fn task(
     let mut task = Task {
         id: String::new(),
         instrument: instrument.name.clone(),
+        plugin: instrument.library.as_ref().map(|l| l.hash.clone()),
         recipe: recipe.name.clone(),
         recipe_version: recipe.version,
         parameters: crate::config::parameters(recipe, config)?,

@@ -299,6 +299,7 @@ impl Planner<'_> {
         let mut task = Task {
             id: String::new(),
             instrument: self.instrument.name.clone(),
+            plugin: self.instrument.library.as_ref().map(|l| l.hash.clone()),
             recipe: recipe.name.clone(),
             recipe_version: recipe.version,
             parameters: parameters.clone(),
@@ -339,8 +340,16 @@ fn fill(pattern: &str, values: &[(&str, &str)]) -> String {
 pub fn identity(task: &Task) -> String {
     let inputs: Vec<_> = task.inputs.iter().map(|i| (&i.role, &i.tag, &i.name, &i.identity, i.level, &i.adapt, &i.corrections)).collect();
     let missing: Vec<_> = task.missing.iter().map(|m| (&m.role, &m.otherwise)).collect();
-    let text =
-        serde_json::json!([task.instrument, task.recipe, task.recipe_version, canonical(&task.parameters), task.night, inputs, missing,]);
+    let text = serde_json::json!([
+        task.instrument,
+        task.plugin,
+        task.recipe,
+        task.recipe_version,
+        canonical(&task.parameters),
+        task.night,
+        inputs,
+        missing
+    ]);
     hash_of_bytes(text.to_string().as_bytes())
 }
 

@@ -5,6 +5,7 @@
 //! Starting a process and touching fresh memory costs more than many a task, so a worker is kept while its tasks succeed; one
 //! that failed a task is not used again.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -35,7 +36,7 @@ pub struct WorkerCommand {
     /// Program.
     pub program: PathBuf,
     /// Its arguments.
-    pub arguments: Vec<String>,
+    pub arguments: Vec<OsString>,
 }
 
 /// The byte on standard error after the last word of a task (the ASCII record separator).

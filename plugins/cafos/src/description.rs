@@ -142,5 +142,6 @@ pub fn describe() -> InstrumentDescription {
         frame_types: frame_types(),
         recipes: Vec::new(),
         columns: COLUMNS.iter().map(|c| (*c).to_owned()).collect(),
+        ..InstrumentDescription::default()
     }
 }

@@ -47,4 +47,4 @@ impl Instrument for Cafos {
     }
 }
 
-ifured_core::export_instrument!(Cafos);
+ifured_core::export_instrument!(Cafos, builtin);

@@ -37,6 +37,7 @@ fn coadd(frames: &[common::Frame], to: &Path) -> Outcome {
     let task = Task {
         id: "coadd".into(),
         instrument: "cafos".into(),
+        plugin: None,
         recipe: spec.name.clone(),
         recipe_version: spec.version,
         parameters: spec.defaults.clone(),

@@ -49,6 +49,7 @@ impl Instrument for EsoInstrument {
             frame_types: (self.frame_types)(),
             recipes: vec![],
             columns: self.columns.iter().map(|c| (*c).into()).collect(),
+            ..InstrumentDescription::default()
         }
     }
 

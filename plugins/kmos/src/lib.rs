@@ -27,4 +27,4 @@ pub const KMOS: EsoInstrument = EsoInstrument {
     raw_frames: simulation::raw_frames,
 };
 
-ifured_core::export_instrument!(KMOS);
+ifured_core::export_instrument!(KMOS, builtin);

@@ -26,4 +26,4 @@ pub const MUSE: EsoInstrument = EsoInstrument {
     raw_frames: simulation::raw_frames,
 };
 
-ifured_core::export_instrument!(MUSE);
+ifured_core::export_instrument!(MUSE, builtin);

@@ -393,6 +393,7 @@ impl Instrument for Toycam {
             frame_types: frame_types(),
             recipes: Vec::new(),
             columns: ["IMAGETYP", "EXPTIME", "QUANT500"].map(str::to_owned).to_vec(),
+            ..InstrumentDescription::default()
         }
     }
 

@@ -53,6 +53,9 @@ pub struct Task {
     pub id: String,
     /// Name of the instrument.
     pub instrument: String,
+    /// Content hash of the plugin library, if the instrument is not built in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
     /// Name of the recipe.
     pub recipe: String,
     /// Version of the recipe.

@@ -1,7 +1,9 @@
 use std::sync::Mutex;
 
 use ifured_core::recipe::{QualityNumber, RejectedFrame, WrittenProduct};
-use ifured_core::{Grade, Header, Module};
+use ifured_core::module::abi::{PrefixTypeTrait, RResult, RStr};
+use ifured_core::module::{Answer, HostObject, ModuleTable};
+use ifured_core::{Grade, Header};
 use ifured_pixels::fits::{Layout, write_image};
 use ifured_pixels::{Image, quality};
 use ndarray::Array2;
@@ -22,12 +24,12 @@ impl Reporter for Silent {
     fn happening(&self, _: &Happening<'_>) {}
 }
 
-fn describe(_: &str, _: &dyn ifured_core::Host) -> std::result::Result<String, String> {
-    Ok(serde_json::to_string(&crate::why::tests::instrument()).unwrap())
+extern "C" fn describe(_: RStr<'_>, _: &HostObject<'_>) -> Answer {
+    RResult::ROk(serde_json::to_string(&crate::why::tests::instrument()).unwrap().into())
 }
 
-fn refuse(_: &str, _: &dyn ifured_core::Host) -> std::result::Result<String, String> {
-    Err("not in this test".into())
+extern "C" fn refuse(_: RStr<'_>, _: &HostObject<'_>) -> Answer {
+    RResult::RErr("not in this test".into())
 }
 
 /// A sky of noise-like ripple with stars, brighter to one side.
@@ -74,14 +76,8 @@ pub(crate) fn session(directory: &Path, nights: usize, sciences: usize) -> (Sess
         }
     }
     std::fs::write(data.join("170310_t2/broken.fits"), "no FITS").unwrap();
-    let instrument = ifured_core::LoadedInstrument::new(Module {
-        interface_version: ifured_core::module::INTERFACE_VERSION,
-        describe,
-        run: refuse,
-        simulate: refuse,
-        compare_with_truth: refuse,
-    })
-    .unwrap();
+    let module = ModuleTable { describe, run: refuse, simulate: refuse, compare_with_truth: refuse }.leak_into_prefix();
+    let instrument = ifured_core::LoadedInstrument::new(module).unwrap();
     let setup = Setup { output: directory.join("out"), ..Setup::default() };
     let mut session = Session::open(&setup, &[instrument], Some(&[data]), &Silent(Mutex::new(vec![]))).unwrap();
     let plan = session.plan(&Default::default()).unwrap();

@@ -229,8 +229,7 @@ fn cores() -> usize {
 }
 
 fn raw_config(setup: &Setup, output: &Path) -> Result<serde_json::Value> {
-    let found = config::NAMES.iter().map(|n| output.join(n)).find(|p| p.is_file());
-    let mut value = match setup.config.clone().or(found) {
+    let mut value = match config::file(setup.config.as_deref(), output) {
         Some(path) => config::read(&path)?,
         None => serde_json::json!({}),
     };

@@ -79,6 +79,7 @@ pub(crate) fn instrument() -> InstrumentDescription {
             recipe("science", "object", 1, vec![input("bias", true), input("flat", false)]),
         ],
         columns: vec!["CCD".into(), "EXPTIME".into()],
+        ..InstrumentDescription::default()
     }
 }
 

@@ -196,6 +196,7 @@ impl MiniEngine {
         Task {
             id: format!("{}:{}", spec.name, first.identity),
             instrument: "cafos".into(),
+            plugin: None,
             recipe: spec.name.clone(),
             recipe_version: spec.version,
             parameters,
