@@ -179,7 +179,14 @@ Examples:
     },
     /// Print the JSON Schema of the configuration.
     Schema,
-    /// The instruments that are known.
+    /// The instruments that are known, and plugins of one's own.
+    #[command(after_help = "\
+Examples:
+  ifured plugin ls                                  what is known, from where
+  ifured plugin new myspec                          a crate to begin with
+  cd myspec && cargo test && cargo build --release
+  ifured plugin check target/release/libmyspec.so
+  ifured --plugin target/release/libmyspec.so --instrument myspec simulate night")]
     Plugin {
         #[command(subcommand)]
         what: PluginCommand,
@@ -263,8 +270,40 @@ pub enum RecipeCommand {
 
 #[derive(Subcommand)]
 pub enum PluginCommand {
-    /// List the instruments.
+    /// List the instruments: name, version, library, hash, interface version.
     Ls,
+    /// Write a crate to begin a plugin with.
+    #[command(after_help = "Example:\n  ifured plugin new myspec && cd myspec && cargo test")]
+    New {
+        /// Name of the instrument: a-z, 0-9, - and _.
+        name: String,
+        /// Directory to write into; the name in the current directory if not given.
+        directory: Option<PathBuf>,
+        /// Source of ifured that the plugin is built with; the one this program was built from if not given.
+        #[arg(long, value_name = "DIR")]
+        source: Option<PathBuf>,
+    },
+    /// Check that a plugin keeps to the contract, from its description to the truth of its simulated frames.
+    #[command(after_help = "Examples:\n  ifured plugin check target/release/libmyspec.so\n  ifured --instrument cafos plugin check")]
+    Check {
+        /// The library; without it the instrument that --instrument names.
+        library: Option<PathBuf>,
+        /// Longest time, in minutes; a plugin that takes longer fails.
+        #[arg(long, value_name = "MINUTES", default_value_t = 10.0)]
+        minutes: f64,
+        /// Where simulated frames and products go and stay; a directory that is removed at the end if not given.
+        #[arg(long, value_name = "DIR")]
+        keep: Option<PathBuf>,
+        /// In this process: what the command itself starts.
+        #[arg(long, hide = true)]
+        here: bool,
+    },
+    /// Print what a library says of itself: how other commands ask it.
+    #[command(hide = true)]
+    Describe {
+        /// The library.
+        library: PathBuf,
+    },
 }
 
 /// What is wanted of all that could be done.

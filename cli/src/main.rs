@@ -4,13 +4,15 @@ mod arguments;
 mod commands;
 mod progress;
 
+use std::path::Path;
+
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use ifured_core::LoadedInstrument;
 use ifured_engine::run::Setup;
 use ifured_engine::{Error, config, plugin};
 
-use arguments::{Arguments, Command, Global};
+use arguments::{Arguments, Command, Global, PluginCommand};
 use progress::{Loudness, Progress};
 
 /// Everything a command needs: what was typed for all commands, the instruments, the voice.
@@ -78,21 +80,52 @@ fn instruments(global: &Global, command: &Command) -> Result<Vec<LoadedInstrumen
     let modules = [ifured_cafos::module(), ifured_kmos::module(), ifured_muse::module()];
     let mut all: Vec<LoadedInstrument> =
         modules.into_iter().map(|m| LoadedInstrument::new(m).map_err(Error::from)).collect::<Result<_, _>>()?;
-    let mut libraries = global.plugins.clone();
-    if !matches!(command, Command::Exec { stdin: true, .. }) {
-        libraries.extend(config::plugins(global.config.as_deref(), &global.output)?);
-        libraries.extend(plugin::libraries()?);
+    match command {
+        Command::Plugin { what: PluginCommand::Describe { .. } } => return Ok(Vec::new()),
+        Command::Exec { stdin: true, .. } => {
+            for library in &global.plugins {
+                all.push(plugin::load(library)?);
+            }
+            return Ok(all);
+        }
+        _ => {}
     }
+    let probe = probe(global)?;
+    let mut named = global.plugins.clone();
+    named.extend(config::plugins(global.config.as_deref(), &global.output)?);
     let mut known = Vec::new();
-    for library in libraries {
-        let file = library.canonicalize().unwrap_or_else(|_| library.clone());
-        if !known.contains(&file) {
-            all.push(plugin::load(&library)?);
-            known.push(file);
+    let mut is_new = |library: &Path| {
+        let file = library.canonicalize().unwrap_or_else(|_| library.to_owned());
+        let new = !known.contains(&file);
+        known.push(file);
+        new
+    };
+    for library in named {
+        if is_new(&library) {
+            all.push(plugin::deferred(&library, &probe)?);
+        }
+    }
+    // What merely lies there must not be in the way of work with other instruments.
+    for library in plugin::libraries()? {
+        if is_new(&library) {
+            match plugin::deferred(&library, &probe) {
+                Ok(instrument) => all.push(instrument),
+                Err(e) if !global.quiet => eprintln!("note: not loaded: {e}\n      {}", e.advice()),
+                Err(_) => {}
+            }
         }
     }
     plugin::refuse_twins(&all)?;
     Ok(all)
+}
+
+/// This program, asked what a plugin says of itself.
+fn probe(global: &Global) -> Result<plugin::Probe, Error> {
+    let program = std::env::current_exe().map_err(Error::io("cannot find", Path::new("ifured")))?;
+    let mut arguments = vec!["--json".to_owned()];
+    arguments.extend(std::iter::repeat_n("-v".to_owned(), usize::from(global.verbose)));
+    arguments.extend(["plugin", "describe"].map(str::to_owned));
+    Ok(plugin::Probe { program, arguments })
 }
 
 fn run(arguments: Arguments) -> Result<u8, Error> {
@@ -135,7 +168,7 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
         Command::Plot { keywords, frame, to, selection } => commands::frames::plot(&context, &keywords, frame.as_deref(), &to, &selection),
         Command::Report => commands::reduce::report(&context),
         Command::Verify { products, truth } => commands::products::verify(&context, &products, truth.as_deref()),
-        Command::Plugin { .. } => commands::configuration::plugins(&context),
+        Command::Plugin { what } => commands::plugins::run(&context, &what),
         Command::Simulate { directory, seed, nights, size } => commands::scan::simulate(&context, &directory, seed, nights, size),
         Command::Clean { products, left_over, dry_run } => commands::products::clean(&context, &products, left_over, dry_run),
         Command::Exec { task, plan, stdin } => commands::exec::exec(&context, task.as_deref(), &plan, stdin),

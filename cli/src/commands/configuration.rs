@@ -1,9 +1,8 @@
-//! `init`, `schema`, `plugin ls`, `man`.
+//! `init`, `schema`, `man`.
 
 use std::path::Path;
 
 use clap::CommandFactory;
-use ifured_core::module::INTERFACE_VERSION;
 use ifured_engine::{Error, config, files, init};
 
 use super::{named_description, print_json, say};
@@ -36,32 +35,6 @@ pub fn init(context: &Context, directory: &Path, format: ConfigFormat, full: boo
 /// Prints the schema.
 pub fn schema(context: &Context) -> Result<u8, Error> {
     print_json(&config::schema(named_description(context)?))?;
-    Ok(0)
-}
-
-/// Lists the instruments.
-pub fn plugins(context: &Context) -> Result<u8, Error> {
-    if context.json {
-        let all: Vec<_> = context.instruments.iter().map(|i| i.description()).collect();
-        print_json(&all)?;
-        return Ok(0);
-    }
-    for d in context.instruments.iter().map(|i| i.description()) {
-        let rule: Vec<String> = d.recognise.iter().map(ToString::to_string).collect();
-        say(&format!(
-            "{:<8} {:<8} {:>2} kinds of frames, {:>2} recipes  {}  ({})",
-            d.name,
-            d.version,
-            d.frame_types.len(),
-            d.recipes.len(),
-            d.title,
-            rule.join(" and ")
-        ));
-        match &d.library {
-            Some(library) => say(&format!("         {}, hash {}, interface version {INTERFACE_VERSION}", library.path.display(), library.hash)),
-            None => say(&format!("         built in, interface version {INTERFACE_VERSION}")),
-        }
-    }
     Ok(0)
 }
 

@@ -5,6 +5,7 @@ pub mod exec;
 pub mod frames;
 pub mod lists;
 pub mod planning;
+pub mod plugins;
 pub mod products;
 pub mod recipes;
 pub mod reduce;

@@ -32,12 +32,7 @@ pub fn verify(context: &Context, products: &[PathBuf], truth: Option<&Path>) -> 
         if !context.json {
             say(&format!("{}: {}", path.display(), if bad == 0 { "right" } else { "WRONG" }));
             for c in checks.iter().filter(|c| !context.quiet || c.right == Some(false)) {
-                let mark = match c.right {
-                    Some(true) => "ok",
-                    Some(false) => "WRONG",
-                    None => "-",
-                };
-                say(&format!("  {mark:<6} {:<44} {}", c.what, c.found));
+                say(&format!("  {c}"));
             }
         }
         all.push(serde_json::json!({"product": path, "right": bad == 0, "checks": checks}));

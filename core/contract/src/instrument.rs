@@ -35,6 +35,19 @@ pub struct FrameType {
     pub signature: Signature,
 }
 
+impl FrameType {
+    /// Frames for which all of `when` holds.
+    pub fn new(tag: &str, title: &str, role: Role, signature: &Signature, when: Vec<Condition>) -> Self {
+        FrameType { rule: Rule { tag: tag.into(), when, expect: Vec::new() }, title: title.into(), role, signature: signature.clone() }
+    }
+
+    /// What a good one fulfils; one that does not is `wrong-…`.
+    pub fn expecting(mut self, expect: Vec<Condition>) -> Self {
+        self.rule.expect = expect;
+        self
+    }
+}
+
 /// Which night a frame belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -19,6 +19,7 @@ pub mod header;
 pub mod instrument;
 pub mod lookup;
 pub mod module;
+pub mod prelude;
 pub mod provenance;
 pub mod recipe;
 pub mod rule;
@@ -32,7 +33,7 @@ pub use instrument::{FrameType, Instrument, InstrumentDescription, Library, Nigh
 pub use lookup::Lookup;
 pub use module::{LoadedInstrument, Module};
 pub use recipe::{AnyRecipe, Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
-pub use rule::{Classification, Condition, Rule, State, Test};
+pub use rule::{Classification, Condition, Rule, State, Test, key};
 pub use section::Section;
 pub use signature::{Compare, Disagreement, Signature, SignatureKey, SignatureValues};
 pub use tag::Tag;

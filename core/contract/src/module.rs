@@ -5,6 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use abi_stable::StableAbi;
 use abi_stable::library::RootModule;
@@ -119,15 +120,39 @@ pub fn guarded<A: DeserializeOwned, R: Serialize>(argument: RStr<'_>, work: impl
 /// A module with typed calls: how the host sees an instrument.
 #[derive(Clone)]
 pub struct LoadedInstrument {
-    module: Module,
+    source: Source,
     description: InstrumentDescription,
+}
+
+/// Where the module is.
+#[derive(Clone)]
+enum Source {
+    Here(Module),
+    /// In a library that is loaded when it is wanted.
+    Later(Arc<dyn Fn() -> Result<Module, RecipeError> + Send + Sync>),
 }
 
 impl LoadedInstrument {
     /// Asks a module for its description.
     pub fn new(module: Module) -> Result<Self, RecipeError> {
         let description = call(module.describe(), &(), &crate::recipe::QuietHost)?;
-        Ok(LoadedInstrument { module, description })
+        Ok(LoadedInstrument { source: Source::Here(module), description })
+    }
+
+    /// An instrument whose description is known, and whose module is got when something is to be done with it.
+    pub fn deferred(description: InstrumentDescription, module: impl Fn() -> Result<Module, RecipeError> + Send + Sync + 'static) -> Self {
+        LoadedInstrument { source: Source::Later(Arc::new(module)), description }
+    }
+
+    /// The module.
+    ///
+    /// # Errors
+    /// If its library cannot be loaded any more.
+    pub fn module(&self) -> Result<Module, RecipeError> {
+        match &self.source {
+            Source::Here(module) => Ok(*module),
+            Source::Later(load) => load(),
+        }
     }
 
     /// The same, known to come from a library.
@@ -143,17 +168,17 @@ impl LoadedInstrument {
 
     /// Runs a task.
     pub fn run(&self, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError> {
-        call(self.module.run(), task, host)
+        call(self.module()?.run(), task, host)
     }
 
     /// Simulates raw frames.
     pub fn simulate(&self, request: &SimulationRequest, host: &dyn Host) -> Result<Simulation, RecipeError> {
-        call(self.module.simulate(), request, host)
+        call(self.module()?.simulate(), request, host)
     }
 
     /// Compares products with the truth.
     pub fn compare_with_truth(&self, request: &TruthRequest) -> Result<Vec<TruthRow>, RecipeError> {
-        call(self.module.compare_with_truth(), request, &crate::recipe::QuietHost)
+        call(self.module()?.compare_with_truth(), request, &crate::recipe::QuietHost)
     }
 }
 

@@ -118,6 +118,60 @@ pub enum Verdict {
     },
 }
 
+/// Begins a condition: `key("EXPTIME").above(0.0)`, `key("OBJECT").like(&["*flat*"])`.
+pub fn key(name: &str) -> Key {
+    Key(name.to_owned())
+}
+
+/// A header keyword, or a statistic of the pixels, about which something is going to be said (see [`key`]).
+pub struct Key(String);
+
+impl Key {
+    fn test(self, is: Test, value: impl Into<Value>) -> Condition {
+        Condition::new(&self.0, is, value)
+    }
+
+    /// It equals the value; text without regard to case.
+    pub fn is(self, value: impl Into<Value>) -> Condition {
+        self.test(Test::Equal, value)
+    }
+
+    /// It is none of the texts.
+    pub fn is_none_of(self, values: &[&str]) -> Condition {
+        Condition::any(&self.0, Test::NotEqual, values)
+    }
+
+    /// It is one of the texts.
+    pub fn is_one_of(self, values: &[&str]) -> Condition {
+        Condition::any(&self.0, Test::Equal, values)
+    }
+
+    /// It matches one of the patterns; `*` and `?` are wild.
+    pub fn like(self, patterns: &[&str]) -> Condition {
+        Condition::any(&self.0, Test::Like, patterns)
+    }
+
+    /// It matches none of the patterns.
+    pub fn unlike(self, patterns: &[&str]) -> Condition {
+        Condition::any(&self.0, Test::NotLike, patterns)
+    }
+
+    /// It is greater.
+    pub fn above(self, value: impl Into<Value>) -> Condition {
+        self.test(Test::Greater, value)
+    }
+
+    /// It is less.
+    pub fn below(self, value: impl Into<Value>) -> Condition {
+        self.test(Test::Less, value)
+    }
+
+    /// The header has it.
+    pub fn present(self) -> Condition {
+        Condition::present(&self.0)
+    }
+}
+
 impl Condition {
     /// `key is value`.
     pub fn new(key: &str, is: Test, value: impl Into<Value>) -> Self {

@@ -5,6 +5,7 @@ pub mod associate;
 pub mod catalogue;
 pub mod classify;
 pub mod config;
+pub mod conformance;
 pub mod error;
 pub mod execute;
 pub mod files;

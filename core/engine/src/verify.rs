@@ -20,6 +20,18 @@ pub struct Check {
     pub found: String,
 }
 
+/// As in a list: the verdict, what was checked, what was found.
+impl std::fmt::Display for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mark = match self.right {
+            Some(true) => "ok",
+            Some(false) => "WRONG",
+            None => "-",
+        };
+        write!(f, "{mark:<6} {:<44} {}", self.what, self.found)
+    }
+}
+
 fn check(what: impl Into<String>, right: impl Into<Option<bool>>, found: impl Into<String>) -> Check {
     Check { what: what.into(), right: right.into(), found: found.into() }
 }

@@ -5,6 +5,8 @@
 
 use ndarray::{Array2, Zip};
 
+use crate::statistics::{Moments, median};
+
 /// Quality bits of the Euro3D standard (Kissler-Patig et al. 2004, AN 325, 159), as the MUSE pipeline writes them.
 /// 0 is a good pixel.
 pub mod quality {
@@ -75,6 +77,19 @@ impl Image {
     /// Rows and columns.
     pub fn shape(&self) -> (usize, usize) {
         self.data.dim()
+    }
+
+    /// Median of all pixels that are not missing.
+    pub fn median(&self) -> f64 {
+        let known = self.data.iter().zip(&self.quality).filter(|(_, bits)| **bits & quality::MISSING == 0);
+        median(&known.map(|(v, _)| *v).collect::<Vec<_>>())
+    }
+
+    /// Differences from a truth, given for each pixel (row, column), in units of their errors: mean 0 and standard deviation 1 where values and
+    /// variances are right. Missing pixels are left out.
+    pub fn pulls(&self, truth: impl Fn((usize, usize)) -> f64) -> Moments {
+        let known = self.data.indexed_iter().filter(|(at, v)| v.is_finite() && self.quality[*at] & quality::MISSING == 0);
+        known.map(|(at, v)| (f64::from(*v) - truth(at)) / f64::from(self.variance[at]).sqrt()).collect()
     }
 
     /// Subtracts another image: variances add, quality bits join.

@@ -15,7 +15,9 @@ mod network;
 pub mod order_statistics;
 pub mod regions;
 pub mod resample;
+pub mod simulate;
 pub mod sources;
 pub mod statistics;
+pub mod task;
 
 pub use image::{GrowingImage, Image, quality};

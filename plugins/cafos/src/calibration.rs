@@ -10,7 +10,7 @@ use ifured_pixels::{Image, quality};
 use ndarray::{Array2, ShapeError, s};
 
 use crate::noise::{self, GAIN, NoiseModel, READ_NOISE, USUAL_GAIN, USUAL_READ_NOISE};
-use crate::raw::{fits_error, window};
+use crate::raw::window;
 
 /// Adaptation: a window is cut from a calibration of a larger one.
 pub const CUT_WINDOW: &str = "cut-window";
@@ -104,7 +104,7 @@ impl Calibration {
     }
 
     fn error(&self, error: FitsError) -> RecipeError {
-        let RecipeError { what, advice, .. } = fits_error(error);
+        let RecipeError { what, advice, .. } = error.into();
         RecipeError::new(format!("{}: {what}", self.name), advice)
     }
 }
@@ -122,7 +122,7 @@ pub fn require(task: &Task, role: &str, shape: (usize, usize), frame: Section) -
 }
 
 fn adapt(input: &TaskInput, shape: (usize, usize), frame: Section) -> Result<Calibration, RecipeError> {
-    let file = ImageBands::open(&input.path).map_err(fits_error)?;
+    let file = ImageBands::open(&input.path)?;
     let mut header = file.header().clone();
     for (keyword, value) in &input.corrections {
         header.set(keyword, value.clone(), "");
@@ -164,7 +164,7 @@ fn cut(header: &Header, has: (usize, usize), shape: (usize, usize), frame: Secti
 
 /// The level of a calibration, with its structure as variance.
 fn level(file: &ImageBands) -> Result<Pixels, RecipeError> {
-    let image = file.read_rows(0..file.shape().0).map_err(fits_error)?;
+    let image = file.read_rows(0..file.shape().0)?;
     let values: Vec<f32> = image.data.iter().zip(&image.quality).filter(|(_, q)| **q & quality::MISSING == 0).map(|(v, _)| *v).collect();
     let found = clipped_moments(&values, 4.0);
     Ok(Pixels::Constant { value: found.mean as f32, variance: (found.sigma * found.sigma) as f32 })

@@ -1,15 +1,9 @@
-//! Products: header, statistics, provenance, file.
+//! Headers of products, and the statistics in them.
 
-use std::path::Path;
-
-use ifured_core::recipe::{TaskOutput, WrittenProduct};
-use ifured_core::{Header, Outcome, RecipeError, Tag, Task, provenance};
-use ifured_pixels::fits::{HduToWrite, Layout, Written, product_header, write_image, write_product};
+use ifured_core::Header;
+use ifured_pixels::fits::product_header;
 use ifured_pixels::statistics::{clipped_moments, percentiles};
 use ifured_pixels::{Image, quality};
-use ndarray::ArrayView2;
-
-use crate::raw::fits_error;
 
 /// Percentiles are taken from at most about so many pixels, evenly spread.
 const PERCENTILE_SAMPLE: usize = 200_000;
@@ -87,40 +81,4 @@ pub fn sky(image: &Image) -> (f64, f64) {
         quality::MISSING | quality::OUTSIDE | quality::DEAD | quality::HOT | quality::SATURATED_CONVERTER | quality::SATURATED_WELL;
     let found = clipped_moments(&sample(image, unusable, PERCENTILE_SAMPLE), 3.0);
     (found.mean, found.sigma)
-}
-
-/// The product of that tag, which the task must have.
-pub fn output<'a>(task: &'a Task, tag: &str) -> Result<&'a TaskOutput, RecipeError> {
-    task.output(tag).ok_or_else(|| RecipeError::new(format!("the task has no output `{tag}`"), "make the plan again with `ifured plan`"))
-}
-
-/// Writes an image with its errors: data in the primary HDU, variance in `STAT`, quality in `DQ`.
-pub fn write(task: &Task, outcome: &mut Outcome, tag: &str, mut header: Header, image: &Image) -> Result<(), RecipeError> {
-    let output = output(task, tag)?;
-    provenance::write(&mut header, task, outcome, tag);
-    make_directory(&output.path)?;
-    let written = write_image(&output.path, &header, image, Layout::PrimaryData).map_err(fits_error)?;
-    record(outcome, output, written);
-    Ok(())
-}
-
-/// Writes a mask of bytes.
-pub fn write_mask(task: &Task, outcome: &mut Outcome, tag: &str, mut header: Header, mask: ArrayView2<u8>) -> Result<(), RecipeError> {
-    let output = output(task, tag)?;
-    provenance::write(&mut header, task, outcome, tag);
-    make_directory(&output.path)?;
-    let written = write_product(&output.path, &[HduToWrite::image(&header, mask)]).map_err(fits_error)?;
-    record(outcome, output, written);
-    Ok(())
-}
-
-fn record(outcome: &mut Outcome, output: &TaskOutput, written: Written) {
-    let product =
-        WrittenProduct { tag: Tag::new(output.tag.as_str()), name: output.name.clone(), hash: written.hash, bytes: written.bytes };
-    outcome.products.push(product);
-}
-
-fn make_directory(path: &Path) -> Result<(), RecipeError> {
-    let Some(parent) = path.parent() else { return Ok(()) };
-    std::fs::create_dir_all(parent).map_err(|e| RecipeError::new(format!("cannot create {}: {e}", parent.display()), ""))
 }

@@ -8,16 +8,11 @@ use std::ops::Range;
 
 use ifured_core::recipe::TaskInput;
 use ifured_core::{Header, RecipeError, Section};
-use ifured_pixels::fits::{FitsError, HduSelect, ImageReader};
+use ifured_pixels::fits::{HduSelect, ImageReader};
 use ifured_pixels::statistics::clipped_moments;
 
 /// Bytes of pixels that are held at a time when frames are combined.
 const BAND_BYTES: usize = 32 << 20;
-
-/// A FITS error as the error of a recipe.
-pub fn fits_error(error: FitsError) -> RecipeError {
-    RecipeError::new(error.to_string(), "check the file with `ifured verify` or copy it again; `frames.ignore` leaves it out")
-}
 
 /// A raw frame, open for reading.
 pub struct RawFrame {
@@ -33,7 +28,7 @@ pub struct RawFrame {
 impl RawFrame {
     /// Opens a frame and applies the corrections of its header.
     pub fn open(input: &TaskInput) -> Result<Self, RecipeError> {
-        let reader = ImageReader::open(&input.path, HduSelect::First).map_err(fits_error)?;
+        let reader = ImageReader::open(&input.path, HduSelect::First)?;
         if reader.axes().len() != 2 {
             let what = format!("{}: {} axes, an image has 2", input.name, reader.axes().len());
             return Err(RecipeError::new(what, "leave the frame out with `frames.ignore`"));
@@ -71,10 +66,10 @@ impl RawFrame {
     pub fn read_rows(&self, rows: Range<usize>, out: &mut [f32]) -> Result<(), RecipeError> {
         let width = self.reader.shape().1;
         if self.columns.len() == width {
-            return self.reader.read_rows(rows, out).map_err(fits_error);
+            return Ok(self.reader.read_rows(rows, out)?);
         }
         let mut whole = vec![0.0; rows.len() * width];
-        self.reader.read_rows(rows, &mut whole).map_err(fits_error)?;
+        self.reader.read_rows(rows, &mut whole)?;
         for (row, out) in whole.chunks(width).zip(out.chunks_mut(self.columns.len())) {
             out.copy_from_slice(&row[self.columns.clone()]);
         }
@@ -86,7 +81,7 @@ impl RawFrame {
         let Some(strip) = &self.overscan else { return Ok(()) };
         let width = self.reader.shape().1;
         let mut whole = vec![0.0; rows.len() * width];
-        self.reader.read_rows(rows, &mut whole).map_err(fits_error)?;
+        self.reader.read_rows(rows, &mut whole)?;
         for (row, out) in whole.chunks(width).zip(out.chunks_mut(self.columns.len())) {
             let level = clipped_moments(&row[strip.clone()], 4.0).mean as f32;
             if level.is_finite() {

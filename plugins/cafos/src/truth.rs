@@ -14,7 +14,6 @@ use ifured_pixels::{Image, quality};
 use ndarray::Array2;
 
 use crate::noise::{READ_NOISE, measured};
-use crate::raw::fits_error;
 use crate::simulate::{TrueFrame, Truth, add_star};
 use crate::tags;
 
@@ -65,7 +64,7 @@ impl<'a> Known<'a> {
     }
 
     fn product(&self, product: &ProductPath) -> Result<(ifured_core::Header, Image), RecipeError> {
-        let (header, image) = read_image(&product.path).map_err(fits_error)?;
+        let (header, image) = read_image(&product.path)?;
         if image.shape() != self.useful.dim() && product.tag.as_str() != tags::COADD {
             let what = format!("{} has {:?} pixels, the truth {:?}", product.name, image.shape(), self.useful.dim());
             return Err(RecipeError::new(what, "compare products of the simulated frames"));
@@ -226,5 +225,5 @@ fn at<T: Copy>(array: &Array2<T>, p: usize) -> T {
 }
 
 fn plane(path: &Path) -> Result<Array2<f32>, RecipeError> {
-    ImageReader::open(path, HduSelect::First).and_then(|r| r.read_all()).map_err(fits_error)
+    Ok(ImageReader::open(path, HduSelect::First)?.read_all()?)
 }

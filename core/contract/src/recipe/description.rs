@@ -46,6 +46,20 @@ pub struct MainInput {
     pub group: Grouping,
 }
 
+impl MainInput {
+    /// Frames of equal signature in one night, less than `span_hours` from the first, at least `min_frames` of them.
+    pub fn groups(tags: &[&str], signature: &Signature, span_hours: f64, min_frames: usize) -> Self {
+        let group =
+            Grouping { signature: signature.clone(), span_hours: Some(span_hours), within_night: true, apart: Vec::new(), min_frames };
+        MainInput { tags: tags.iter().map(|t| Tag::new(*t)).collect(), when: Vec::new(), group }
+    }
+
+    /// Each frame alone.
+    pub fn single(tags: &[&str], signature: &Signature) -> Self {
+        MainInput::groups(tags, signature, 0.0, 1)
+    }
+}
+
 /// One way in which a calibration may fit, from the strictest to the loosest.
 ///
 /// Levels follow the convention of ESO's EDPS: 0 is what the calibration plan foresees, 1 is sufficient, 2 probably
@@ -94,6 +108,48 @@ pub struct InputSpec {
     pub parameter: Option<String>,
 }
 
+impl InputSpec {
+    /// A calibration without which the recipe cannot work; say with [`InputSpec::same_night`] and [`InputSpec::within_days`] which
+    /// will do.
+    pub fn required(role: &str, tag: &str) -> Self {
+        InputSpec {
+            role: role.into(),
+            tags: vec![tag.into()],
+            required: true,
+            levels: Vec::new(),
+            otherwise: String::new(),
+            level_without: 3,
+            parameter: None,
+        }
+    }
+
+    /// A calibration that improves the product; `otherwise` is what the recipe does without (`a flat of ones`), which is quality level 3.
+    pub fn optional(role: &str, tag: &str, otherwise: &str) -> Self {
+        InputSpec { required: false, otherwise: otherwise.into(), ..InputSpec::required(role, tag) }
+    }
+
+    /// The next level: of the same night, with these values equal.
+    pub fn same_night(self, signature: &Signature) -> Self {
+        self.or(format!("same night, same {}", words(signature)), signature, true, None)
+    }
+
+    /// The next level: not further away in time, with these values equal.
+    pub fn within_days(self, days: f64, signature: &Signature) -> Self {
+        self.or(format!("within {days} days, same {}", words(signature)), signature, false, Some(days))
+    }
+
+    fn or(mut self, title: String, signature: &Signature, same_night: bool, max_age_days: Option<f64>) -> Self {
+        let level = self.levels.last().map_or(0, |l| l.level + 1);
+        self.levels.push(Level { level, title, signature: signature.clone(), same_night, max_age_days, adapt: None, when: Vec::new() });
+        self
+    }
+}
+
+/// The keys of a signature, for a title.
+fn words(signature: &Signature) -> String {
+    signature.0.iter().map(|k| k.key.as_str()).collect::<Vec<_>>().join(", ")
+}
+
 /// What a recipe makes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProductSpec {
@@ -108,6 +164,13 @@ pub struct ProductSpec {
     pub signature: Signature,
 }
 
+impl ProductSpec {
+    /// A product; see [`ProductSpec::path`] for what may stand in the path.
+    pub fn new(tag: &str, title: &str, path: &str, signature: &Signature) -> Self {
+        ProductSpec { tag: tag.into(), title: title.into(), path: path.into(), signature: signature.clone() }
+    }
+}
+
 /// How much memory one task takes, from the size of its main frames.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
@@ -117,6 +180,13 @@ pub struct Memory {
     pub per_pixel: f64,
     /// Bytes for each pixel of each frame; 0 for recipes that stream.
     pub per_pixel_and_frame: f64,
+}
+
+impl Default for Memory {
+    /// For a recipe that holds all its frames with variance and quality, and a few images beside.
+    fn default() -> Self {
+        Memory { fixed: 64e6, per_pixel: 48.0, per_pixel_and_frame: 16.0 }
+    }
 }
 
 impl Memory {
@@ -153,4 +223,23 @@ pub struct RecipeDescription {
     /// Default parameters; filled in from the type of the parameters.
     #[serde(default)]
     pub defaults: serde_json::Value,
+}
+
+impl Default for RecipeDescription {
+    /// Version 1, enabled, memory for a recipe that holds its frames; name, frames and products are still to be said.
+    fn default() -> Self {
+        RecipeDescription {
+            name: String::new(),
+            version: 1,
+            title: String::new(),
+            description: String::new(),
+            main: MainInput::single(&[], &Signature::default()),
+            inputs: Vec::new(),
+            products: Vec::new(),
+            enabled: true,
+            memory: Memory::default(),
+            schema: serde_json::Value::Null,
+            defaults: serde_json::Value::Null,
+        }
+    }
 }

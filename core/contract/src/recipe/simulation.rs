@@ -48,6 +48,11 @@ pub struct TruthRow {
 }
 
 impl TruthRow {
+    /// A comparison with one product.
+    pub fn new(product: &ProductPath, what: &str, found: f64, truth: f64, tolerance: f64, unit: &str) -> Self {
+        TruthRow { product: product.name.clone(), what: what.into(), found, truth, tolerance, unit: unit.into() }
+    }
+
     /// Whether the truth came back.
     pub fn recovered(&self) -> bool {
         (self.found - self.truth).abs() <= self.tolerance

@@ -156,15 +156,20 @@ fn smooth(level: &[f64], variance: &[f64], smoothing: Smoothing) -> Result<(Vec<
     })
 }
 
-/// Subtracts the levels, measured on lines `first..first + level.len()` of the same frame, from those lines; adds their variances.
+/// Subtracts the levels from the part `rows`, `columns` (indices from 0) of an image, for example what one amplifier has read; adds their
+/// variances. The first level is that of the first line of the part.
 ///
 /// # Panics
-/// If there are more levels than lines.
-pub fn subtract_overscan(image: &mut Image, level: &OverscanLevel, first: usize) {
-    for (i, (&value, &variance)) in level.level.iter().zip(&level.variance).enumerate() {
-        let axis = ndarray::Axis(if level.direction == ReadDirection::Rows { 0 } else { 1 });
-        image.data.index_axis_mut(axis, first + i).mapv_inplace(|v| (f64::from(v) - value) as f32);
-        image.variance.index_axis_mut(axis, first + i).mapv_inplace(|v| (f64::from(v) + variance) as f32);
+/// If the part is outside the image, or has not as many lines as there are levels.
+pub fn subtract_overscan(image: &mut Image, level: &OverscanLevel, rows: Range<usize>, columns: Range<usize>) {
+    let axis = ndarray::Axis(if level.direction == ReadDirection::Rows { 0 } else { 1 });
+    let mut data = image.data.slice_mut(s![rows.clone(), columns.clone()]);
+    let mut variance = image.variance.slice_mut(s![rows, columns]);
+    assert_eq!(data.len_of(axis), level.level.len(), "one level for each line");
+    let lines = data.axis_iter_mut(axis).zip(variance.axis_iter_mut(axis)).zip(level.level.iter().zip(&level.variance));
+    for ((mut data, mut variance), (&level, &error)) in lines {
+        data.mapv_inplace(|v| (f64::from(v) - level) as f32);
+        variance.mapv_inplace(|v| (f64::from(v) + error) as f32);
     }
 }
 
@@ -211,10 +216,24 @@ mod tests {
         let options =
             OverscanOptions { direction: ReadDirection::Columns, smoothing: Smoothing::RunningMean(5), ..OverscanOptions::default() };
         let level = measure_overscan(image.data.view(), 40..80, 0..300, &options).unwrap();
-        subtract_overscan(&mut image, &level, 0);
+        subtract_overscan(&mut image, &level, 0..80, 0..300);
         let rest: Moments = image.data.slice(s![0..40, 5..295]).iter().map(|&v| f64::from(v)).collect();
         assert!(rest.mean().abs() < 0.2 && (rest.std() - 5.0).abs() < 0.2);
         assert!((image.variance[[3, 100]] - 25.0 - 25.0 / 200.0).abs() < 0.02);
+    }
+
+    #[test]
+    fn an_amplifier_is_a_part_of_the_image() {
+        let mut image = Image::new(Array2::from_shape_fn((3, 4), |(y, x)| if x < 2 { 10.0 } else { 20.0 + y as f32 }), 1.0);
+        let level = |level: Vec<f64>| OverscanLevel { direction: ReadDirection::Rows, variance: vec![0.5; level.len()], level, read_noise: 1.0 };
+        subtract_overscan(&mut image, &level(vec![10.0; 3]), 0..3, 0..2);
+        subtract_overscan(&mut image, &level(vec![21.0, 22.0]), 1..3, 2..4);
+        assert_eq!(image.data.rows().into_iter().map(|r| r.to_vec()).collect::<Vec<_>>(), [
+            [0.0, 0.0, 20.0, 20.0],
+            [0.0, 0.0, 0.0, 0.0],
+            [0.0, 0.0, 0.0, 0.0]
+        ]);
+        assert_eq!((image.variance[[0, 0]], image.variance[[0, 3]], image.variance[[2, 3]]), (1.5, 1.0, 1.5));
     }
 
     #[test]

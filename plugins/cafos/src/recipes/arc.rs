@@ -3,6 +3,7 @@
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
 use ifured_core::{Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::quality;
+use ifured_pixels::task;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -88,7 +89,7 @@ impl Recipe for Arc {
         header.set("BUNIT", "adu", "");
         noise.write(&mut header);
         products::write_statistics(&mut header, &image);
-        products::write(task, &mut outcome, tags::REDUCED_ARC, header, &image)?;
+        task::write(task, &mut outcome, tags::REDUCED_ARC, header, &image)?;
         Ok(outcome)
     }
 }

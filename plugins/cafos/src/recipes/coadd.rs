@@ -15,6 +15,7 @@ use ifured_pixels::sources::{
     Alignment, Aperture, BackgroundOptions, DetectionOptions, Interpolation, Source, align, aperture_flux, detect_sources,
     measure_background,
 };
+use ifured_pixels::task;
 use ifured_pixels::{Image, quality};
 use ndarray::Array2;
 use schemars::JsonSchema;
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::in_order;
 use crate::products::sky;
-use crate::raw::{bands, fits_error};
+use crate::raw::bands;
 use crate::stack::{self, Rejection, Sample};
 use crate::wcs::Tan;
 use crate::{products, signatures, tags};
@@ -123,7 +124,7 @@ impl Recipe for Coadd {
         let count = task.main().count().max(1) as f64;
         for (n, input) in task.main().enumerate() {
             host.progress(0.5 * n as f64 / count, "finding stars");
-            let (header, image) = read_image(&input.path).map_err(fits_error)?;
+            let (header, image) = read_image(&input.path)?;
             let (level, noise) = sky(&image);
             let shape = image.shape();
             let stars = find_stars(image, parameters.detection_sigma);
@@ -164,7 +165,7 @@ impl Recipe for Coadd {
             tan.write(&mut header);
         }
         products::write_statistics(&mut header, &image);
-        products::write(task, &mut outcome, tags::COADD, header, &image)?;
+        task::write(task, &mut outcome, tags::COADD, header, &image)?;
         Ok(outcome)
     }
 }
@@ -239,7 +240,7 @@ impl Grid {
 }
 
 fn add(layers: &[Layer], grid: &Grid, parameters: &Parameters, host: &dyn Host) -> Result<Image, RecipeError> {
-    let files = layers.iter().map(|l| ImageBands::open(&l.path).map_err(fits_error)).collect::<Result<Vec<_>, _>>()?;
+    let files = layers.iter().map(|l| ImageBands::open(&l.path)).collect::<Result<Vec<_>, _>>()?;
     let rejection = Rejection { sigma: parameters.clip_sigma as f32, tolerance: parameters.clip_tolerance as f32 };
     let mut image = Image::new(Array2::from_elem(grid.shape, f32::NAN), f32::NAN);
     let mut samples = Vec::with_capacity(layers.len());
@@ -280,7 +281,7 @@ impl Part {
         let limit = |v: f64| v.clamp(0.0, layer.shape.0 as f64) as usize;
         let low = limit(rows.iter().copied().fold(f64::INFINITY, f64::min).floor() - 2.0);
         let high = limit(rows.iter().copied().fold(f64::NEG_INFINITY, f64::max).ceil() + 3.0);
-        let image = file.read_rows(low..high.max(low)).map_err(fits_error)?;
+        let image = file.read_rows(low..high.max(low))?;
         let origin = (first.0, first.1 - low as f64);
         let map = |x: f64, y: f64| (origin.0 + right.0 * x + down.0 * y, origin.1 + right.1 * x + down.1 * y);
         let image = resample(&image, (band.len(), grid.shape.1), map, &INTERPOLATION);

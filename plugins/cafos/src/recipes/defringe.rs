@@ -5,13 +5,14 @@ use ifured_core::{Header, Host, Outcome, QualityNumber, Recipe, RecipeDescriptio
 use ifured_pixels::fits::read_image;
 use ifured_pixels::fringe::{FringeScaleOptions, fringe_scale, subtract_fringes};
 use ifured_pixels::statistics::SigmaClip;
+use ifured_pixels::task;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fringe_map::SHARED_NOISE;
 use super::inputs;
 use crate::calibration;
-use crate::raw::{fits_error, window};
+use crate::raw::window;
 use crate::{products, signatures, tags};
 
 /// Passes of the rejection of stars.
@@ -71,7 +72,7 @@ impl Recipe for Defringe {
 
     fn run(&self, task: &Task, parameters: Parameters, _: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one reduced image"))?;
-        let (header, mut image) = read_image(&input.path).map_err(fits_error)?;
+        let (header, mut image) = read_image(&input.path)?;
         let map = calibration::require(task, "fringe-map", image.shape(), window(&header, image.shape()))?;
         let is_part = has_input(&map.header, &input.identity);
         let shared = if is_part { map.header.real(SHARED_NOISE).unwrap_or(1.0) } else { 0.0 };
@@ -87,7 +88,7 @@ impl Recipe for Defringe {
         outcome.quality.push(number.with_error(found.error));
         let mut header = products::header_of(&header);
         products::write_statistics(&mut header, &image);
-        products::write(task, &mut outcome, tags::DEFRINGED_IMAGING, header, &image)?;
+        task::write(task, &mut outcome, tags::DEFRINGED_IMAGING, header, &image)?;
         Ok(outcome)
     }
 }

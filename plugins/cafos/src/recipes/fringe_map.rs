@@ -13,12 +13,12 @@ use ifured_pixels::fringe::{fringe_pattern, sky_level};
 use ifured_pixels::order_statistics::median_variance_factor;
 use ifured_pixels::quality;
 use ifured_pixels::statistics::clipped_moments;
+use ifured_pixels::task;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::in_order;
 use crate::combination::{BAND_MEMORY, Method, combine_error};
-use crate::raw::fits_error;
 use crate::{products, signatures, tags};
 
 /// Keyword of the part of the variance of a map that it shares with each image it was made of.
@@ -77,10 +77,10 @@ impl Recipe for FringeMap {
         let mut outcome = Outcome::default();
         let (mut rows, mut names, mut levels) = (Vec::new(), Vec::new(), Vec::new());
         for input in task.main() {
-            let (_, image) = read_image(&input.path).map_err(fits_error)?;
+            let (_, image) = read_image(&input.path)?;
             let level = sky_level(&image, None);
             if level >= parameters.sky_low {
-                rows.push(ProductRows(ImageBands::open(&input.path).map_err(fits_error)?));
+                rows.push(ProductRows(ImageBands::open(&input.path)?));
                 names.push(input.name.as_str());
                 levels.push(level);
             } else {
@@ -111,7 +111,7 @@ impl Recipe for FringeMap {
         let shared = if parameters.method == Method::Median { 1.0 / median_variance_factor(levels.len()) } else { 1.0 };
         header.set(SHARED_NOISE, shared, "part of the variance shared with each image");
         products::write_statistics(&mut header, &image);
-        products::write(task, &mut outcome, tags::FRINGE_MAP, header, &image)?;
+        task::write(task, &mut outcome, tags::FRINGE_MAP, header, &image)?;
         Ok(outcome)
     }
 }
@@ -127,7 +127,7 @@ impl FrameRows for ProductRows {
     }
 
     fn read_rows(&mut self, rows: Range<usize>, data: &mut [f32], variance: &mut [f32], quality: &mut [u32]) -> Result<(), RecipeError> {
-        let band = self.0.read_rows(rows).map_err(fits_error)?;
+        let band = self.0.read_rows(rows)?;
         data.iter_mut().zip(&band.data).for_each(|(to, from)| *to = *from);
         variance.iter_mut().zip(&band.variance).for_each(|(to, from)| *to = *from);
         quality.iter_mut().zip(&band.quality).for_each(|(to, from)| *to = *from);

@@ -10,12 +10,13 @@ use ifured_pixels::fits::read_image;
 use ifured_pixels::illumination::{IlluminationOptions, fit_illumination};
 use ifured_pixels::quality;
 use ifured_pixels::statistics::SigmaClip;
+use ifured_pixels::task;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::inputs;
 use crate::calibration;
-use crate::raw::{fits_error, window};
+use crate::raw::window;
 use crate::{products, signatures, tags};
 
 /// Side of the blocks in pixels.
@@ -79,7 +80,7 @@ impl Recipe for IlluminationRecipe {
 
     fn run(&self, task: &Task, parameters: Parameters, _: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one twilight flat"))?;
-        let (raw, twilight) = read_image(&input.path).map_err(fits_error)?;
+        let (raw, twilight) = read_image(&input.path)?;
         let dome = calibration::require(task, "dome", twilight.shape(), window(&raw, twilight.shape()))?.image()?;
         let mut ratio = twilight.clone();
         ratio.divide(&dome);
@@ -105,7 +106,7 @@ impl Recipe for IlluminationRecipe {
         ]);
         let mut header = products::header_of(&raw);
         products::write_statistics(&mut header, &image);
-        products::write(task, &mut outcome, tags::ILLUMINATION, header, &image)?;
+        task::write(task, &mut outcome, tags::ILLUMINATION, header, &image)?;
         Ok(outcome)
     }
 }

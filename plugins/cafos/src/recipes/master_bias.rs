@@ -13,6 +13,7 @@ use ifured_pixels::badpixel::{HotLimits, flag_hot};
 use ifured_pixels::combine::{CombineOptions, FrameRows, combine as pixels_combine};
 use ifured_pixels::detector::{self, ReadNoise};
 use ifured_pixels::statistics::{clipped_moments, mad, median, medians_of_each};
+use ifured_pixels::task;
 use ifured_pixels::{Image, quality};
 use ndarray::ArrayView2;
 use schemars::JsonSchema;
@@ -149,7 +150,7 @@ impl Recipe for MasterBias {
         header.set("IFURED FRAMES", kept.len(), "number of frames combined");
         products::write_statistics(&mut header, &image);
         host.progress(0.9, "writing");
-        products::write(task, &mut outcome, tags::MASTER_BIAS, header, &image)?;
+        task::write(task, &mut outcome, tags::MASTER_BIAS, header, &image)?;
         Ok(outcome)
     }
 }

@@ -13,6 +13,7 @@ use ifured_pixels::badpixel::{ResponseLimits, flag_response};
 use ifured_pixels::combine::{CombineOptions, CombinedRows, FrameRows, combine_with};
 use ifured_pixels::detector::{self, GainSample, MeasuredGain};
 use ifured_pixels::statistics::{median, medians_of_each, percentile};
+use ifured_pixels::task;
 use ifured_pixels::{Image, quality};
 use ndarray::{Array2, Zip};
 use schemars::JsonSchema;
@@ -162,9 +163,9 @@ impl Recipe for MasterFlatImaging {
         header.set("IFURED FRAMES", combined.kept.len(), "number of frames combined");
         products::write_statistics(&mut header, &image);
         host.progress(0.8, "writing");
-        products::write(task, &mut outcome, tags::MASTER_FLAT_IMAGING, header.clone(), &image)?;
+        task::write(task, &mut outcome, tags::MASTER_FLAT_IMAGING, header.clone(), &image)?;
         header.retain(|c| !c.keyword.starts_with("IFURED READ") && !c.keyword.starts_with("IFURED GAIN"));
-        products::write_mask(task, &mut outcome, tags::FLAT_IMAGING_MASK, header, mask.view())?;
+        task::write_mask(task, &mut outcome, tags::FLAT_IMAGING_MASK, header, mask.view())?;
         Ok(outcome)
     }
 }

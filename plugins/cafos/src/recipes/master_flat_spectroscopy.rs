@@ -11,6 +11,7 @@ use ifured_pixels::filter::local_parabolas;
 use ifured_pixels::fit::SurfaceDegree;
 use ifured_pixels::illumination::{block_medians, fit_blocks};
 use ifured_pixels::statistics::{SigmaClip, clipped_moments, median};
+use ifured_pixels::task;
 use ifured_pixels::{Image, quality};
 use ndarray::Axis;
 use schemars::JsonSchema;
@@ -165,7 +166,7 @@ impl Recipe for MasterFlatSpectroscopy {
         combined.noise.write(&mut header);
         header.set("IFURED FRAMES", combined.kept.len(), "number of frames combined");
         products::write_statistics(&mut header, &image);
-        products::write(task, &mut outcome, tags::MASTER_FLAT_SPECTROSCOPY, header, &image)?;
+        task::write(task, &mut outcome, tags::MASTER_FLAT_SPECTROSCOPY, header, &image)?;
         Ok(outcome)
     }
 }

@@ -4,6 +4,7 @@ use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
 use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::detector::gain_from_background;
 use ifured_pixels::statistics::clipped_moments;
+use ifured_pixels::task;
 use ifured_pixels::{Image, quality};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -162,7 +163,7 @@ impl Recipe for ScienceImaging {
         }
         products::write_statistics(&mut header, &image);
         host.progress(0.8, "writing");
-        products::write(task, &mut outcome, tags::REDUCED_IMAGING, header, &image)?;
+        task::write(task, &mut outcome, tags::REDUCED_IMAGING, header, &image)?;
         Ok(outcome)
     }
 }

@@ -3,6 +3,7 @@
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
 use ifured_core::{Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::quality;
+use ifured_pixels::task;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -119,7 +120,7 @@ impl Recipe for ScienceSpectroscopy {
         header.set("BUNIT", "adu", "");
         noise.write(&mut header);
         products::write_statistics(&mut header, &image);
-        products::write(task, &mut outcome, tags::REDUCED_SPECTROSCOPY, header, &image)?;
+        task::write(task, &mut outcome, tags::REDUCED_SPECTROSCOPY, header, &image)?;
         Ok(outcome)
     }
 }

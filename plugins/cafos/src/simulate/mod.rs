@@ -18,7 +18,6 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::raw::fits_error;
 use detector::Detector;
 use frame::{Kind, When};
 
@@ -99,7 +98,7 @@ fn make(directory: &Path) -> Result<(), RecipeError> {
 
 fn write_truth(directory: &Path, name: &str, data: &Array2<f32>) -> Result<(), RecipeError> {
     let header = Header::new();
-    write_product(directory.join(name), &[HduToWrite::image(&header, data.view())]).map_err(fits_error)?;
+    write_product(directory.join(name), &[HduToWrite::image(&header, data.view())])?;
     Ok(())
 }
 
@@ -217,7 +216,7 @@ impl<'a> Night<'a> {
         }
         let file = when.file_name(kind.file_kind);
         let header = frame::header(kind, when, self.detector.size);
-        write_product(self.directory.join(&file), &[HduToWrite::image(&header, raw.view())]).map_err(fits_error)?;
+        write_product(self.directory.join(&file), &[HduToWrite::image(&header, raw.view())])?;
         frames.push(TrueFrame { night: self.name.clone(), file, tag: kind.tag.to_owned(), ..truth });
         Ok(())
     }

@@ -1,0 +1,9 @@
+//! What an instrument's author needs: `use ifured_core::prelude::*;`.
+
+pub use crate::instrument::{FrameType, Instrument, InstrumentDescription, NightRule, Role};
+pub use crate::recipe::{
+    AnyRecipe, Grade, Host, InputSpec, MainInput, Outcome, ProductPath, ProductSpec, QualityNumber, Recipe, RecipeDescription, RecipeError,
+    Simulation, SimulationRequest, Task, TaskInput, TruthRow,
+};
+pub use crate::rule::{Condition, key};
+pub use crate::{Header, Section, Signature};

@@ -1,0 +1,198 @@
+//! What an instrument says of itself: complete, consistent, with schemas that are schemas.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path};
+
+use ifured_core::recipe::RecipeDescription;
+use ifured_core::{InstrumentDescription, Tag};
+use serde_json::Value;
+
+use super::{Check, all_right};
+use crate::{config, init};
+
+/// All checks of a description.
+pub fn check(instrument: &InstrumentDescription, tell: &mut impl FnMut(Check)) {
+    tell(all_right("the instrument is described", instrument_gaps(instrument), format!("{}, {}", instrument.name, instrument.title)));
+    tell(all_right(
+        "every kind of frame is described",
+        frame_type_gaps(instrument),
+        format!("{} kinds of frames", instrument.frame_types.len()),
+    ));
+    tell(all_right("every recipe is described", recipe_gaps(instrument), format!("{} recipes", instrument.recipes.len())));
+    tell(all_right("every recipe is reachable", unreachable(instrument), "from raw frames, through products of others"));
+    let mut schemas = Vec::new();
+    let mut defaults = Vec::new();
+    let mut bare = Vec::new();
+    for recipe in &instrument.recipes {
+        match schema_faults(recipe) {
+            Ok(wrong) => defaults.extend(wrong),
+            Err(why) => schemas.push(why),
+        }
+        bare.extend(undocumented(recipe));
+    }
+    let valid = schemas.is_empty();
+    tell(all_right("schemas are JSON Schema, Draft 2020-12", schemas, "of the parameters of every recipe"));
+    tell(all_right("defaults validate against their schemas", defaults, "of every recipe"));
+    tell(all_right("every parameter has a description and a type", bare, "of every recipe"));
+    if valid {
+        tell(all_right("a configuration with all defaults is valid", init_faults(instrument), "as `ifured init --full` writes it"));
+    }
+}
+
+fn instrument_gaps(d: &InstrumentDescription) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if d.name.is_empty() || !d.name.chars().all(plain) {
+        wrong.push(format!("the name `{}` must be lower-case letters, digits, - and _", d.name));
+    }
+    for (what, empty) in [
+        ("title", d.title.is_empty()),
+        ("version", d.version.is_empty()),
+        ("recognise: without conditions every frame of the world would be this instrument's", d.recognise.is_empty()),
+        ("frame_types", d.frame_types.is_empty()),
+        ("columns: keywords that lists show", d.columns.is_empty()),
+    ] {
+        if empty {
+            wrong.push(format!("empty: {what}"));
+        }
+    }
+    wrong
+}
+
+fn frame_type_gaps(d: &InstrumentDescription) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut seen = BTreeSet::new();
+    for t in &d.frame_types {
+        let tag = &t.rule.tag;
+        if tag.as_str().is_empty() || tag.as_str().contains(char::is_whitespace) {
+            wrong.push(format!("the tag `{tag}` must be one word"));
+        }
+        if t.title.is_empty() {
+            wrong.push(format!("{tag}: no title"));
+        }
+        if t.rule.when.is_empty() && d.frame_types.last().is_some_and(|last| last.rule.tag != *tag) {
+            wrong.push(format!("{tag}: without `when` it takes all frames, and no rule after it is tried"));
+        }
+        seen.insert(tag);
+    }
+    for product in d.recipes.iter().flat_map(|r| &r.products) {
+        if seen.contains(&product.tag) {
+            wrong.push(format!("{} is the tag of a raw frame and of a product", product.tag));
+        }
+    }
+    wrong
+}
+
+fn recipe_gaps(d: &InstrumentDescription) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if d.recipes.is_empty() {
+        wrong.push("there is none".to_owned());
+    }
+    let known = all_tags(d);
+    let mut names = BTreeSet::new();
+    let mut made = BTreeSet::new();
+    for recipe in &d.recipes {
+        let name = &recipe.name;
+        let mut say = |what: String| wrong.push(format!("{name}: {what}"));
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            say("the name must be one word".into());
+        }
+        if !names.insert(name) {
+            say("there are two of that name".into());
+        }
+        for (what, text) in [("title", &recipe.title), ("description", &recipe.description)] {
+            if text.is_empty() {
+                say(format!("no {what}"));
+            }
+        }
+        if recipe.products.is_empty() {
+            say("it makes no product".into());
+        }
+        for product in &recipe.products {
+            if !made.insert(&product.tag) {
+                say(format!("another recipe makes {} too", product.tag));
+            }
+            if let Some(what) = path_fault(&product.path) {
+                say(format!("path `{}` {what}", product.path));
+            }
+        }
+        let mut roles = BTreeSet::from(["main"]);
+        for input in &recipe.inputs {
+            if !roles.insert(&input.role) {
+                say(format!("role `{}` is there twice, or is called main", input.role));
+            }
+            if input.levels.is_empty() {
+                say(format!("input `{}` has no level: nothing can ever serve", input.role));
+            }
+            if input.levels.windows(2).any(|pair| pair[0].level > pair[1].level) {
+                say(format!("the levels of input `{}` are not in order", input.role));
+            }
+            if !input.required && input.otherwise.is_empty() {
+                say(format!("input `{}` is optional: say in `otherwise` what is done without", input.role));
+            }
+        }
+        for tag in recipe.main.tags.iter().chain(recipe.inputs.iter().flat_map(|i| &i.tags)).filter(|t| !known.contains(t)) {
+            say(format!("nothing has the tag {tag}"));
+        }
+    }
+    wrong
+}
+
+fn all_tags(d: &InstrumentDescription) -> BTreeSet<&Tag> {
+    d.frame_types.iter().map(|t| &t.rule.tag).chain(d.recipes.iter().flat_map(|r| &r.products).map(|p| &p.tag)).collect()
+}
+
+/// Paths of products stay below the output directory, and differ from group to group.
+fn path_fault(path: &str) -> Option<&'static str> {
+    if Path::new(path).components().any(|c| !matches!(c, Component::Normal(_))) {
+        Some("must lead below the output directory")
+    } else if !path.contains("{stem}") {
+        Some("needs {stem}, or two groups write one file")
+    } else if !path.ends_with(".fits") {
+        Some("must end in .fits")
+    } else {
+        None
+    }
+}
+
+/// Recipes for which raw frames and the products of other recipes can never be enough.
+fn unreachable(d: &InstrumentDescription) -> Vec<String> {
+    let mut tags: BTreeSet<&Tag> = d.frame_types.iter().map(|t| &t.rule.tag).collect();
+    let mut left: Vec<&RecipeDescription> = d.recipes.iter().collect();
+    loop {
+        let can = |r: &RecipeDescription| {
+            let any = |of: &[Tag]| of.iter().any(|t| tags.contains(t));
+            any(&r.main.tags) && r.inputs.iter().filter(|i| i.required).all(|i| any(&i.tags))
+        };
+        let (now, later): (Vec<&RecipeDescription>, Vec<&RecipeDescription>) = left.iter().copied().partition(|r| can(r));
+        if now.is_empty() {
+            return later.iter().map(|r| format!("{} waits for what no recipe before it makes", r.name)).collect();
+        }
+        tags.extend(now.iter().flat_map(|r| &r.products).map(|p| &p.tag));
+        left = later;
+    }
+}
+
+/// Defaults that the schema does not allow; an error if the schema is none.
+fn schema_faults(recipe: &RecipeDescription) -> Result<Vec<String>, String> {
+    jsonschema::draft202012::meta::validate(&recipe.schema).map_err(|e| format!("{}: {} at `{}`", recipe.name, e, e.instance_path()))?;
+    let validator = jsonschema::draft202012::new(&recipe.schema).map_err(|e| format!("{}: {e}", recipe.name))?;
+    Ok(validator.iter_errors(&recipe.defaults).map(|e| format!("{}: {}: {e}", recipe.name, e.instance_path())).collect())
+}
+
+fn undocumented(recipe: &RecipeDescription) -> Vec<String> {
+    let properties = recipe.schema["properties"].as_object().into_iter().flatten();
+    let bare = |p: &Value| {
+        p["description"].as_str().is_none_or(str::is_empty)
+            || ["type", "$ref", "oneOf", "anyOf", "enum", "allOf"].iter().all(|k| p[*k].is_null())
+    };
+    properties.filter(|(_, p)| bare(p)).map(|(key, _)| format!("recipes.{}.{key}", recipe.name)).collect()
+}
+
+fn init_faults(d: &InstrumentDescription) -> Vec<String> {
+    let text = init::text(d, init::Format::Json, true, "schema.json");
+    match serde_json::from_str(&text) {
+        Ok(value) => config::check(value, d, "ifured.json").err().map(|e| e.to_string()).into_iter().collect(),
+        Err(e) => vec![e.to_string()],
+    }
+}
