@@ -37,6 +37,7 @@ test: system
 
 lint:
 	cargo fmt --all --check
+	rustfmt --edition 2024 --check docs/examples/kast/src/lib.rs tests/tests/misbehaving/lib.rs core/engine/src/plugin/template/lib.rs
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 

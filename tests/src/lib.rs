@@ -2,6 +2,7 @@
 //!
 //! A scenario that fails prints the command, its status, both outputs and what is in the directory.
 
+pub mod plugin_library;
 pub mod raw_file;
 
 use std::collections::BTreeMap;

@@ -130,6 +130,11 @@ impl InstrumentDescription {
         self.recipes.iter().find(|r| r.name == name)
     }
 
+    /// Where it comes from, in words: its library, or `built in`.
+    pub fn origin(&self) -> String {
+        self.library.as_ref().map_or_else(|| "built in".to_owned(), |l| l.path.display().to_string())
+    }
+
     /// Whether it answers to that name.
     pub fn is_called(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name) || self.aliases.iter().any(|a| a.eq_ignore_ascii_case(name))

@@ -5,8 +5,13 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::files;
 
-const MANIFEST: &str = include_str!("template/Cargo.toml.in");
-const SOURCE: &str = include_str!("template/lib.rs.in");
+/// Files of a new crate, with `myspec` for its name and `@IFURED@` for the source of ifured.
+const FILES: &[(&str, &str)] = &[
+    ("Cargo.toml", include_str!("template/Cargo.toml.in")),
+    ("src/lib.rs", include_str!("template/lib.rs")),
+    ("rustfmt.toml", "max_width = 140\nuse_small_heuristics = \"Max\"\n"),
+    (".gitignore", "/target\n"),
+];
 
 /// Writes the crate of an instrument into `directory`, which must not be there yet. `ifured` is the source of ifured that it is built
 /// with. Gives the files.
@@ -29,13 +34,12 @@ pub fn create(name: &str, directory: &Path, ifured: &Path) -> Result<Vec<PathBuf
         let text = text.replace("MYSPEC", &name.to_uppercase()).replace("MySpec", &camel(name)).replace("myspec", name);
         text.replace("@IFURED@", &ifured.to_string_lossy())
     };
-    let files = [("Cargo.toml", fill(MANIFEST)), ("src/lib.rs", fill(SOURCE)), (".gitignore", "/target\n".to_owned())];
     let source = directory.join("src");
     std::fs::create_dir_all(&source).map_err(Error::io("cannot create", &source))?;
     let mut written = Vec::new();
-    for (file, text) in files {
+    for (file, text) in FILES {
         let path = directory.join(file);
-        files::write_atomically(&path, text.as_bytes())?;
+        files::write_atomically(&path, fill(text).as_bytes())?;
         written.push(path);
     }
     // The versions of all libraries that ifured itself was built with: types that cross the interface must be the same.
@@ -81,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_template_is_at_most_two_hundred_lines() {
-        let lines = MANIFEST.lines().count() + SOURCE.lines().count();
+        let lines: usize = FILES.iter().map(|(_, text)| text.lines().count()).sum();
         assert!(lines <= 200, "{lines}");
     }
 }

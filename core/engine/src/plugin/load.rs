@@ -150,11 +150,15 @@ fn first_cause(error: &LibraryError) -> String {
 /// # Errors
 /// If there are any, with where they come from.
 pub fn refuse_twins(instruments: &[LoadedInstrument]) -> Result<()> {
-    let place = |i: &LoadedInstrument| i.description().library.as_ref().map_or("built in".to_owned(), |l| l.path.display().to_string());
     for (n, one) in instruments.iter().enumerate() {
         if let Some(other) = instruments[..n].iter().find(|i| i.description().is_called(&one.description().name)) {
             return Err(Error::usage(
-                format!("two instruments are called `{}`: {} and {}", one.description().name, place(other), place(one)),
+                format!(
+                    "two instruments are called `{}`: {} and {}",
+                    one.description().name,
+                    other.description().origin(),
+                    one.description().origin()
+                ),
                 "load one of them only, or rename one",
             ));
         }

@@ -281,8 +281,17 @@ fn choose<'a>(
                 .into(),
         }),
         several => {
-            let list: Vec<String> = several.iter().map(|(n, d)| format!("{} ({n} frames)", d.name)).collect();
-            Err(Error::usage(format!("frames of several instruments: {}", list.join(", ")), "choose one with --instrument NAME"))
+            let list: Vec<String> = several.iter().map(|(n, d)| format!("{} ({n} frames, {})", d.name, d.origin())).collect();
+            let claims = |d: &InstrumentDescription, r: &ScannedRow| !classify::recognised(&r.header, std::slice::from_ref(d)).is_empty();
+            let disputed = rows.iter().find(|r| several.iter().filter(|(_, d)| claims(d, r)).count() > 1);
+            let (what, advice) = match disputed {
+                Some(row) => (
+                    format!("several instruments take the same frames for their own, {} for one: ", row.path.display()),
+                    "choose one with --instrument NAME, or load only one of the plugins",
+                ),
+                None => ("frames of several instruments: ".to_owned(), "choose one with --instrument NAME"),
+            };
+            Err(Error::usage(what + &list.join(", "), advice))
         }
     }
 }

@@ -225,14 +225,14 @@ mod tests {
     #[test]
     fn an_amplifier_is_a_part_of_the_image() {
         let mut image = Image::new(Array2::from_shape_fn((3, 4), |(y, x)| if x < 2 { 10.0 } else { 20.0 + y as f32 }), 1.0);
-        let level = |level: Vec<f64>| OverscanLevel { direction: ReadDirection::Rows, variance: vec![0.5; level.len()], level, read_noise: 1.0 };
+        let level =
+            |level: Vec<f64>| OverscanLevel { direction: ReadDirection::Rows, variance: vec![0.5; level.len()], level, read_noise: 1.0 };
         subtract_overscan(&mut image, &level(vec![10.0; 3]), 0..3, 0..2);
         subtract_overscan(&mut image, &level(vec![21.0, 22.0]), 1..3, 2..4);
-        assert_eq!(image.data.rows().into_iter().map(|r| r.to_vec()).collect::<Vec<_>>(), [
-            [0.0, 0.0, 20.0, 20.0],
-            [0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0]
-        ]);
+        assert_eq!(
+            image.data.rows().into_iter().map(|r| r.to_vec()).collect::<Vec<_>>(),
+            [[0.0, 0.0, 20.0, 20.0], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
+        );
         assert_eq!((image.variance[[0, 0]], image.variance[[0, 3]], image.variance[[2, 3]]), (1.5, 1.0, 1.5));
     }
 
