@@ -1,8 +1,8 @@
 use std::sync::Mutex;
 
-use ifured_core::recipe::{QualityNumber, RejectedFrame, WrittenProduct};
 use ifured_core::module::abi::{PrefixTypeTrait, RResult, RStr};
 use ifured_core::module::{Answer, HostObject, ModuleTable};
+use ifured_core::recipe::{QualityNumber, RejectedFrame, WrittenProduct};
 use ifured_core::{Grade, Header};
 use ifured_pixels::fits::{Layout, write_image};
 use ifured_pixels::{Image, quality};
