@@ -96,6 +96,13 @@ pub fn short_name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
 }
 
+/// A path as it is typed in a shell: in quotes where it needs them.
+pub fn shell_word(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !path.is_empty() && path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
 /// The text of a configuration file, without the mark that some editors put before it.
 ///
 /// # Errors
@@ -113,12 +120,21 @@ pub fn text(bytes: Vec<u8>, name: &str) -> Result<String, RecipeError> {
         let line = 1 + good.iter().filter(|b| **b == b'\n').count();
         RecipeError::new(format!("{name}:{line}: not UTF-8 text"), "save it as UTF-8")
     })?;
-    Ok(text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned))
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shells_take_paths_whole() {
+        let words = ["/data/170319_t2", "my night", "it's", ""].map(|p| shell_word(Path::new(p)));
+        assert_eq!(words, ["/data/170319_t2", "'my night'", r"'it'\''s'", "''"]);
+    }
 
     #[test]
     fn only_text_is_text() {

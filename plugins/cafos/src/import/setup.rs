@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ifured_core::import::shell_word;
 use ifured_core::words::closest;
 use ifured_core::{Imported, ImportedSetting, NotNeeded, UnknownKey};
 use serde_json::json;
@@ -69,7 +70,7 @@ pub fn import(setup: &SourceFile, all: &mut Vec<SourceFile>, imported: &mut Impo
         } else if entry.key == "datadir" {
             not_needed(imported, "the directory of the frames is named in the command, and remembered");
             let raw = setup.path.parent().unwrap_or(Path::new("")).join(&text);
-            imported.advice.push(format!("ifured --instrument cafos --output . reduce {}", typed(&raw.display().to_string())));
+            imported.advice.push(format!("ifured --instrument cafos --output . reduce {}", shell_word(&raw)));
         } else {
             let nearest = closest(&entry.key, KNOWN.iter().copied()).map(str::to_owned);
             imported.unknown.push(UnknownKey { key: entry.key.clone(), from, nearest });
@@ -140,10 +141,4 @@ fn other_file(
         _ => "[[frames.ignore]]",
     };
     format!("one file holds all: the blocks of {} become {section}", path.display())
-}
-
-/// A path as a shell takes it.
-fn typed(path: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
-    if !path.is_empty() && path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
