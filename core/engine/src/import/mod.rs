@@ -55,9 +55,9 @@ pub fn configuration(imported: Imported, instrument: &InstrumentDescription, for
     for (n, reason) in refused(&settings, &live, instrument) {
         settings[n].not_set = Some(reason);
     }
-    live.retain(|n| settings[*n].not_set.is_none());
-    let replaced = replaced(&settings, &live);
-    for (n, by) in replaced {
+    // What waits for a recipe gives way too: it will be set one day.
+    live.retain(|n| settings[*n].not_set.is_none() || waits_for(&settings[*n].setting.key, instrument).is_some());
+    for (n, by) in replaced(&settings, &live) {
         settings[n].not_set = Some(format!("{} sets the same key, and counts", settings[by].setting.from));
     }
     let mut import =

@@ -63,6 +63,8 @@ fn what_is_valid_is_set_and_the_rest_is_a_comment_with_its_reason() {
 fn the_later_of_two_settings_counts() {
     let import = import(vec![setting("resources.threads", json!(4)), setting("resources.threads", json!(2))]);
     assert_eq!(reasons(&import), ["old.cfg: resources.threads sets the same key, and counts", ""]);
+    let import = self::import(vec![setting("recipes.later.x", json!(4)), setting("recipes.later.x", json!(2))]);
+    assert!(reasons(&import)[0].ends_with("sets the same key, and counts") && reasons(&import)[1].starts_with("waits for recipe"));
     // One that is not valid takes nothing away from another.
     let import = self::import(vec![setting("resources.threads", json!(4)), setting("resources.threads", json!(0))]);
     assert_eq!(reasons(&import)[0], "");

@@ -56,7 +56,7 @@ pub fn import(setup: &SourceFile, all: &mut Vec<SourceFile>, imported: &mut Impo
             continue;
         };
         let not_needed = |imported: &mut Imported, reason: &str| {
-            let value = json!(text);
+            let value = written(entry);
             imported.not_needed.push(NotNeeded { key: entry.key.clone(), value, from: from.clone(), reason: reason.into() });
         };
         let named = Kind::ALL.into_iter().find(|k| k.keys().0 == entry.key);
@@ -85,6 +85,14 @@ fn text(entry: &Entry) -> Option<String> {
         // Only what filabres does without may be left empty.
         Content::Scalar(_) if !["instrument", "datadir"].contains(&entry.key.as_str()) => Some(String::new()),
         _ => None,
+    }
+}
+
+/// The value as it was meant, number or text.
+fn written(entry: &Entry) -> serde_json::Value {
+    match &entry.value.content {
+        Content::Scalar(s) => s.value().map_or_else(|_| json!(s.text), |(value, _)| value),
+        _ => json!(null),
     }
 }
 

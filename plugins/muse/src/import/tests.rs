@@ -83,6 +83,16 @@ fn every_key_is_mapped_or_listed_with_its_reason() {
 }
 
 #[test]
+fn the_book_has_every_key() {
+    let book = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/from-musepack.md")).unwrap();
+    for key in KEYS.iter().filter(|k| k.name != "create_sof") {
+        let names = [format!("`{}.{}`", key.block, key.name), format!("`.{}`", key.name)];
+        let short = key.name.strip_prefix("esorex_kwargs_").map(|n| format!("`_{n}`"));
+        assert!(names.iter().chain(&short).any(|n| book.contains(n.as_str())), "{}.{}", key.block, key.name);
+    }
+}
+
+#[test]
 fn each_key_alone_is_known_too() {
     for (block, entries) in complete() {
         for (key, value) in entries.as_object().unwrap() {
