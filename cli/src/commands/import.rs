@@ -32,7 +32,9 @@ pub fn import(context: &Context, arguments: &ImportArguments) -> Result<u8, Erro
         Target::File(path) if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) => init::Format::Json,
         _ => init::Format::Toml,
     };
-    let imported = instrument.import(&ImportRequest { program: source.program.clone(), files: paths.clone() })?;
+    let request = ImportRequest { program: source.program.clone(), files: paths.clone() };
+    // What is wrong in the files is a wrong configuration, and has its exit code.
+    let imported = instrument.import(&request).map_err(|e| Error::usage(e.what, e.advice))?;
     let schema_name = format!("ifured-{}.schema.json", description.name);
     let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
     let title = format!("Configuration of ifured for {}, imported from {}: {}.", description.name, source.program, names.join(", "));
@@ -105,7 +107,9 @@ fn files_of(source: &ImportSource, arguments: &[PathBuf]) -> Result<Vec<PathBuf>
             paths.push(argument.clone());
             continue;
         }
-        let found: Vec<PathBuf> = source.files.iter().map(|f| argument.join(f)).filter(|p| p.is_file()).collect();
+        // Names without a `./` before them read better in the comments.
+        let base = argument.strip_prefix(".").unwrap_or(argument);
+        let found: Vec<PathBuf> = source.files.iter().map(|f| base.join(f)).filter(|p| p.is_file()).collect();
         if found.is_empty() {
             let what = format!("{} has no file of {}: {}", argument.display(), source.program, source.files.join(", "));
             return Err(Error::usage(what, "name the directory where it is run, or the files themselves"));
