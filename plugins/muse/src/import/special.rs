@@ -80,14 +80,20 @@ pub fn exposure_time(reading: &mut Reading<'_>) -> Result<(), Problem> {
 /// One directory below `raw`.
 pub fn observing_block(reading: &mut Reading<'_>) -> Result<(), Problem> {
     reading.command.block = text(reading.value);
-    reading.not_needed("the directory of the OB is named in the command");
+    let named = !reading.command.block.is_empty();
+    reading.not_needed(if named { "the directory of the OB is named in the command" } else { "no OB is named" });
     Ok(())
 }
 
 /// Several directories below `raw`.
 pub fn observing_blocks(reading: &mut Reading<'_>) -> Result<(), Problem> {
     reading.command.blocks = reading.value.as_array().into_iter().flatten().map(text).collect();
-    reading.not_needed("the directories of the OBs are named in the command; they are one set of frames");
+    let named = !reading.command.blocks.is_empty();
+    reading.not_needed(if named {
+        "the directories of the OBs are named in the command; they are one set of frames"
+    } else {
+        "no OB is named"
+    });
     Ok(())
 }
 
