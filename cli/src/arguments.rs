@@ -179,6 +179,14 @@ Examples:
     },
     /// Print the JSON Schema of the configuration.
     Schema,
+    /// Make a configuration of the one of another program.
+    #[command(after_help = "\
+Examples:
+  ifured import filabres .                          the directory with setup_filabres.yaml
+  ifured import musepack config.json --to -         only show what it becomes
+
+What is not taken over is listed with the reason; exit code 0 means that a valid configuration was written.")]
+    Import(ImportArguments),
     /// The instruments that are known, and plugins of one's own.
     #[command(after_help = "\
 Examples:
@@ -243,6 +251,21 @@ Examples:
         #[arg(default_value = ".")]
         directory: PathBuf,
     },
+}
+
+#[derive(Args)]
+pub struct ImportArguments {
+    /// The other program: filabres (CAFOS) or musepack (MUSE), and what plugins know.
+    pub program: String,
+    /// Its files, or the directory where they are.
+    #[arg(required = true, value_name = "FILE_OR_DIR")]
+    pub files: Vec<PathBuf>,
+    /// Where to write it (.toml or .json), or `-` to show it; ifured.toml in the output directory if not given.
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+    /// Replace a file that is there.
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Subcommand)]

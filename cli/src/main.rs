@@ -154,6 +154,7 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
     };
     match arguments.command {
         Command::Init { directory, format, full, force } => commands::configuration::init(&context, &directory, format, full, force),
+        Command::Import(arguments) => commands::import::import(&context, &arguments),
         Command::Schema => commands::configuration::schema(&context),
         Command::Scan { directories } => commands::scan::scan(&context, &directories),
         Command::Ls(ls) => commands::lists::ls(&context, &ls),

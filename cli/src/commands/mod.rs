@@ -3,6 +3,7 @@
 pub mod configuration;
 pub mod exec;
 pub mod frames;
+pub mod import;
 pub mod lists;
 pub mod planning;
 pub mod plugins;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::import::{ImportRequest, ImportSource, Imported};
 use crate::recipe::{AnyRecipe, Host, ProductPath, RecipeDescription, RecipeError, Simulation, SimulationRequest, TruthRow};
 use crate::rule::{Condition, Rule};
 use crate::signature::Signature;
@@ -119,6 +120,9 @@ pub struct InstrumentDescription {
     pub recipes: Vec<RecipeDescription>,
     /// Keywords that lists show unless asked for others.
     pub columns: Vec<String>,
+    /// Programs whose configuration [`Instrument::import`] understands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<ImportSource>,
     /// The library that it was loaded from; filled in by the host, none if it is built in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub library: Option<Library>,
@@ -154,6 +158,15 @@ pub trait Instrument: Send + Sync {
 
     /// Compares products with the truth that [`Instrument::simulate`] wrote.
     fn compare_with_truth(&self, truth: &Path, products: &[ProductPath]) -> Result<Vec<TruthRow>, RecipeError>;
+
+    /// What the configuration of another program means here, for programs of [`InstrumentDescription::imports`].
+    ///
+    /// # Errors
+    /// What is wrong with the files, all of it at once, with file and line.
+    fn import(&self, request: &ImportRequest) -> Result<Imported, RecipeError> {
+        let what = format!("there is nothing that {} imports (asked for {})", self.describe().name, request.program);
+        Err(RecipeError::new(what, "write the configuration by hand: `ifured init` makes one to start from"))
+    }
 
     /// As [`Instrument::describe`], with the recipes.
     fn description(&self) -> InstrumentDescription {

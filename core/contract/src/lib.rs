@@ -16,6 +16,7 @@
 
 pub mod config;
 pub mod header;
+pub mod import;
 pub mod instrument;
 pub mod lookup;
 pub mod module;
@@ -26,9 +27,11 @@ pub mod rule;
 pub mod section;
 pub mod signature;
 pub mod tag;
+pub mod words;
 
 pub use config::Config;
 pub use header::{Card, Header, HeaderError, HeaderIssue, Value};
+pub use import::{ImportRequest, ImportSource, Imported, ImportedSetting, NotNeeded, UnknownKey};
 pub use instrument::{FrameType, Instrument, InstrumentDescription, Library, NightRule, Role, TimeKeys};
 pub use lookup::Lookup;
 pub use module::{LoadedInstrument, Module};

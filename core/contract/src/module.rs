@@ -14,6 +14,7 @@ use abi_stable::std_types::{RResult, RStr, RString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::import::{ImportRequest, Imported};
 use crate::instrument::{Instrument, InstrumentDescription, Library};
 use crate::recipe::{Host, Outcome, ProductPath, RecipeError, Simulation, SimulationRequest, Task, TruthRow};
 
@@ -40,8 +41,10 @@ pub struct ModuleTable {
     /// [`SimulationRequest`] in, [`Simulation`] out.
     pub simulate: extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer,
     /// [`TruthRequest`] in, list of [`TruthRow`] out.
-    #[sabi(last_prefix_field)]
     pub compare_with_truth: extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer,
+    /// [`ImportRequest`] in, [`Imported`] out.
+    #[sabi(last_prefix_field)]
+    pub import: extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer,
 }
 
 impl RootModule for Module {
@@ -180,6 +183,11 @@ impl LoadedInstrument {
     pub fn compare_with_truth(&self, request: &TruthRequest) -> Result<Vec<TruthRow>, RecipeError> {
         call(self.module()?.compare_with_truth(), request, &crate::recipe::QuietHost)
     }
+
+    /// Asks what the configuration of another program means.
+    pub fn import(&self, request: &ImportRequest) -> Result<Imported, RecipeError> {
+        call(self.module.import(), request, &crate::recipe::QuietHost)
+    }
 }
 
 type Call = extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer;
@@ -214,6 +222,11 @@ pub fn compare_with_truth(instrument: &impl Instrument, request: &TruthRequest) 
     instrument.compare_with_truth(&request.truth, &request.products)
 }
 
+/// The result of an import call. Used by [`export_instrument!`](crate::export_instrument).
+pub fn import(instrument: &impl Instrument, request: &ImportRequest) -> Result<Imported, RecipeError> {
+    instrument.import(request)
+}
+
 /// Makes a plugin of an instrument: `ifured_core::export_instrument!(MySpectrograph);`.
 ///
 /// The argument is an expression that makes the instrument. What comes out is `pub fn module()`, and the symbols by which a library
@@ -240,7 +253,10 @@ macro_rules! export_instrument {
             extern "C" fn compare_with_truth(argument: RStr<'_>, _: &HostObject<'_>) -> Answer {
                 guarded(argument, |request| $crate::module::compare_with_truth(&$instrument, &request))
             }
-            ModuleTable { describe, run, simulate, compare_with_truth }.leak_into_prefix()
+            extern "C" fn import(argument: RStr<'_>, _: &HostObject<'_>) -> Answer {
+                guarded(argument, |request| $crate::module::import(&$instrument, &request))
+            }
+            ModuleTable { describe, run, simulate, compare_with_truth, import }.leak_into_prefix()
         }
     };
     ($instrument:expr) => {

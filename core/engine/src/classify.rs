@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use ifured_core::rule::{self, UNCLASSIFIED, Verdict};
+use ifured_core::words::closest;
 use ifured_core::{Config, InstrumentDescription, Rule, SignatureValues, State, Tag, provenance};
 use rayon::prelude::*;
 
@@ -53,31 +54,11 @@ pub fn configured(mut instrument: InstrumentDescription, config: &Config) -> Res
 
 /// `; did you mean …?` with the most similar word, or all words if none is similar.
 pub fn nearest(word: &str, known: &[String]) -> String {
-    let best = known.iter().map(|k| (distance(&word.to_lowercase(), &k.to_lowercase()), k)).min();
-    match best {
-        Some((d, k)) if d <= word.len().max(3) / 3 + 1 => format!("; did you mean `{k}`?"),
-        Some(_) => format!("; there are {}", known.join(", ")),
-        None => String::new(),
+    match closest(word, known.iter().map(String::as_str)) {
+        Some(k) => format!("; did you mean `{k}`?"),
+        None if known.is_empty() => String::new(),
+        None => format!("; there are {}", known.join(", ")),
     }
-}
-
-/// Edit distance in which swapping two neighbours counts as one slip (optimal string alignment).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut table = vec![vec![0usize; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            table[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let substituted = table[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-                let swap = if swapped { table[i - 2][j - 2] + 1 } else { usize::MAX };
-                substituted.min(table[i - 1][j] + 1).min(table[i][j - 1] + 1).min(swap)
-            };
-        }
-    }
-    table[a.len()][b.len()]
 }
 
 /// Classifies all files that are not our own products, in the order of their names.

@@ -95,7 +95,8 @@ fn setting(key: &str, value: &Value, full: bool) -> String {
     format!("{}{key} = {text}\n", if full { "" } else { "# " })
 }
 
-fn comment(text: &str) -> String {
+/// A paragraph as lines of comment.
+pub(crate) fn comment(text: &str) -> String {
     let mut out = String::new();
     for paragraph in text.lines() {
         let mut line = String::from("#");

@@ -13,6 +13,7 @@ pub mod filter;
 pub mod frame;
 pub mod graph;
 pub mod group;
+pub mod import;
 pub mod init;
 pub mod item;
 pub mod list;

@@ -142,6 +142,7 @@ pub fn describe() -> InstrumentDescription {
         frame_types: frame_types(),
         recipes: Vec::new(),
         columns: COLUMNS.iter().map(|c| (*c).to_owned()).collect(),
+        imports: crate::import::sources(),
         ..InstrumentDescription::default()
     }
 }

@@ -9,6 +9,7 @@ mod calibration;
 mod combination;
 mod description;
 mod field_mask;
+mod import;
 mod noise;
 mod pedestal;
 mod products;
@@ -24,7 +25,7 @@ mod wcs;
 use std::path::Path;
 
 use ifured_core::recipe::{ProductPath, Simulation, SimulationRequest, TruthRow};
-use ifured_core::{AnyRecipe, Host, Instrument, InstrumentDescription, RecipeError};
+use ifured_core::{AnyRecipe, Host, ImportRequest, Imported, Instrument, InstrumentDescription, RecipeError};
 
 /// CAFOS.
 pub struct Cafos;
@@ -44,6 +45,10 @@ impl Instrument for Cafos {
 
     fn compare_with_truth(&self, truth: &Path, products: &[ProductPath]) -> Result<Vec<TruthRow>, RecipeError> {
         truth::compare(truth, products)
+    }
+
+    fn import(&self, request: &ImportRequest) -> Result<Imported, RecipeError> {
+        import::import(request)
     }
 }
 

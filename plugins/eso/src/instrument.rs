@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use ifured_core::recipe::{ProductPath, Simulation, SimulationRequest, TruthRow};
-use ifured_core::{AnyRecipe, FrameType, Host, Instrument, InstrumentDescription, RecipeError};
+use ifured_core::{AnyRecipe, FrameType, Host, ImportRequest, ImportSource, Imported, Instrument, InstrumentDescription, RecipeError};
 
 use crate::simulation::{self, RawFrame};
 use crate::{classification, observatory};
@@ -32,6 +32,15 @@ pub struct EsoInstrument {
     pub columns: &'static [&'static str],
     /// The raw frames of a simulation, in order of time.
     pub raw_frames: fn(&SimulationRequest) -> Vec<RawFrame>,
+    /// Programs whose configuration it understands.
+    pub imports: fn() -> Vec<ImportSource>,
+    /// What such a configuration means.
+    pub import: fn(&ImportRequest) -> Result<Imported, RecipeError>,
+}
+
+/// For instruments that import nothing.
+pub fn nothing_to_import(request: &ImportRequest) -> Result<Imported, RecipeError> {
+    Err(RecipeError::new(format!("there is nothing to import of {}", request.program), "`ifured init` makes a configuration to start from"))
 }
 
 impl Instrument for EsoInstrument {
@@ -49,6 +58,7 @@ impl Instrument for EsoInstrument {
             frame_types: (self.frame_types)(),
             recipes: vec![],
             columns: self.columns.iter().map(|c| (*c).into()).collect(),
+            imports: (self.imports)(),
             ..InstrumentDescription::default()
         }
     }
@@ -63,5 +73,9 @@ impl Instrument for EsoInstrument {
 
     fn compare_with_truth(&self, truth: &Path, products: &[ProductPath]) -> Result<Vec<TruthRow>, RecipeError> {
         simulation::compare_tags(truth, products)
+    }
+
+    fn import(&self, request: &ImportRequest) -> Result<Imported, RecipeError> {
+        (self.import)(request)
     }
 }

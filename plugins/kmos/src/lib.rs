@@ -25,6 +25,8 @@ pub const KMOS: EsoInstrument = EsoInstrument {
     frame_types: frames::frame_types,
     columns: &frames::COLUMNS,
     raw_frames: simulation::raw_frames,
+    imports: Vec::new,
+    import: ifured_eso::nothing_to_import,
 };
 
 ifured_core::export_instrument!(KMOS, builtin);

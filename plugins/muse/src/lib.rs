@@ -10,6 +10,7 @@
 #![deny(missing_docs)]
 
 mod frames;
+mod import;
 pub mod simulation;
 
 use ifured_eso::EsoInstrument;
@@ -24,6 +25,8 @@ pub const MUSE: EsoInstrument = EsoInstrument {
     frame_types: frames::frame_types,
     columns: &frames::COLUMNS,
     raw_frames: simulation::raw_frames,
+    imports: import::sources,
+    import: import::import,
 };
 
 ifured_core::export_instrument!(MUSE, builtin);

@@ -1,0 +1,40 @@
+//! Similar words, for messages about words that nobody knows.
+
+/// The most similar of the known words, if one is similar enough to have been meant. Case does not matter.
+pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    let best = known.into_iter().map(|k| (distance(&lower, &k.to_lowercase()), k)).min()?;
+    (best.0 <= word.len().max(3) / 3 + 1).then_some(best.1)
+}
+
+/// Edit distance in which swapping two neighbours counts as one slip (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut table = vec![vec![0usize; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            table[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let substituted = table[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                let swap = if swapped { table[i - 2][j - 2] + 1 } else { usize::MAX };
+                substituted.min(table[i - 1][j] + 1).min(table[i][j - 1] + 1).min(swap)
+            };
+        }
+    }
+    table[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_found_and_strangers_are_not() {
+        assert_eq!(closest("gaiadr_sorce", ["datadir", "gaiadr_source"]), Some("gaiadr_source"));
+        assert_eq!(closest("Falt", ["flat", "bias"]), Some("flat"));
+        assert_eq!(closest("zzzzzz", ["flat", "bias"]), None);
+        assert_eq!(closest("x", []), None);
+    }
+}
