@@ -186,7 +186,7 @@ impl LoadedInstrument {
 
     /// Asks what the configuration of another program means.
     pub fn import(&self, request: &ImportRequest) -> Result<Imported, RecipeError> {
-        call(self.module.import(), request, &crate::recipe::QuietHost)
+        call(self.module()?.import(), request, &crate::recipe::QuietHost)
     }
 }
 
