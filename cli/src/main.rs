@@ -10,7 +10,7 @@ use ifured_core::LoadedInstrument;
 use ifured_engine::run::Setup;
 use ifured_engine::{Error, config, plugin};
 
-use arguments::{Arguments, Command, Global};
+use arguments::{Arguments, Command, ConfigCommand, Global};
 use progress::{Loudness, Progress};
 
 /// Everything a command needs: what was typed for all commands, the instruments, the voice.
@@ -64,10 +64,17 @@ fn start_log(global: &Global) {
 fn complain(error: &Error, json: bool) {
     let advice = error.advice();
     if json {
-        println!("{}", serde_json::json!({"error": error.to_string(), "advice": advice, "exit_code": error.exit_code()}));
+        let mut answer = serde_json::json!({"error": error.to_string(), "advice": advice, "exit_code": error.exit_code()});
+        if let Error::Configuration(problems) = error {
+            answer["problems"] = serde_json::json!(problems);
+        }
+        println!("{answer}");
         return;
     }
-    eprintln!("error: {error}");
+    match error {
+        Error::Configuration(problems) => problems.0.iter().for_each(|p| eprintln!("error: {p}")),
+        other => eprintln!("error: {other}"),
+    }
     if !advice.is_empty() {
         eprintln!("help: {advice}");
     }
@@ -80,7 +87,11 @@ fn instruments(global: &Global, command: &Command) -> Result<Vec<LoadedInstrumen
         modules.into_iter().map(|m| LoadedInstrument::new(m).map_err(Error::from)).collect::<Result<_, _>>()?;
     let mut libraries = global.plugins.clone();
     if !matches!(command, Command::Exec { stdin: true, .. }) {
-        libraries.extend(config::plugins(global.config.as_deref(), &global.output)?);
+        let named = match command {
+            Command::Config { what: ConfigCommand::Check { file } | ConfigCommand::Show { file, .. } } => file.as_deref(),
+            _ => None,
+        };
+        libraries.extend(config::plugins(named.or(global.config.as_deref()), &global.output)?);
         libraries.extend(plugin::libraries()?);
     }
     let mut known = Vec::new();
@@ -122,6 +133,7 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
     match arguments.command {
         Command::Init { directory, format, full, force } => commands::configuration::init(&context, &directory, format, full, force),
         Command::Schema => commands::configuration::schema(&context),
+        Command::Config { what } => commands::check::config(&context, what),
         Command::Scan { directories } => commands::scan::scan(&context, &directories),
         Command::Ls(ls) => commands::lists::ls(&context, &ls),
         Command::Plan { directories, graph, targets } => commands::planning::plan(&context, &directories, graph, &targets),

@@ -53,12 +53,20 @@ pub fn configured(mut instrument: InstrumentDescription, config: &Config) -> Res
 
 /// `; did you mean …?` with the most similar word, or all words if none is similar.
 pub fn nearest(word: &str, known: &[String]) -> String {
-    let best = known.iter().map(|k| (distance(&word.to_lowercase(), &k.to_lowercase()), k)).min();
-    match best {
-        Some((d, k)) if d <= word.len().max(3) / 3 + 1 => format!("; did you mean `{k}`?"),
-        Some(_) => format!("; there are {}", known.join(", ")),
-        None => String::new(),
+    match closest(word, known) {
+        Some(k) => format!("; did you mean `{k}`?"),
+        None if known.is_empty() => String::new(),
+        None => format!("; there are {}", known.join(", ")),
     }
+}
+
+/// The most similar word, if one is so similar that it was probably meant: a few slips, or a beginning (`max_age` for
+/// `max_age_days`).
+pub fn closest<'a>(word: &str, known: &'a [String]) -> Option<&'a String> {
+    let word = word.to_lowercase();
+    let (slips, best) = known.iter().map(|k| (distance(&word, &k.to_lowercase()), k)).min()?;
+    let beginning = || known.iter().find(|k| word.chars().count() >= 3 && k.to_lowercase().starts_with(&word));
+    if slips <= word.chars().count().max(3) / 3 + 1 { Some(best) } else { beginning() }
 }
 
 /// Edit distance in which swapping two neighbours counts as one slip (optimal string alignment).
