@@ -14,7 +14,7 @@ pub enum Compare {
     /// Equal: text to the letter, numbers by value (`1` equals `1.0`), both absent counts as equal.
     Exact,
     /// Numbers that differ by no more than this, in the unit of the key.
-    Within(#[schemars(range(min = 0.0), extend("x-unit" = "that of the key", "examples" = [2.0]))] f64),
+    Within(#[schemars(range(min = 0.0), extend("x-unit" = "units of the key", "examples" = [2.0]))] f64),
     /// Positions on the sky no further apart than this many arcseconds; the key is the right ascension, in degrees.
     Sky {
         /// Key of the declination, in degrees.

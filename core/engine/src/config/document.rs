@@ -115,7 +115,7 @@ impl Document {
     /// # Errors
     /// If the file cannot be read.
     pub fn read(path: &Path) -> Result<Document> {
-        let bytes = std::fs::read(path).map_err(Error::io("cannot read the configuration", path))?;
+        let bytes = std::fs::read(path).map_err(|e| unreadable(path, &e))?;
         let is_json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
         Ok(Document::parse(&path.display().to_string(), &bytes, is_json))
     }
@@ -239,8 +239,22 @@ impl Document {
     }
 }
 
+/// A file that cannot be read is a wrong configuration, whatever else it is.
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    let what = match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::IsADirectory => "is a directory; name the file in it".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    };
+    let source = Source { name: path.display().to_string(), text: String::new(), is_file: false };
+    Error::Configuration(Problems(vec![Problem::new(Some((&source, 0..0)), "", what)]))
+}
+
 /// Keys deeper than this are refused: nothing that a configuration says is, and what is too deep would exhaust the stack.
 pub const DEEPEST: usize = 80;
+
+/// What is said of them.
+pub const TOO_DEEP: &str = "nested deeper than any configuration is";
 
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(60) {

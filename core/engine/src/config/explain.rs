@@ -45,22 +45,21 @@ fn explain(document: &Document, schema: &Value, error: &ValidationError<'_>, fou
             found.push(document.problem(Some(node.key.as_ref().unwrap_or(&node.value)), &dotted(&full), what));
         }
         Kind::OneOfNotValid { context } | Kind::AnyOf { context } => {
+            let known = keys(schema, here);
+            let unknown: Vec<&String> = error.instance().as_object().into_iter().flat_map(|o| o.keys()).filter(|k| !known.contains(k)).collect();
+            if !known.is_empty() && !unknown.is_empty() {
+                found.extend(unknown.into_iter().map(|key| unknown_key(document, schema, here, node, &path, key)));
+                return;
+            }
             // The alternative that fits furthest is the one that was meant.
-            let depth = |errors: &Vec<ValidationError<'_>>| errors.iter().map(|e| e.instance_path().to_string().matches('/').count()).max();
-            let meant = context.iter().filter(|errors| !errors.is_empty()).max_by_key(|errors| (depth(errors), is_of_keys(errors)));
-            match meant {
-                Some(errors) if depth(errors) > Some(path.len()) || is_of_keys(errors) => {
-                    errors.iter().for_each(|e| explain(document, schema, e, found));
-                }
+            let depth = |errors: &[ValidationError<'_>]| errors.iter().map(|e| e.instance_path().to_string().matches('/').count()).max();
+            match context.iter().max_by_key(|errors| depth(errors)) {
+                Some(errors) if depth(errors) > Some(path.len()) => errors.iter().for_each(|e| explain(document, schema, e, found)),
                 _ => found.push(wrong_value(document, schema, here, node, &path, error.instance())),
             }
         }
         _ => found.push(wrong_value(document, schema, here, node, &path, error.instance())),
     }
-}
-
-fn is_of_keys(errors: &[ValidationError<'_>]) -> bool {
-    errors.iter().all(|e| matches!(e.kind(), Kind::AdditionalProperties { .. })) && errors.iter().any(|e| e.instance().as_object().is_some_and(|o| o.len() > 1))
 }
 
 fn unknown_key(document: &Document, root: &Value, table: &Value, node: &Node, path: &[String], key: &str) -> Problem {

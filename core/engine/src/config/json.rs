@@ -7,7 +7,7 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value;
 
-use super::document::{Content, DEEPEST, Node, Place};
+use super::document::{Content, DEEPEST, Node, Place, TOO_DEEP};
 
 /// JSON by the letter.
 const STRICT: ParseOptions = ParseOptions {
@@ -52,7 +52,7 @@ pub fn parse(text: &str, source: usize) -> (Option<Node>, Vec<(Range<usize>, Str
 fn complaint(kind: &jsonc_parser::errors::ParseErrorKind) -> String {
     use jsonc_parser::errors::ParseErrorKind as Kind;
     match kind {
-        Kind::NestingDepthExceeded => format!("nested deeper than {DEEPEST} levels"),
+        Kind::NestingDepthExceeded => TOO_DEEP.into(),
         Kind::CommentsNotAllowed => "JSON has no comments; ifured.toml may have them".into(),
         Kind::TrailingCommasNotAllowed => "a comma after the last item".into(),
         Kind::UnterminatedObject => "a `}` is missing for this `{`".into(),
@@ -68,7 +68,8 @@ fn complaint(kind: &jsonc_parser::errors::ParseErrorKind) -> String {
 /// What serde_json says, without its `at line 1 column 2`.
 pub fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned())
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    what.replace("EOF while parsing", "it ends inside")
 }
 
 fn node(
@@ -83,8 +84,8 @@ fn node(
     let deeper = depth + 1;
     let content = match value {
         ast::Value::Object(_) | ast::Value::Array(_) if depth >= DEEPEST => {
-            if !wrong.iter().any(|(_, what)| what.starts_with("nested deeper")) {
-                wrong.push((bytes.start..bytes.start + 1, format!("nested deeper than {DEEPEST} levels")));
+            if !wrong.iter().any(|(_, what)| what == TOO_DEEP) {
+                wrong.push((bytes.start..bytes.start + 1, TOO_DEEP.to_owned()));
             }
             Content::Leaf(Value::Null)
         }

@@ -35,6 +35,8 @@ pub fn settings(document: &Document, instrument: Option<&InstrumentDescription>,
     let rules = instrument.map_or_else(|| schema::rules_of_any(all), schema::rules);
     let mut out = Vec::new();
     collect(document, &rules, &rules, Some(&document.root), &mut Vec::new(), &mut out);
+    // The rules of the tags are long and seldom what is looked for.
+    out.sort_by_key(|s| s.key.starts_with("classification."));
     out
 }
 

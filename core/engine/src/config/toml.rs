@@ -6,15 +6,17 @@ use serde_json::{Number, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::document::{Content, Node, Place};
+use super::document::{Content, Node, Place, TOO_DEEP};
+use super::problem::line_and_column;
 
 /// The document, as far as it could be understood, and all errors of its syntax with their bytes.
 pub fn parse(text: &str, source: usize) -> (Option<Node>, Vec<(Range<usize>, String)>) {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut wrong = Vec::new();
     for e in errors {
-        let too_deep = e.message().contains("recursion limit");
-        let what = if too_deep { "nested deeper than 80 levels".to_owned() } else { e.message().to_owned() };
+        // `recursion limit`, `cannot recurse further`.
+        let too_deep = e.message().contains("recurs");
+        let what = if too_deep { TOO_DEEP.to_owned() } else { e.message().to_owned() };
         let bytes = e.span().unwrap_or(0..0);
         let line = |at: usize| text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count();
         // What follows on the same line comes of the first.
@@ -27,8 +29,37 @@ pub fn parse(text: &str, source: usize) -> (Option<Node>, Vec<(Range<usize>, Str
     }
     let mut numbers = Vec::new();
     let root = node(table.get_ref(), &table.span(), None, source, &mut numbers);
+    for (bytes, what) in wrong.iter_mut().filter(|(_, what)| what == "duplicate key") {
+        *what = duplicate(text, &root, bytes);
+    }
     wrong.extend(numbers);
     (Some(root), wrong)
+}
+
+/// Names a key that is there twice, and where it is first if that is certain.
+fn duplicate(text: &str, root: &Node, bytes: &Range<usize>) -> String {
+    let name = text.get(bytes.clone()).unwrap_or_default().trim_matches(['"', '\'']);
+    let mut first = Vec::new();
+    places(root, name, &mut first);
+    first.retain(|at| *at < bytes.start);
+    match first.as_slice() {
+        [one] => {
+            let (line, column) = line_and_column(text, *one);
+            format!("duplicate key `{name}`: it is already at line {line}, column {column}")
+        }
+        _ => format!("duplicate key `{name}`"),
+    }
+}
+
+fn places(node: &Node, name: &str, out: &mut Vec<usize>) {
+    match &node.content {
+        Content::Table(entries) => {
+            out.extend(entries.iter().filter(|(k, _)| k == name).filter_map(|(_, n)| Some(n.key.as_ref()?.bytes.start)));
+            entries.iter().for_each(|(_, n)| places(n, name, out));
+        }
+        Content::List(items) => items.iter().for_each(|n| places(n, name, out)),
+        Content::Leaf(_) => {}
+    }
 }
 
 fn node(

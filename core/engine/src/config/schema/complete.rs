@@ -10,6 +10,17 @@ pub fn complete(schema: &mut Value) {
     drop_unused(schema);
 }
 
+/// Takes null from the types of all keys: who sets nothing leaves the key out.
+pub fn nothing_is_null(schema: &mut Value) {
+    let Some(map) = schema.as_object_mut() else { return };
+    for all in ["properties", "$defs"].iter().filter_map(|k| map.get(*k).is_some().then_some(*k)).collect::<Vec<_>>() {
+        for property in map.get_mut(all).and_then(Value::as_object_mut).into_iter().flat_map(|m| m.values_mut()) {
+            without_null(property);
+            nothing_is_null(property);
+        }
+    }
+}
+
 fn visit(schema: &mut Value, definitions: &Value) {
     let Some(map) = schema.as_object_mut() else { return };
     for (name, property) in map.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {

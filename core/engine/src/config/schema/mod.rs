@@ -60,6 +60,7 @@ pub(super) fn rules_of_any(instruments: &[&InstrumentDescription]) -> Value {
 
 fn general() -> Value {
     let mut schema = schemars::schema_for!(Config).to_value();
+    complete::nothing_is_null(&mut schema);
     schema["description"] = json!("Configuration of ifured: what is left out keeps its default.");
     schema
 }
