@@ -59,9 +59,10 @@ fn marked(answer: &Value) -> Vec<(u64, u64)> {
 #[test]
 fn files_to_start_from_are_valid_in_editors() {
     let Some(engines) = engines() else { return };
-    for instrument in ["cafos", "kmos", "muse"] {
+    for (instrument, both) in [("cafos", true), ("kmos", false), ("muse", false)] {
         for format in ["toml", "json"] {
-            for full in [false, true] {
+            // One start of the engine for TOML takes seconds.
+            for full in [false, true].into_iter().filter(|full| both || !full) {
                 let s = Scenario::new();
                 let mut arguments = vec!["-i", instrument, "init", "--format", format];
                 arguments.extend(full.then_some("--full"));
@@ -69,6 +70,9 @@ fn files_to_start_from_are_valid_in_editors() {
                 let file = s.join(format!("ifured.{format}"));
                 let answer = ask(&engines, &file, &json!({}));
                 assert_eq!(answer["diagnostics"], json!([]), "{arguments:?}");
+                if !both || full {
+                    continue;
+                }
                 // Without errors because it was checked, not because it was not.
                 let text = fs::read_to_string(&file).unwrap();
                 let wrong = match format {
@@ -103,7 +107,7 @@ fn every_commented_setting_is_valid_when_it_is_taken_in() {
         assert!(taken.contains("\nthreads = 8\n") && taken.contains("\n[[frames.force]]\n"), "{taken}");
         fs::write(&file, taken).unwrap();
         s.ifured(&["config", "check"]).code(0).says("nothing is wrong");
-        if let Some(engines) = &engines {
+        if let Some(engines) = engines.as_ref().filter(|_| instrument == "cafos") {
             assert_eq!(ask(engines, &file, &json!({}))["diagnostics"], json!([]), "{instrument}");
         }
     }

@@ -53,7 +53,8 @@ fn toml(instrument: &InstrumentDescription, full: bool, schema: &str) -> String 
     out += &settings(&all["$defs"]["Resources"], None, false);
     out += "\n# ---- Single frames. Files are patterns (* and ?); night may be left out.\n";
     out += "# [[frames.ignore]]\n# night = \"170319_t2_CAFOS\"\n# files = [\"*-16:0?:*.fits\"]\n# why = \"light leak\"\n\n";
-    out += "# [[frames.force]]\n# files = [\"odd.fits\"]\n# tag = \"bias\"\n\n";
+    let tag = instrument.frame_types.first().map_or("bias", |t| t.rule.tag.as_str());
+    out += &format!("# [[frames.force]]\n# files = [\"odd.fits\"]\n# tag = \"{tag}\"\n\n");
     out += "# [[frames.correct]]\n# files = [\"odd.fits\"]\n# set = { IMAGETYP = \"bias\", OBJECT = \"[bias]\" }\n";
     for recipe in &instrument.recipes {
         out += &format!("\n# ---- {}: {}\n", recipe.name, recipe.title);

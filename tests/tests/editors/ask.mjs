@@ -10,6 +10,8 @@ const file = path.resolve(process.argv[2]);
 const questions = JSON.parse(fs.readFileSync(0, "utf8"));
 const engine = file.endsWith(".json") ? "./json.mjs" : "./toml.mjs";
 const { ask } = await import(engine);
+// An engine that does not answer must not keep a test for ever.
+setTimeout(() => { console.error("no answer for two minutes"); process.exit(1); }, 120_000).unref();
 const answer = await ask(pathToFileURL(file).href, fs.readFileSync(file, "utf8"), questions);
 fs.writeSync(1, JSON.stringify(answer));
 // The engine for TOML leaves timers behind.
