@@ -46,12 +46,8 @@ fn labels(answer: &Value) -> Vec<&str> {
 
 /// Line, and column of a diagnostic, from 0.
 fn marked(answer: &Value) -> Vec<(u64, u64)> {
-    let mut all: Vec<(u64, u64)> = answer["diagnostics"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|d| (d["line"].as_u64().unwrap(), d["character"].as_u64().unwrap()))
-        .collect();
+    let mut all: Vec<(u64, u64)> =
+        answer["diagnostics"].as_array().unwrap().iter().map(|d| (d["line"].as_u64().unwrap(), d["character"].as_u64().unwrap())).collect();
     all.sort_unstable();
     all
 }
@@ -102,8 +98,7 @@ fn every_commented_setting_is_valid_when_it_is_taken_in() {
             let key = rest.split_once(" = ").map_or("", |(k, _)| k);
             rest.starts_with('[') || (!key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
         };
-        let taken: String =
-            text.lines().map(|l| if is_setting(l) { l.strip_prefix("# ").unwrap() } else { l }.to_owned() + "\n").collect();
+        let taken: String = text.lines().map(|l| if is_setting(l) { l.strip_prefix("# ").unwrap() } else { l }.to_owned() + "\n").collect();
         assert!(taken.contains("\nthreads = 8\n") && taken.contains("\n[[frames.force]]\n"), "{taken}");
         fs::write(&file, taken).unwrap();
         s.ifured(&["config", "check"]).code(0).says("nothing is wrong");

@@ -31,11 +31,16 @@ fn a_key_that_loses_its_documentation_is_found() {
     let s = Scenario::new();
     let schema = s.ifured(&["-i", "cafos", "schema"]).code(0).json();
     let parameter = "/properties/recipes/properties/master-bias/properties/hot_pixel";
-    for (keyword, what) in [("description", "description"), ("x-unit", "unit"), ("minimum", "range"), ("examples", "example"), ("default", "default")] {
+    for (keyword, what) in
+        [("description", "description"), ("x-unit", "unit"), ("minimum", "range"), ("examples", "example"), ("default", "default")]
+    {
         let mut spoilt = schema.clone();
         spoilt.pointer_mut(parameter).unwrap().as_object_mut().unwrap().remove(keyword).unwrap();
         let missing = undocumented(&spoilt, Demand::Full);
-        assert!(missing.len() == 1 && missing[0].starts_with("recipes.master-bias.hot_pixel: no") && missing[0].contains(what), "{missing:?}");
+        assert!(
+            missing.len() == 1 && missing[0].starts_with("recipes.master-bias.hot_pixel: no") && missing[0].contains(what),
+            "{missing:?}"
+        );
     }
 }
 

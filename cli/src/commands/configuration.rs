@@ -71,7 +71,9 @@ pub fn plugins(context: &Context) -> Result<u8, Error> {
             rule.join(" and ")
         ));
         match &d.library {
-            Some(library) => say(&format!("         {}, hash {}, interface version {INTERFACE_VERSION}", library.path.display(), library.hash)),
+            Some(library) => {
+                say(&format!("         {}, hash {}, interface version {INTERFACE_VERSION}", library.path.display(), library.hash))
+            }
             None => say(&format!("         built in, interface version {INTERFACE_VERSION}")),
         }
     }

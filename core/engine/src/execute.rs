@@ -278,7 +278,7 @@ mod tests {
     /// A worker that is a shell script: `$n` is the number of its task, `$task` the task.
     fn shell(script: &str) -> WorkerCommand {
         let loop_ = format!("n=0; while read -r task; do n=$((n + 1)); {script}; done");
-        WorkerCommand { program: "/bin/sh".into(), arguments: vec!["-c".into(), loop_] }
+        WorkerCommand { program: "/bin/sh".into(), arguments: vec!["-c".into(), loop_.into()] }
     }
 
     /// Says in the log which process did it, then that it is done.

@@ -117,7 +117,7 @@ impl Document {
     pub fn read(path: &Path) -> Result<Document> {
         let bytes = std::fs::read(path).map_err(|e| unreadable(path, &e))?;
         let is_json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
-        Ok(Document::parse(&path.display().to_string(), &bytes, is_json))
+        Ok(Document::parse(&called(path), &bytes, is_json))
     }
 
     /// As [`Document::read`], of a text that was read already.
@@ -239,6 +239,13 @@ impl Document {
     }
 }
 
+/// A file as a person at the terminal would call it.
+fn called(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = path.strip_prefix(&here).unwrap_or(path);
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
+}
+
 /// A file that cannot be read is a wrong configuration, whatever else it is.
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     let what = match error.kind() {
@@ -246,7 +253,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
         std::io::ErrorKind::IsADirectory => "is a directory; name the file in it".to_owned(),
         _ => format!("cannot be read: {error}"),
     };
-    let source = Source { name: path.display().to_string(), text: String::new(), is_file: false };
+    let source = Source { name: called(path), text: String::new(), is_file: false };
     Error::Configuration(Problems(vec![Problem::new(Some((&source, 0..0)), "", what)]))
 }
 

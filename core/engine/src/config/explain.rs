@@ -46,7 +46,8 @@ fn explain(document: &Document, schema: &Value, error: &ValidationError<'_>, fou
         }
         Kind::OneOfNotValid { context } | Kind::AnyOf { context } => {
             let known = keys(schema, here);
-            let unknown: Vec<&String> = error.instance().as_object().into_iter().flat_map(|o| o.keys()).filter(|k| !known.contains(k)).collect();
+            let unknown: Vec<&String> =
+                error.instance().as_object().into_iter().flat_map(|o| o.keys()).filter(|k| !known.contains(k)).collect();
             if !known.is_empty() && !unknown.is_empty() {
                 found.extend(unknown.into_iter().map(|key| unknown_key(document, schema, here, node, &path, key)));
                 return;
@@ -90,7 +91,8 @@ fn wrong_value(document: &Document, root: &Value, schema: &Value, node: &Node, p
         (Some(_), _) => " (without quotes)",
         _ => "",
     };
-    let what = format!("{} is {shown}, but must be {}{advice}", if key.is_empty() { "the configuration" } else { &key }, wants(root, schema));
+    let what =
+        format!("{} is {shown}, but must be {}{advice}", if key.is_empty() { "the configuration" } else { &key }, wants(root, schema));
     let problem = document.problem(Some(&node.value), &key, what);
     let nearest = instance.as_str().and_then(|typed| closest(typed, &constants(root, schema)).cloned());
     problem.suggesting(nearest.as_ref(), String::new())

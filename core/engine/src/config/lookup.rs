@@ -64,9 +64,8 @@ pub fn wants(root: &Value, schema: &Value) -> String {
 }
 
 fn kind(root: &Value, schema: &Value) -> String {
-    let forms: Vec<String> = alternatives(schema)
-        .filter_map(|o| resolved(root, o)["required"][0].as_str().map(|key| format!("{{ {key} = … }}")))
-        .collect();
+    let forms: Vec<String> =
+        alternatives(schema).filter_map(|o| resolved(root, o)["required"][0].as_str().map(|key| format!("{{ {key} = … }}"))).collect();
     let constants: Vec<String> = constants(root, schema).iter().map(|c| format!("`{c}`")).chain(forms).collect();
     if !constants.is_empty() {
         return if let [one] = constants.as_slice() { one.clone() } else { format!("one of {}", constants.join(", ")) };
@@ -97,7 +96,8 @@ fn range(schema: &Value) -> String {
     match (limit("minimum"), limit("maximum")) {
         (Some(low), Some(high)) => format!(" from {low} to {high}"),
         _ => {
-            let limits = [("minimum", "at least"), ("exclusiveMinimum", "more than"), ("maximum", "at most"), ("exclusiveMaximum", "less than")];
+            let limits =
+                [("minimum", "at least"), ("exclusiveMinimum", "more than"), ("maximum", "at most"), ("exclusiveMaximum", "less than")];
             let words: Vec<String> = limits.iter().filter_map(|(k, w)| Some(format!("{w} {}", limit(k)?))).collect();
             if words.is_empty() { String::new() } else { format!(" of {}", words.join(" and ")) }
         }

@@ -62,13 +62,7 @@ fn places(node: &Node, name: &str, out: &mut Vec<usize>) {
     }
 }
 
-fn node(
-    table: &DeTable<'_>,
-    span: &Range<usize>,
-    key: Option<Place>,
-    source: usize,
-    wrong: &mut Vec<(Range<usize>, String)>,
-) -> Node {
+fn node(table: &DeTable<'_>, span: &Range<usize>, key: Option<Place>, source: usize, wrong: &mut Vec<(Range<usize>, String)>) -> Node {
     // In the order of the text, which the parser's table does not keep.
     let mut entries: Vec<(&Spanned<_>, &Spanned<DeValue<'_>>)> = table.iter().collect();
     entries.sort_by_key(|(k, _)| k.span().start);

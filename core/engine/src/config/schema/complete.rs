@@ -39,8 +39,25 @@ fn visit(schema: &mut Value, definitions: &Value) {
                 enumerate(inner);
                 visit(inner, definitions);
             }
-            ("oneOf" | "anyOf" | "allOf", Value::Array(all)) => all.iter_mut().for_each(|v| visit(v, definitions)),
+            ("oneOf" | "anyOf" | "allOf", Value::Array(all)) => {
+                all.iter_mut().for_each(|v| {
+                    describe_only_key(v);
+                    visit(v, definitions);
+                });
+            }
             _ => {}
+        }
+    }
+}
+
+/// The documentation of a variant with values is that of the one key that names it.
+fn describe_only_key(variant: &mut Value) {
+    let Some(text) = variant.get("description").cloned() else { return };
+    if let Some(keys) = variant.get_mut("properties").and_then(Value::as_object_mut)
+        && keys.len() == 1
+    {
+        for map in keys.values_mut().filter_map(Value::as_object_mut) {
+            map.entry("description").or_insert_with(|| text.clone());
         }
     }
 }

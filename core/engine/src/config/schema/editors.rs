@@ -8,29 +8,25 @@ use serde_json::{Value, json};
 
 /// Adds it to all tables and enumerations of a schema.
 pub fn dress(schema: &mut Value) {
-    match schema {
-        Value::Object(map) => {
-            if map.get("additionalProperties") == Some(&Value::Bool(false))
-                && let Some(Value::Object(properties)) = map.get("properties")
-            {
-                let known: Vec<String> = properties.keys().map(|k| literal(k)).collect();
-                map.insert("patternProperties".into(), json!({format!("^(?!(?:{})$)", known.join("|")): false}));
-            }
-            if let Some(texts) = map.get("enumDescriptions").cloned()
-                && map.contains_key("enum")
-            {
-                map.insert("x-taplo".into(), json!({"docs": {"enumValues": texts}}));
-            }
-            for (key, inner) in map.iter_mut() {
-                match (key.as_str(), inner) {
-                    ("properties" | "$defs", Value::Object(all)) => all.values_mut().for_each(dress),
-                    ("items" | "additionalProperties", inner) => dress(inner),
-                    ("oneOf" | "anyOf" | "allOf", Value::Array(all)) => all.iter_mut().for_each(dress),
-                    _ => {}
-                }
-            }
+    let Some(map) = schema.as_object_mut() else { return };
+    if map.get("additionalProperties") == Some(&Value::Bool(false))
+        && let Some(Value::Object(properties)) = map.get("properties")
+    {
+        let known: Vec<String> = properties.keys().map(|k| literal(k)).collect();
+        map.insert("patternProperties".into(), json!({format!("^(?!(?:{})$)", known.join("|")): false}));
+    }
+    if let Some(texts) = map.get("enumDescriptions").cloned()
+        && map.contains_key("enum")
+    {
+        map.insert("x-taplo".into(), json!({"docs": {"enumValues": texts}}));
+    }
+    for (key, inner) in map.iter_mut() {
+        match (key.as_str(), inner) {
+            ("properties" | "$defs", Value::Object(all)) => all.values_mut().for_each(dress),
+            ("items" | "additionalProperties", inner) => dress(inner),
+            ("oneOf" | "anyOf" | "allOf", Value::Array(all)) => all.iter_mut().for_each(dress),
+            _ => {}
         }
-        _ => {}
     }
 }
 
