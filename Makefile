@@ -32,6 +32,7 @@ demo: build
 
 test: system
 	@./docs/system-libraries.sh test
+	@./tests/tests/editors/install.sh
 	cargo build --release --package ifured
 	IFURED_PROGRAM=target/release/ifured cargo test --release --workspace
 
@@ -54,6 +55,7 @@ docs: system $(MDBOOK)/bin/mdbook
 
 schemas: build
 	@for i in cafos kmos muse; do target/release/ifured --instrument $$i schema > schemas/$$i.json; done
+	@cd schemas && ../target/release/ifured --quiet schema > any.json
 
 bench: build
 	@./docs/system-libraries.sh bench

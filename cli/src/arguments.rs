@@ -177,8 +177,19 @@ Examples:
         #[arg(long, value_name = "DIR")]
         truth: Option<PathBuf>,
     },
-    /// Print the JSON Schema of the configuration.
+    /// Print the JSON Schema of the configuration, for editors.
+    #[command(after_help = "\
+Examples:
+  ifured --instrument cafos schema > ifured-cafos.schema.json
+  ifured schema                                     of the instrument that the configuration names, or of any
+
+`ifured init` writes it beside the configuration.")]
     Schema,
+    /// Check a configuration, or show what it comes to.
+    Config {
+        #[command(subcommand)]
+        what: ConfigCommand,
+    },
     /// Make a configuration of the one of another program.
     #[command(after_help = "\
 Examples:
@@ -288,6 +299,34 @@ pub enum RecipeCommand {
         /// A calibration, by its role.
         #[arg(long = "input", value_name = "ROLE=FILE")]
         inputs: Vec<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum ConfigCommand {
+    /// Check a configuration: all that is wrong, each with line and column.
+    #[command(after_help = "\
+Examples:
+  ifured config check                               ifured.toml or ifured.json of the output directory
+  ifured config check old.toml --json
+
+Exit codes: 0 nothing is wrong, 2 something is.")]
+    Check {
+        /// The file; without it that of --config, or that in the output directory.
+        file: Option<PathBuf>,
+    },
+    /// Show what is set, and where.
+    #[command(after_help = "\
+Examples:
+  ifured config show                                what the file and --set say
+  ifured config show --resolved                     every value, with where it came from
+  ifured config show --resolved | grep cosmic")]
+    Show {
+        /// The file; without it that of --config, or that in the output directory.
+        file: Option<PathBuf>,
+        /// All values, also those that nobody has set.
+        #[arg(long)]
+        resolved: bool,
     },
 }
 

@@ -12,7 +12,7 @@ use ifured_core::LoadedInstrument;
 use ifured_engine::run::Setup;
 use ifured_engine::{Error, config, plugin};
 
-use arguments::{Arguments, Command, Global, PluginCommand};
+use arguments::{Arguments, Command, ConfigCommand, Global, PluginCommand};
 use progress::{Loudness, Progress};
 
 /// Everything a command needs: what was typed for all commands, the instruments, the voice.
@@ -66,10 +66,17 @@ fn start_log(global: &Global) {
 fn complain(error: &Error, json: bool) {
     let advice = error.advice();
     if json {
-        println!("{}", serde_json::json!({"error": error.to_string(), "advice": advice, "exit_code": error.exit_code()}));
+        let mut answer = serde_json::json!({"error": error.to_string(), "advice": advice, "exit_code": error.exit_code()});
+        if let Error::Configuration(problems) = error {
+            answer["problems"] = serde_json::json!(problems);
+        }
+        println!("{answer}");
         return;
     }
-    eprintln!("error: {error}");
+    match error {
+        Error::Configuration(problems) => problems.0.iter().for_each(|p| eprintln!("error: {p}")),
+        other => eprintln!("error: {other}"),
+    }
     if !advice.is_empty() {
         eprintln!("help: {advice}");
     }
@@ -92,7 +99,11 @@ fn instruments(global: &Global, command: &Command) -> Result<Vec<LoadedInstrumen
     }
     let probe = probe(global)?;
     let mut named = global.plugins.clone();
-    named.extend(config::plugins(global.config.as_deref(), &global.output)?);
+    let file = match command {
+        Command::Config { what: ConfigCommand::Check { file } | ConfigCommand::Show { file, .. } } => file.as_deref(),
+        _ => None,
+    };
+    named.extend(config::plugins(file.or(global.config.as_deref()), &global.output)?);
     let mut known = Vec::new();
     let mut is_new = |library: &Path| {
         let file = library.canonicalize().unwrap_or_else(|_| library.to_owned());
@@ -156,6 +167,7 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
         Command::Init { directory, format, full, force } => commands::configuration::init(&context, &directory, format, full, force),
         Command::Import(arguments) => commands::import::import(&context, &arguments),
         Command::Schema => commands::configuration::schema(&context),
+        Command::Config { what } => commands::check::config(&context, what),
         Command::Scan { directories } => commands::scan::scan(&context, &directories),
         Command::Ls(ls) => commands::lists::ls(&context, &ls),
         Command::Plan { directories, graph, targets } => commands::planning::plan(&context, &directories, graph, &targets),

@@ -51,8 +51,7 @@ fn configuration_errors_come_all_at_once() {
     )
     .unwrap();
     let ran = s.ifured(&["reduce", "night/raw"]).code(2);
-    let ran =
-        ran.says("unknown key `clip_sgima`; did you mean `clip_sigma`?").says("unknown key `master-biass`; did you mean `master-bias`?");
+    let ran = ran.says("unknown key `clip_sgima` in recipes.master-bias; did you mean `clip_sigma` (").says("did you mean `master-bias`?");
     ran.says("resources.threads");
     s.ifured(&["--set", "recipes.master-bias.method=medain", "-c", "/dev/null", "reduce", "night/raw"]).code(2).says("median");
 }

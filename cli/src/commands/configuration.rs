@@ -32,9 +32,22 @@ pub fn init(context: &Context, directory: &Path, format: ConfigFormat, full: boo
     Ok(0)
 }
 
-/// Prints the schema.
+/// Prints the schema of the instrument that is named on the command line or in the configuration; without one that of the
+/// general keys, in which recipes may have any name.
 pub fn schema(context: &Context) -> Result<u8, Error> {
-    print_json(&config::schema(named_description(context)?))?;
+    let named = match &context.setup.instrument {
+        Some(_) => Some(named_description(context)?),
+        None => {
+            let file = config::file(context.setup.config.as_deref(), &context.setup.output);
+            config::instrument(&config::document(file.as_deref(), &context.setup.set, None)?, &context.instruments)
+        }
+    };
+    let all: Vec<_> = context.instruments.iter().map(|i| i.description()).collect();
+    print_json(&named.map_or_else(|| config::schema_of_any(&all), config::schema))?;
+    if named.is_none() && !context.quiet && !context.json {
+        let names: Vec<&str> = all.iter().map(|d| d.name.as_str()).collect();
+        eprintln!("note: no instrument is named, so the keys of recipes are not in it; add --instrument with one of {}", names.join(", "));
+    }
     Ok(0)
 }
 

@@ -1,5 +1,6 @@
 //! One file for each family of commands. Each gives the exit code.
 
+pub mod check;
 pub mod configuration;
 pub mod exec;
 pub mod frames;

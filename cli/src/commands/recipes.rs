@@ -36,14 +36,8 @@ pub fn recipe(context: &Context, what: RecipeCommand) -> Result<u8, Error> {
         RecipeCommand::Show { name } => show(find(&name)?),
         RecipeCommand::Run { name, frames, inputs } => {
             let recipe = find(&name)?;
-            let mut typed = match &context.setup.config {
-                Some(path) => config::read(path)?,
-                None => serde_json::json!({}),
-            };
-            for assignment in &context.setup.set {
-                config::set(&mut typed, assignment)?;
-            }
-            let config = config::check(typed, instrument, "configuration")?;
+            let written = config::document(context.setup.config.as_deref(), &context.setup.set, context.setup.instrument.as_deref())?;
+            let config = config::checked(&written, instrument)?;
             let mut named = Vec::new();
             for input in &inputs {
                 let (role, file) = input.split_once('=').ok_or_else(|| {

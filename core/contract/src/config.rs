@@ -17,13 +17,16 @@ use crate::tag::Tag;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Location of the JSON Schema, for editors.
+    /// Location of the JSON Schema, for editors: a path relative to this file, or a URL.
+    #[schemars(extend("x-default" = "none: editors do not check the file", "examples" = ["./ifured-cafos.schema.json"]))]
     #[serde(rename = "$schema", skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
     /// Name of the instrument; without it the frames are asked.
+    #[schemars(extend("x-default" = "what the frames say", "examples" = ["cafos"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instrument: Option<String>,
     /// Plugin libraries of instruments that are not built in: absolute paths, or relative to this file.
+    #[schemars(extend("default" = [], "examples" = [["./libmyspec.so"]]))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub plugins: Vec<std::path::PathBuf>,
     /// How much of the machine a run may take.
@@ -45,17 +48,23 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct Resources {
     /// Processor cores; all there are if not given.
-    #[schemars(range(min = 1, max = 4096))]
+    #[schemars(range(min = 1, max = 4096), extend("x-unit" = "1", "x-default" = "all cores", "examples" = [8]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
     /// Memory for all tasks together, in GB; 80 % of what is free if not given.
-    #[schemars(range(min = 0.1))]
+    #[schemars(range(min = 0.1), extend("x-unit" = "GB", "x-default" = "80 % of what is free", "examples" = [16]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_gb: Option<f64>,
     /// Longest time for one task, in minutes; a task that takes longer is ended and counts as failed.
-    #[schemars(range(min = 0.01))]
+    #[schemars(range(min = 0.01, max = 1e6), extend("x-unit" = "minutes", "x-default" = "120", "examples" = [30]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_minutes: Option<f64>,
+}
+
+impl Resources {
+    /// Longest time for one task, in minutes, unless the configuration says otherwise: no task of a reduction takes so long, and a
+    /// task that never ends must not hold up the others for ever.
+    pub const TASK_MINUTES: f64 = 120.0;
 }
 
 /// Single frames.
@@ -63,10 +72,13 @@ pub struct Resources {
 #[serde(deny_unknown_fields, default)]
 pub struct FrameOverrides {
     /// Frames to leave out.
+    #[schemars(extend("examples" = [[{"night": "170319_t2_CAFOS", "files": ["caf-*-16:0?:*.fits"], "why": "dome light on"}]]))]
     pub ignore: Vec<IgnoredFrames>,
     /// Frames whose tag is given by hand; where several match, the last wins.
+    #[schemars(extend("examples" = [[{"files": ["caf-20170319-22:01:02-cal-krek.fits"], "tag": "flat-imaging"}]]))]
     pub force: Vec<ForcedFrames>,
     /// Headers to correct before classification; the files stay as they are.
+    #[schemars(extend("examples" = [[{"files": ["caf-20170319-18:59:12-sci-krek.fits"], "set": {"IMAGETYP": "bias"}}]]))]
     pub correct: Vec<CorrectedFrames>,
 }
 
@@ -74,14 +86,17 @@ pub struct FrameOverrides {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FrameSelection {
     /// Night (exact name); all nights if not given.
+    #[schemars(extend("x-default" = "all nights", "examples" = ["170319_t2_CAFOS"]))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub night: Option<String>,
-    /// File names; `*` and `?` are wild.
+    /// File names without directory; `*` and `?` are wild.
+    #[schemars(extend("examples" = [["caf-*-16:0?:*.fits"]]))]
     pub files: Vec<String>,
     /// Set to false to switch this entry off.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// Why; kept in the catalogue.
+    /// Why; kept in the catalogue and shown in lists.
+    #[schemars(extend("default" = "", "examples" = ["dome light on"]))]
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
 }
@@ -101,6 +116,7 @@ impl FrameSelection {
 
 /// Frames to leave out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("additionalProperties" = false))]
 pub struct IgnoredFrames {
     /// Which frames.
     #[serde(flatten)]
@@ -109,22 +125,29 @@ pub struct IgnoredFrames {
 
 /// Frames whose tag is given by hand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("additionalProperties" = false))]
 pub struct ForcedFrames {
     /// Which frames.
     #[serde(flatten)]
     pub frames: FrameSelection,
     /// Their tag.
+    #[schemars(extend("examples" = ["flat-imaging"]))]
     pub tag: Tag,
 }
 
 /// Headers to correct.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("additionalProperties" = false))]
 pub struct CorrectedFrames {
     /// Which frames.
     #[serde(flatten)]
     pub frames: FrameSelection,
     /// Keywords and their right values.
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    #[schemars(extend(
+        "additionalProperties" = {"type": ["boolean", "number", "string", "null"]},
+        "examples" = [{"IMAGETYP": "bias", "OBJECT": "[bias]"}]
+    ))]
     pub set: BTreeMap<String, Value>,
 }
 
@@ -133,12 +156,15 @@ pub struct CorrectedFrames {
 #[serde(deny_unknown_fields, default)]
 pub struct ClassificationChange {
     /// When a frame has this tag.
+    #[schemars(extend("x-default" = "that of the instrument", "examples" = [[{"key": "IMAGETYP", "is": "=", "value": "bias"}]]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<Vec<Condition>>,
     /// What a good frame of this kind fulfils.
+    #[schemars(extend("x-default" = "that of the instrument", "examples" = [[{"key": "QUANT975", "is": "<", "value": 1500}]]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expect: Option<Vec<Condition>>,
     /// The keys of its signature.
+    #[schemars(extend("x-default" = "that of the instrument", "examples" = [[{"key": "CCDNAME"}, {"key": "CCDTEMP", "compare": {"within": 2.0}}]]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signature: Option<Vec<SignatureKey>>,
 }
@@ -148,16 +174,19 @@ pub struct ClassificationChange {
 #[serde(deny_unknown_fields, default)]
 pub struct AssociationChange {
     /// Worst quality level that is accepted; what fits only worse counts as missing.
+    #[schemars(range(min = 0, max = 100), extend("x-unit" = "1", "x-default" = "the loosest level of the recipe", "examples" = [1]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_level: Option<i32>,
     /// Largest time between calibration and frame, in days.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "days", "x-default" = "the limit of each level", "examples" = [3]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age_days: Option<f64>,
     /// Whether calibrations of grade `bad` may be used.
+    #[schemars(extend("default" = false))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accept_bad: Option<bool>,
-    /// Whether the recipe may go on without.
+    /// Whether the recipe needs this calibration; `false` lets it go on without.
+    #[schemars(extend("x-default" = "as the recipe says", "examples" = [true]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub required: Option<bool>,
 }
@@ -167,11 +196,11 @@ pub struct AssociationChange {
 #[serde(deny_unknown_fields, default)]
 pub struct GroupingChange {
     /// Longest time from the first frame of a group, in hours; 0 makes a group of each frame.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "hours", "x-default" = "as the recipe says", "examples" = [15]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span_hours: Option<f64>,
     /// Groups with fewer frames are not reduced.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1), extend("x-unit" = "frames", "x-default" = "as the recipe says", "examples" = [3]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_frames: Option<usize>,
 }

@@ -59,7 +59,7 @@ impl JsonSchema for Operand {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "description": "One value, or a list of which any may hold.",
-            "type": ["boolean", "number", "string", "array", "null"],
+            "type": ["boolean", "number", "string", "array"],
             "items": { "type": ["boolean", "number", "string"] }
         })
     }
@@ -82,13 +82,17 @@ impl Operand {
 #[serde(deny_unknown_fields)]
 pub struct Condition {
     /// Header keyword, or one of the pixel statistics (`QUANT975`).
+    #[schemars(extend("examples" = ["EXPTIME", "QUANT975"]))]
     pub key: String,
     /// The test.
+    #[schemars(extend("examples" = ["="]))]
     pub is: Test,
     /// What to compare with; left out for `present` and `absent`.
+    #[schemars(extend("x-default" = "none", "examples" = ["bias", 1500, ["dome", "sky"]]))]
     #[serde(default = "nothing", skip_serializing_if = "is_nothing")]
     pub value: Operand,
     /// Compare text to the letter.
+    #[schemars(extend("default" = false))]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub case_sensitive: bool,
 }

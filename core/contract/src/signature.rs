@@ -14,12 +14,14 @@ pub enum Compare {
     /// Equal: text to the letter, numbers by value (`1` equals `1.0`), both absent counts as equal.
     Exact,
     /// Numbers that differ by no more than this, in the unit of the key.
-    Within(f64),
+    Within(#[schemars(range(min = 0.0), extend("x-unit" = "units of the key", "examples" = [2.0]))] f64),
     /// Positions on the sky no further apart than this many arcseconds; the key is the right ascension, in degrees.
     Sky {
         /// Key of the declination, in degrees.
+        #[schemars(extend("examples" = ["DEC"]))]
         declination: String,
-        /// Largest distance.
+        /// Largest distance, in arcseconds.
+        #[schemars(range(min = 0.0), extend("x-unit" = "arcseconds", "examples" = [60.0]))]
         arcsec: f64,
     },
     /// A detector section `[x1,y1:x2,y2]`: what is offered contains what is needed, so that it can be cut out.
@@ -31,8 +33,10 @@ pub enum Compare {
 #[serde(deny_unknown_fields)]
 pub struct SignatureKey {
     /// Header keyword.
+    #[schemars(extend("examples" = ["CCDNAME"]))]
     pub key: String,
     /// How it compares.
+    #[schemars(extend("examples" = ["exact", {"within": 2.0}]))]
     #[serde(default = "exact")]
     pub compare: Compare,
 }

@@ -1,10 +1,14 @@
 //! Similar words, for messages about words that nobody knows.
 
-/// The most similar of the known words, if one is similar enough to have been meant. Case does not matter.
+/// The most similar of the known words, if one is so similar that it was probably meant: a few slips, or a beginning (`max_age` for
+/// `max_age_days`). Case does not matter.
 pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = word.to_lowercase();
-    let best = known.into_iter().map(|k| (distance(&lower, &k.to_lowercase()), k)).min()?;
-    (best.0 <= word.len().max(3) / 3 + 1).then_some(best.1)
+    let word = word.to_lowercase();
+    let letters = word.chars().count();
+    let known: Vec<&str> = known.into_iter().collect();
+    let (slips, best) = known.iter().map(|k| (distance(&word, &k.to_lowercase()), *k)).min()?;
+    let beginning = || known.iter().find(|k| letters >= 3 && k.to_lowercase().starts_with(&word)).copied();
+    if slips <= letters.max(3) / 3 + 1 { Some(best) } else { beginning() }
 }
 
 /// Edit distance in which swapping two neighbours counts as one slip (optimal string alignment).
@@ -34,6 +38,7 @@ mod tests {
     fn slips_are_found_and_strangers_are_not() {
         assert_eq!(closest("gaiadr_sorce", ["datadir", "gaiadr_source"]), Some("gaiadr_source"));
         assert_eq!(closest("Falt", ["flat", "bias"]), Some("flat"));
+        assert_eq!(closest("max_age", ["required", "max_age_days"]), Some("max_age_days"));
         assert_eq!(closest("zzzzzz", ["flat", "bias"]), None);
         assert_eq!(closest("x", []), None);
     }

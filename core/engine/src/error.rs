@@ -35,6 +35,9 @@ pub enum Error {
     /// The configuration is wrong.
     #[error("{0}")]
     Config(String),
+    /// The configuration is wrong, at these places.
+    #[error("{0}")]
+    Configuration(crate::config::Problems),
     /// The call is wrong.
     #[error("{what}")]
     Usage {
@@ -93,7 +96,7 @@ impl Error {
             Error::Busy { .. } => "wait until it has finished, or use another --output DIR".into(),
             Error::Usage { advice, .. } | Error::Nothing { advice, .. } => advice.clone(),
             Error::Recipe(e) => e.advice.clone(),
-            Error::Config(_) => "`ifured schema` prints every key, `ifured init` writes a documented file".into(),
+            Error::Config(_) | Error::Configuration(_) => "`ifured schema` prints every key, `ifured init` writes a documented file".into(),
             Error::Inconsistent(_) => "this is a fault of the program or a plugin: please report it".into(),
         }
     }
@@ -101,7 +104,7 @@ impl Error {
     /// Exit code of the command: 2 wrong usage or configuration, 3 nothing to do, 1 anything else.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Usage { .. } | Error::Config(_) => 2,
+            Error::Usage { .. } | Error::Config(_) | Error::Configuration(_) => 2,
             Error::Nothing { .. } => 3,
             _ => 1,
         }

@@ -53,7 +53,8 @@ fn toml(instrument: &InstrumentDescription, full: bool, schema: &str) -> String 
     out += &settings(&all["$defs"]["Resources"], None, false);
     out += "\n# ---- Single frames. Files are patterns (* and ?); night may be left out.\n";
     out += "# [[frames.ignore]]\n# night = \"170319_t2_CAFOS\"\n# files = [\"*-16:0?:*.fits\"]\n# why = \"light leak\"\n\n";
-    out += "# [[frames.force]]\n# files = [\"odd.fits\"]\n# tag = \"bias\"\n\n";
+    let tag = instrument.frame_types.first().map_or("bias", |t| t.rule.tag.as_str());
+    out += &format!("# [[frames.force]]\n# files = [\"odd.fits\"]\n# tag = \"{tag}\"\n\n");
     out += "# [[frames.correct]]\n# files = [\"odd.fits\"]\n# set = { IMAGETYP = \"bias\", OBJECT = \"[bias]\" }\n";
     for recipe in &instrument.recipes {
         out += &format!("\n# ---- {}: {}\n", recipe.name, recipe.title);
@@ -70,16 +71,16 @@ fn toml(instrument: &InstrumentDescription, full: bool, schema: &str) -> String 
 fn settings(schema: &Value, defaults: Option<&Value>, full: bool) -> String {
     let mut out = String::new();
     for (key, property) in schema["properties"].as_object().into_iter().flatten().filter(|(k, _)| *k != "enabled") {
+        // With values, unit, range and default in words.
         out += &comment(property["description"].as_str().unwrap_or_default());
-        let limits = [("minimum", "at least"), ("exclusiveMinimum", "above"), ("maximum", "at most"), ("exclusiveMaximum", "below")];
-        let limits: Vec<String> =
-            limits.iter().filter(|(k, _)| property[*k].is_number()).map(|(k, w)| format!("{w} {}", property[*k])).collect();
-        if !limits.is_empty() {
-            out += &comment(&format!("({})", limits.join(", ")));
+        if let (Some(values), Some(texts)) = (property["enum"].as_array(), property["enumDescriptions"].as_array()) {
+            for (value, text) in values.iter().zip(texts) {
+                out += &comment(&format!("  {value}: {}", text.as_str().unwrap_or_default()));
+            }
         }
         let default = defaults.and_then(|d| d.get(key)).or(property.get("default")).cloned().unwrap_or(Value::Null);
         out += &match default {
-            Value::Null => format!("# {key} =\n"),
+            Value::Null => format!("# {key} = {}\n", config::toml_text(&property["examples"][0])),
             value => setting(key, &value, full),
         };
     }
@@ -87,18 +88,13 @@ fn settings(schema: &Value, defaults: Option<&Value>, full: bool) -> String {
 }
 
 fn setting(key: &str, value: &Value, full: bool) -> String {
-    // Every JSON value but null is written the same way in TOML, apart from tables.
-    let text = match value {
-        Value::Object(map) => format!("{{ {} }}", map.iter().map(|(k, v)| format!("{k} = {v}")).collect::<Vec<_>>().join(", ")),
-        other => other.to_string(),
-    };
-    format!("{}{key} = {text}\n", if full { "" } else { "# " })
+    format!("{}{key} = {}\n", if full { "" } else { "# " }, config::toml_text(value))
 }
 
 /// A paragraph as lines of comment.
 pub(crate) fn comment(text: &str) -> String {
     let mut out = String::new();
-    for paragraph in text.lines() {
+    for paragraph in text.lines().filter(|p| !p.trim().is_empty()) {
         let mut line = String::from("#");
         for word in paragraph.split_whitespace() {
             if line.len() + word.len() > 110 {

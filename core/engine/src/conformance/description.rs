@@ -5,7 +5,6 @@ use std::path::{Component, Path};
 
 use ifured_core::recipe::RecipeDescription;
 use ifured_core::{InstrumentDescription, Tag};
-use serde_json::Value;
 
 use super::{Check, all_right};
 use crate::{config, init};
@@ -22,19 +21,18 @@ pub fn check(instrument: &InstrumentDescription, tell: &mut impl FnMut(Check)) {
     tell(all_right("every recipe is reachable", unreachable(instrument), "from raw frames, through products of others"));
     let mut schemas = Vec::new();
     let mut defaults = Vec::new();
-    let mut bare = Vec::new();
     for recipe in &instrument.recipes {
         match schema_faults(recipe) {
             Ok(wrong) => defaults.extend(wrong),
             Err(why) => schemas.push(why),
         }
-        bare.extend(undocumented(recipe));
     }
     let valid = schemas.is_empty();
     tell(all_right("schemas are JSON Schema, Draft 2020-12", schemas, "of the parameters of every recipe"));
     tell(all_right("defaults validate against their schemas", defaults, "of every recipe"));
-    tell(all_right("every parameter has a description and a type", bare, "of every recipe"));
     if valid {
+        let bare = config::undocumented(&config::schema(instrument), config::Demand::Basic);
+        tell(all_right("every parameter has a description and a type", bare, "of every recipe"));
         tell(all_right("a configuration with all defaults is valid", init_faults(instrument), "as `ifured init --full` writes it"));
     }
 }
@@ -178,15 +176,6 @@ fn schema_faults(recipe: &RecipeDescription) -> Result<Vec<String>, String> {
     jsonschema::draft202012::meta::validate(&recipe.schema).map_err(|e| format!("{}: {} at `{}`", recipe.name, e, e.instance_path()))?;
     let validator = jsonschema::draft202012::new(&recipe.schema).map_err(|e| format!("{}: {e}", recipe.name))?;
     Ok(validator.iter_errors(&recipe.defaults).map(|e| format!("{}: {}: {e}", recipe.name, e.instance_path())).collect())
-}
-
-fn undocumented(recipe: &RecipeDescription) -> Vec<String> {
-    let properties = recipe.schema["properties"].as_object().into_iter().flatten();
-    let bare = |p: &Value| {
-        p["description"].as_str().is_none_or(str::is_empty)
-            || ["type", "$ref", "oneOf", "anyOf", "enum", "allOf"].iter().all(|k| p[*k].is_null())
-    };
-    properties.filter(|(_, p)| bare(p)).map(|(key, _)| format!("recipes.{}.{key}", recipe.name)).collect()
 }
 
 fn init_faults(d: &InstrumentDescription) -> Vec<String> {

@@ -1,17 +1,17 @@
 //! A session in an output directory: configuration, catalogue, frames.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ifured_core::config::FrameSelection;
+use ifured_core::config::{FrameSelection, Resources};
 use ifured_core::recipe::Outcome;
 use ifured_core::{Config, Grade, InstrumentDescription, LoadedInstrument};
 
 use crate::catalogue::{Catalogue, ProductRow, ScannedRow};
 use crate::classify;
-use crate::config;
+use crate::config::{self, Document};
 use crate::error::{Error, Result};
 use crate::execute::{self, Happening, Limits};
 use crate::files::{self, DirectoryLock};
@@ -80,8 +80,9 @@ impl Session {
                 ));
             }
         }
-        let raw_config = raw_config(setup, &output)?;
-        asked_for(setup, &raw_config, instruments)?;
+        let file = config::file(setup.config.as_deref(), &output);
+        let written = config::document(file.as_deref(), &setup.set, setup.instrument.as_deref())?;
+        let asked = asked_for(setup, &written, instruments)?;
         if scan.is_none() && !Catalogue::exists(&output) {
             return Err(Error::usage(
                 format!("there is no catalogue in {}", output.display()),
@@ -124,8 +125,8 @@ impl Session {
             }
         }
         let rows = catalogue.scanned()?;
-        let instrument = choose(setup, &raw_config, instruments, &rows)?;
-        let config = config::check(raw_config.clone(), instrument, "configuration")?;
+        let instrument = choose(asked, instruments, &rows)?;
+        let config = config::checked(&written, instrument)?;
         let instrument = classify::configured(instrument.clone(), &config)?;
         let frames = classify::classify(rows, &instrument, &config);
         check_selections(&config, &frames, reporter);
@@ -137,7 +138,7 @@ impl Session {
             output,
             catalogue,
             config,
-            config_text: raw_config.to_string(),
+            config_text: written.to_value().to_string(),
             instrument,
             frames: frames.into_iter().map(Arc::new).collect(),
             scans,
@@ -186,7 +187,7 @@ impl Session {
         Limits {
             threads: self.threads,
             memory: asked.unwrap_or_else(execute::available_memory),
-            task_time: self.config.resources.task_minutes.map(|m| Duration::from_secs_f64(m * 60.0)),
+            task_time: Some(Duration::from_secs_f64(60.0 * self.config.resources.task_minutes.unwrap_or(Resources::TASK_MINUTES))),
         }
     }
 }
@@ -228,40 +229,29 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get())
 }
 
-fn raw_config(setup: &Setup, output: &Path) -> Result<serde_json::Value> {
-    let mut value = match config::file(setup.config.as_deref(), output) {
-        Some(path) => config::read(&path)?,
-        None => serde_json::json!({}),
-    };
-    for assignment in &setup.set {
-        config::set(&mut value, assignment)?;
+/// The instrument that is named on the command line or in the configuration. If one is named, the configuration is checked at
+/// once, so that a slip is not found after a long scan.
+fn asked_for<'a>(setup: &Setup, written: &Document, instruments: &'a [LoadedInstrument]) -> Result<Option<&'a InstrumentDescription>> {
+    let all: Vec<&InstrumentDescription> = instruments.iter().map(LoadedInstrument::description).collect();
+    if let Some(name) = &setup.instrument
+        && !all.iter().any(|d| d.is_called(name))
+    {
+        let known: Vec<String> = all.iter().map(|d| d.name.clone()).collect();
+        let what = format!("unknown instrument `{name}`{}", classify::nearest(name, &known));
+        return Err(Error::usage(what, "`ifured plugin ls` shows all instruments"));
     }
-    Ok(value)
-}
-
-/// The instrument that is named on the command line or in the configuration.
-fn asked_for<'a>(
-    setup: &Setup,
-    config: &serde_json::Value,
-    instruments: &'a [LoadedInstrument],
-) -> Result<Option<&'a InstrumentDescription>> {
-    let asked = setup.instrument.as_deref().or_else(|| config.get("instrument").and_then(|v| v.as_str()));
-    let Some(name) = asked else { return Ok(None) };
-    let known: Vec<String> = instruments.iter().map(|i| i.description().name.clone()).collect();
-    let chosen = instruments.iter().map(|i| i.description()).find(|d| d.is_called(name));
-    chosen.map(Some).ok_or_else(|| {
-        Error::usage(format!("unknown instrument `{name}`{}", classify::nearest(name, &known)), "`ifured plugin ls` shows all instruments")
-    })
+    let asked = config::instrument(written, instruments);
+    let problems = config::problems(written, asked, &all)?;
+    if problems.is_empty() { Ok(asked) } else { Err(Error::Configuration(config::Problems(problems))) }
 }
 
 /// Which instrument: as asked for, or as the frames say.
 fn choose<'a>(
-    setup: &Setup,
-    config: &serde_json::Value,
+    asked: Option<&'a InstrumentDescription>,
     instruments: &'a [LoadedInstrument],
     rows: &[ScannedRow],
 ) -> Result<&'a InstrumentDescription> {
-    if let Some(asked) = asked_for(setup, config, instruments)? {
+    if let Some(asked) = asked {
         return Ok(asked);
     }
     let known: Vec<String> = instruments.iter().map(|i| i.description().name.clone()).collect();

@@ -18,13 +18,13 @@ use crate::{products, signatures, tags};
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
     /// Raw values from this on are saturated, in ADU.
-    #[schemars(range(min = 1.0))]
+    #[schemars(range(min = 1.0), extend("x-unit" = "ADU"))]
     pub saturation: f64,
     /// Gain in electrons per ADU; 0 takes that of the header.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "electrons/ADU"))]
     pub gain: f64,
     /// Read noise in ADU; 0 takes that of the bias.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub read_noise: f64,
 }
 

@@ -55,19 +55,19 @@ const INTERPOLATION: ResampleOptions =
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
     /// Stars are found above this many times the noise.
-    #[schemars(range(min = 3.0))]
+    #[schemars(range(min = 3.0), extend("x-unit" = "1"))]
     pub detection_sigma: f64,
     /// How far the pointing may be off, in pixels.
-    #[schemars(range(min = 1.0))]
+    #[schemars(range(min = 1.0), extend("x-unit" = "pixels"))]
     pub search: f64,
     /// Rejection limit in units of the noise.
-    #[schemars(range(min = 2.0, max = 100.0))]
+    #[schemars(range(min = 2.0, max = 100.0), extend("x-unit" = "1"))]
     pub clip_sigma: f64,
     /// Fraction of its median by which a pixel may change with the seeing without being rejected.
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
     pub clip_tolerance: f64,
     /// Largest root mean square of the distances of stars in a good alignment, in pixels.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "pixels"))]
     pub alignment_high: f64,
 }
 

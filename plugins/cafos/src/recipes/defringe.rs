@@ -23,7 +23,7 @@ const CLIP_PASSES: usize = 5;
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
     /// Pixels that are off by more than this many robust standard deviations (stars) do not count for the scale.
-    #[schemars(range(min = 1.0, max = 100.0))]
+    #[schemars(range(min = 1.0, max = 100.0), extend("x-unit" = "1"))]
     pub clip_sigma: f64,
 }
 

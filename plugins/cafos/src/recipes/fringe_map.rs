@@ -31,7 +31,7 @@ pub struct Parameters {
     /// How the values of a pixel are combined.
     pub method: Method,
     /// Lowest sky level of an image that is used, in ADU.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub sky_low: f64,
 }
 

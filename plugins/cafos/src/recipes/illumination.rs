@@ -31,13 +31,13 @@ const LOWEST: f32 = 0.1;
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
     /// Degree of the smooth surface.
-    #[schemars(range(min = 1, max = 10))]
+    #[schemars(range(min = 1, max = 10), extend("x-unit" = "1"))]
     pub degree: usize,
     /// Blocks that are off the surface by more than this many robust standard deviations are left out.
-    #[schemars(range(min = 2.0, max = 100.0))]
+    #[schemars(range(min = 2.0, max = 100.0), extend("x-unit" = "1"))]
     pub clip_sigma: f64,
     /// Largest correction of a good flat, as a fraction.
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
     pub correction_high: f64,
 }
 

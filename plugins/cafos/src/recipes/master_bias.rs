@@ -36,35 +36,37 @@ pub struct Parameters {
     /// How the values of a pixel are combined. `sigma-clip` has the noise of the mean, 20 % below that of the median, and is robust.
     pub method: Method,
     /// Rejection limit of `sigma-clip`, in units of the read noise.
-    #[schemars(range(min = 2.0, max = 100.0))]
+    #[schemars(range(min = 2.0, max = 100.0), extend("x-unit" = "1"))]
     pub clip_sigma: f64,
     /// A frame whose level is off by more than this many robust standard deviations of the levels is left out.
-    #[schemars(range(min = 1.0))]
+    #[schemars(range(min = 1.0), extend("x-unit" = "1"))]
     pub outlier_sigma: f64,
     /// Levels within this many ADU of the median are never outliers.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub level_tolerance: f64,
     /// A frame whose noise is above that of the others by more than this fraction is left out.
-    #[schemars(range(min = 0.01))]
+    #[schemars(range(min = 0.01), extend("x-unit" = "1"))]
     pub noise_tolerance: f64,
     /// Fewest frames that must be left.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1), extend("x-unit" = "frames"))]
     pub min_frames: usize,
     /// Read noise in ADU; 0 measures it from pairs of frames.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub read_noise: f64,
     /// A pixel that is this many ADU above its column and row is flagged as hot.
-    #[schemars(range(min = 1.0))]
+    #[schemars(range(min = 1.0), extend("x-unit" = "ADU"))]
     pub hot_pixel: f64,
     /// A column that is this many ADU above its neighbours is flagged as hot.
-    #[schemars(range(min = 1.0))]
+    #[schemars(range(min = 1.0), extend("x-unit" = "ADU"))]
     pub hot_column: f64,
     /// Lowest level of a good bias, in ADU.
+    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub level_low: f64,
     /// Highest level of a good bias, in ADU.
+    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub level_high: f64,
     /// Largest read noise of a good bias, in ADU.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub read_noise_high: f64,
 }
 

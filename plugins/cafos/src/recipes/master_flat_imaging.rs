@@ -39,35 +39,37 @@ pub struct Parameters {
     /// How the values of a pixel are combined. `sigma-clip` has the noise of the mean and removes stars.
     pub method: Method,
     /// Rejection limit of `sigma-clip` below the median, in units of the noise.
-    #[schemars(range(min = 2.0, max = 100.0))]
+    #[schemars(range(min = 2.0, max = 100.0), extend("x-unit" = "1"))]
     pub clip_low: f64,
     /// Rejection limit of `sigma-clip` above the median, in units of the noise.
-    #[schemars(range(min = 2.0, max = 100.0))]
+    #[schemars(range(min = 2.0, max = 100.0), extend("x-unit" = "1"))]
     pub clip_high: f64,
     /// Fewest frames that must be left.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1), extend("x-unit" = "frames"))]
     pub min_frames: usize,
     /// Largest loss of light at the edge of the field that is still inside the mask, as a fraction.
-    #[schemars(range(min = 0.0001, max = 0.5))]
+    #[schemars(range(min = 0.0001, max = 0.5), extend("x-unit" = "1"))]
     pub edge_loss: f64,
     /// A pixel with less than this fraction of the response around it is flagged as of low sensitivity.
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
     pub low_response: f64,
     /// A pixel with less than this response is flagged as dead, and its flat is 1.
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
     pub dead_response: f64,
     /// Raw values from this on are saturated, in ADU.
-    #[schemars(range(min = 1.0))]
+    #[schemars(range(min = 1.0), extend("x-unit" = "ADU"))]
     pub saturation: f64,
     /// Gain in electrons per ADU; 0 measures it from pairs of frames.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "electrons/ADU"))]
     pub gain: f64,
     /// Read noise in ADU; 0 takes that of the bias.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub read_noise: f64,
     /// Lowest mean level of a good flat above the bias, in ADU.
+    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub level_low: f64,
     /// Highest mean level of a good flat above the bias, in ADU.
+    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub level_high: f64,
 }
 

@@ -36,34 +36,34 @@ pub struct Parameters {
     /// How the values of a pixel are combined.
     pub method: Method,
     /// Rejection limit of `sigma-clip`, in units of the noise.
-    #[schemars(range(min = 2.0, max = 100.0))]
+    #[schemars(range(min = 2.0, max = 100.0), extend("x-unit" = "1"))]
     pub clip_sigma: f64,
     /// Axis of the dispersion: 1 along rows, 2 along columns.
-    #[schemars(range(min = 1, max = 2))]
+    #[schemars(range(min = 1, max = 2), extend("x-unit" = "1"))]
     pub dispersion_axis: u8,
     /// Half the length over which lamp and slit are smoothed, in pixels.
-    #[schemars(range(min = 3, max = 1000))]
+    #[schemars(range(min = 3, max = 1000), extend("x-unit" = "pixels"))]
     pub smoothing: usize,
     /// Degree of the surface that takes up the bend of the spectrum.
-    #[schemars(range(min = 0, max = 10))]
+    #[schemars(range(min = 0, max = 10), extend("x-unit" = "1"))]
     pub degree: usize,
     /// Where the relative noise of the flat is above this it is 1, and flagged.
-    #[schemars(range(min = 0.001, max = 1.0))]
+    #[schemars(range(min = 0.001, max = 1.0), extend("x-unit" = "1"))]
     pub noise_high: f64,
     /// A pixel with less than this response is flagged as of low sensitivity.
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
     pub low_response: f64,
     /// A pixel with less than this response is flagged as dead, and its flat is 1.
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
     pub dead_response: f64,
     /// Raw values from this on are saturated, in ADU.
-    #[schemars(range(min = 1.0))]
+    #[schemars(range(min = 1.0), extend("x-unit" = "ADU"))]
     pub saturation: f64,
     /// Gain in electrons per ADU; 0 measures it from pairs of frames.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "electrons/ADU"))]
     pub gain: f64,
     /// Read noise in ADU; 0 takes that of the bias.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub read_noise: f64,
 }
 

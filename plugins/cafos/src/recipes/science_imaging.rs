@@ -32,26 +32,26 @@ pub struct Parameters {
     /// Whether cosmic rays are found and removed.
     pub cosmic_rays: bool,
     /// Limit of the search for cosmic rays, in units of the noise.
-    #[schemars(range(min = 3.0, max = 100.0))]
+    #[schemars(range(min = 3.0, max = 100.0), extend("x-unit" = "1"))]
     pub cosmic_sigma: f64,
     /// Contrast that a cosmic ray has to a star: how much sharper than the finest structure of the image it must be.
-    #[schemars(range(min = 0.5, max = 50.0))]
+    #[schemars(range(min = 0.5, max = 50.0), extend("x-unit" = "1"))]
     pub cosmic_contrast: f64,
     /// What becomes of pixels without response.
     pub dead_pixels: DeadPixels,
     /// Whether a first world coordinate system is written from the pointing.
     pub wcs: bool,
     /// Raw values from this on are saturated, in ADU.
-    #[schemars(range(min = 1.0))]
+    #[schemars(range(min = 1.0), extend("x-unit" = "ADU"))]
     pub saturation: f64,
     /// Gain in electrons per ADU; 0 takes that of the flat, else that of the header.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "electrons/ADU"))]
     pub gain: f64,
     /// Read noise in ADU; 0 takes that of the bias.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub read_noise: f64,
     /// Largest fraction of the field that may be saturated in a good image.
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
     pub saturated_high: f64,
 }
 

@@ -20,21 +20,21 @@ pub struct Parameters {
     /// Whether cosmic rays are found and removed.
     pub cosmic_rays: bool,
     /// Limit of the search for cosmic rays, in units of the noise.
-    #[schemars(range(min = 3.0, max = 100.0))]
+    #[schemars(range(min = 3.0, max = 100.0), extend("x-unit" = "1"))]
     pub cosmic_sigma: f64,
     /// How much sharper than the finest structure of the spectrum a cosmic ray must be; sky lines are sharp, so more than in images.
-    #[schemars(range(min = 0.5, max = 50.0))]
+    #[schemars(range(min = 0.5, max = 50.0), extend("x-unit" = "1"))]
     pub cosmic_contrast: f64,
     /// What becomes of pixels without response.
     pub dead_pixels: DeadPixels,
     /// Raw values from this on are saturated, in ADU.
-    #[schemars(range(min = 1.0))]
+    #[schemars(range(min = 1.0), extend("x-unit" = "ADU"))]
     pub saturation: f64,
     /// Gain in electrons per ADU; 0 takes that of the flat, else that of the header.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "electrons/ADU"))]
     pub gain: f64,
     /// Read noise in ADU; 0 takes that of the bias.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub read_noise: f64,
 }
 
