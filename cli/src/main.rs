@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use ifured_core::LoadedInstrument;
 use ifured_engine::run::Setup;
-use ifured_engine::{Error, config, plugin};
+use ifured_engine::{Error, answers, config, plugin};
 
 use arguments::{Arguments, Command, ConfigCommand, Global, PluginCommand};
 use progress::{Loudness, Progress};
@@ -150,6 +150,8 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
         // Fails only if the pool is already there, which it is not.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(usize::from(n)).build_global();
     }
+    // Before any library is loaded: loading may already print.
+    let worker = matches!(arguments.command, Command::Exec { stdin: true, .. }).then(answers::take_stdout).transpose()?;
     let context = Context {
         instruments: instruments(&global, &arguments.command)?,
         setup: Setup {
@@ -184,7 +186,7 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
         Command::Plugin { what } => commands::plugins::run(&context, &what),
         Command::Simulate { directory, seed, nights, size } => commands::scan::simulate(&context, &directory, seed, nights, size),
         Command::Clean { products, left_over, dry_run } => commands::products::clean(&context, &products, left_over, dry_run),
-        Command::Exec { task, plan, stdin } => commands::exec::exec(&context, task.as_deref(), &plan, stdin),
+        Command::Exec { task, plan, .. } => commands::exec::exec(&context, task.as_deref(), &plan, worker),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "ifured", &mut script);

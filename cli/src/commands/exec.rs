@@ -1,5 +1,6 @@
 //! `exec`: one task of a plan.
 
+use std::fs::File;
 use std::path::Path;
 
 use ifured_core::recipe::QuietHost;
@@ -10,10 +11,10 @@ use ifured_engine::{Error, catalogue, worker};
 use super::{print_json, say};
 use crate::Context;
 
-/// Runs one task, unless it is done.
-pub fn exec(context: &Context, task: Option<&str>, plan: &Path, stdin: bool) -> Result<u8, Error> {
-    if stdin {
-        return Ok(worker::serve(&context.instruments));
+/// Runs one task, unless it is done. A worker, which has its standard output for itself, does what it is told there.
+pub fn exec(context: &Context, task: Option<&str>, plan: &Path, worker: Option<File>) -> Result<u8, Error> {
+    if let Some(answers) = worker {
+        return Ok(worker::serve(&context.instruments, answers));
     }
     let Some(wanted) = task else {
         return Err(Error::usage("no task is named", "give the beginning of a task's identifier; `ifured ls tasks` lists them"));

@@ -1,5 +1,6 @@
 //! `plugin ls`, `new`, `check`.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 use ifured_core::LoadedInstrument;
 use ifured_core::module::INTERFACE_VERSION;
 use ifured_engine::conformance::{self, Check};
-use ifured_engine::{Error, plugin};
+use ifured_engine::{Error, answers, plugin};
 
 use super::{named_instrument, print_json, say};
 use crate::Context;
@@ -20,11 +21,20 @@ pub fn run(context: &Context, what: &PluginCommand) -> Result<u8, Error> {
         PluginCommand::New { name, directory, source } => new(context, name, directory.as_deref(), source.as_deref()),
         PluginCommand::Check { library, keep, here: true, .. } => check_here(context, library.as_deref(), keep.as_deref()),
         PluginCommand::Check { library, minutes, keep, .. } => check(context, library.as_deref(), *minutes, keep.as_deref()),
-        PluginCommand::Describe { library } => {
-            print_json(plugin::load(library)?.description())?;
-            Ok(0)
-        }
+        PluginCommand::Describe { library } => describe(library),
     }
+}
+
+/// What a library says of itself, or why it cannot be loaded: one JSON value, whatever the library prints.
+fn describe(library: &Path) -> Result<u8, Error> {
+    let mut out = answers::take_stdout()?;
+    let (answer, code) = match plugin::load(library) {
+        Ok(instrument) => (serde_json::to_value(instrument.description()), 0),
+        Err(e) => (Ok(serde_json::json!({"error": e.to_string(), "advice": e.advice()})), e.exit_code()),
+    };
+    let answer = answer.map_err(|e| Error::Inconsistent(e.to_string()))?;
+    out.write_all(answer.to_string().as_bytes()).map_err(Error::io("cannot write to", "standard output"))?;
+    Ok(code)
 }
 
 fn list(context: &Context) -> Result<u8, Error> {

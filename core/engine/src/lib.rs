@@ -1,6 +1,7 @@
 //! Everything with a run and no pixel arithmetic: catalogue, classification, association, plan, execution, provenance, reports.
 #![deny(missing_docs)]
 
+pub mod answers;
 pub mod associate;
 pub mod catalogue;
 pub mod classify;

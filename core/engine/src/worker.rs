@@ -1,5 +1,6 @@
 //! The worker's side of a task.
 
+use std::fs::File;
 use std::io::{BufRead, Write};
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -9,9 +10,10 @@ use ifured_core::{Host, LoadedInstrument, RecipeError, Task};
 use crate::execute::Usage;
 use crate::worker_process::{END_OF_LOG, Message};
 
-/// Reads tasks from standard input, a line of JSON each, runs them and answers on standard output. Ends the process when standard
+/// Reads tasks from standard input, a line of JSON each, runs them and writes into `answers`, which is standard output (see
+/// [`take_stdout`](crate::answers::take_stdout)). Ends the process when standard
 /// input closes, for then the run that wants the answers is gone. Gives the exit code.
-pub fn serve(instruments: &[LoadedInstrument]) -> u8 {
+pub fn serve(instruments: &[LoadedInstrument], answers: File) -> u8 {
     let (tx, tasks) = channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(|l| l.ok()) {
@@ -19,7 +21,7 @@ pub fn serve(instruments: &[LoadedInstrument]) -> u8 {
         }
         std::process::exit(4);
     });
-    let host = WorkerHost { last: Mutex::new(std::time::Instant::now()) };
+    let host = WorkerHost { last: Mutex::new(std::time::Instant::now()), answers: Mutex::new(answers) };
     let mut before = Usage::default();
     for line in tasks {
         let result = serde_json::from_str(&line)
@@ -31,7 +33,7 @@ pub fn serve(instruments: &[LoadedInstrument]) -> u8 {
         let mut stderr = std::io::stderr().lock();
         let _ = stderr.write_all(&[END_OF_LOG]).and_then(|()| stderr.flush());
         drop(stderr);
-        say(&match result {
+        host.say(&match result {
             Ok(outcome) => Message::Done(outcome, cost),
             Err(error) => Message::Failed(error, cost),
         });
@@ -57,6 +59,16 @@ pub fn run(instruments: &[LoadedInstrument], task: &Task, host: &dyn Host) -> Re
 
 struct WorkerHost {
     last: Mutex<std::time::Instant>,
+    answers: Mutex<File>,
+}
+
+impl WorkerHost {
+    fn say(&self, message: &Message) {
+        if let (Ok(mut line), Ok(mut answers)) = (serde_json::to_string(message), self.answers.lock()) {
+            line.push('\n');
+            let _ = answers.write_all(line.as_bytes());
+        }
+    }
 }
 
 impl Host for WorkerHost {
@@ -64,21 +76,12 @@ impl Host for WorkerHost {
         let Ok(mut last) = self.last.lock() else { return };
         if last.elapsed().as_millis() > 100 {
             *last = std::time::Instant::now();
-            say(&Message::Progress(fraction, what.to_owned()));
+            self.say(&Message::Progress(fraction, what.to_owned()));
         }
     }
 
     fn threads(&self) -> usize {
         std::env::var("RAYON_NUM_THREADS").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
-    }
-}
-
-fn say(message: &Message) {
-    if let Ok(mut line) = serde_json::to_string(message) {
-        line.push('\n');
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(line.as_bytes());
-        let _ = out.flush();
     }
 }
 

@@ -32,6 +32,7 @@ impl Recipe for Work {
     }
 
     fn run(&self, task: &Task, parameters: Parameters, _: &dyn Host) -> Result<Outcome, RecipeError> {
+        print!("nor is this: {{");
         let (header, data) = task::read_raw(task::single(task)?)?;
         if header.text("OBJECT") == Ok("victim") {
             match parameters.behave.as_str() {
@@ -80,6 +81,8 @@ impl Instrument for Misbehaving {
     }
 
     fn description(&self) -> InstrumentDescription {
+        // Libraries print; it must not matter.
+        print!("this is no answer");
         if misbehave("abort") {
             std::process::abort();
         }

@@ -18,6 +18,7 @@ mod toml;
 use std::path::{Path, PathBuf};
 
 use ifured_core::recipe::RecipeDescription;
+use ifured_core::words::closest;
 use ifured_core::{Config, InstrumentDescription, LoadedInstrument};
 use serde_json::{Value, json};
 
@@ -86,11 +87,24 @@ pub fn instrument<'a>(document: &Document, instruments: &'a [LoadedInstrument]) 
 pub fn problems(document: &Document, instrument: Option<&InstrumentDescription>, all: &[&InstrumentDescription]) -> Result<Vec<Problem>> {
     let rules = instrument.map_or_else(|| schema::rules_of_any(all), schema::rules);
     let mut found = explain::problems(&in_canonical_case(document, instrument), &rules)?;
+    // A slip in the name of the instrument must not hide the other slips.
+    if let (None, Some(meant)) = (instrument, instrument_meant(document, all)) {
+        found.retain(|p| p.key == "instrument");
+        found.extend(explain::problems(document, &schema::rules(meant))?.into_iter().filter(|p| p.key != "instrument"));
+    }
     // What stands on a line whose syntax is wrong was perhaps not understood.
     found.retain(|p| !document.syntax.iter().any(|s| (&s.file, s.line) == (&p.file, p.line)));
     found.extend(document.syntax.iter().cloned());
     found.sort_by_key(Problem::order);
     Ok(found)
+}
+
+/// The instrument whose name is most similar to the one that a document has.
+fn instrument_meant<'a>(document: &Document, all: &[&'a InstrumentDescription]) -> Option<&'a InstrumentDescription> {
+    let value = document.to_value();
+    let names = all.iter().flat_map(|d| std::iter::once(&d.name).chain(&d.aliases));
+    let closest = closest(value["instrument"].as_str()?, names.map(String::as_str))?;
+    all.iter().copied().find(|d| d.is_called(closest))
 }
 
 /// The name of an instrument may be written in any case.
