@@ -94,7 +94,10 @@ fn wrong_syntax_does_not_hide_the_rest() {
 
 #[test]
 fn an_unknown_instrument_does_not_hide_the_rest() {
-    insta::assert_snapshot!(check("unknown.toml", "instrument = \"cafs\"\n[resources]\nthredas = 1\n"));
+    insta::assert_snapshot!(check(
+        "unknown.toml",
+        "instrument = \"cafs\"\n[resources]\nthredas = 1\n[recipes.master-bias]\nmethod = \"medain\"\n"
+    ));
 }
 
 #[test]

@@ -119,6 +119,6 @@ fn a_configuration_of_musepack_is_taken_over_as_far_as_recipes_are_there() {
     s.ifured(&["scan", "m/raw"]).says("OBJECT");
     // A core more than none is a matter of range: said, and written as a comment.
     std::fs::write(s.join("config.json"), "{\"global\": {\"n_CPU\": 0}}").unwrap();
-    s.ifured(&["import", "musepack", ".", "--force"]).code(0).says("resources.threads: 0 is less than the minimum of 1");
+    s.ifured(&["import", "musepack", ".", "--force"]).code(0).says("resources.threads is 0, but must be a whole number from 1 to 4096");
     assert!(std::fs::read_to_string(s.join("ifured.toml")).unwrap().contains("# threads = 0"));
 }

@@ -52,6 +52,15 @@ fn a_new_plugin_classifies_and_reduces_what_it_simulates() {
     assert_eq!(schema["properties"]["recipes"]["properties"]["image"]["properties"]["gain"]["maximum"], 100.0);
     let refused = with(&s, library, &["-o", "out", "reduce", "--set", "recipes.image.gian=2"]).code(2);
     assert!(refused.stderr.contains("gain"), "{}", refused.stderr);
+    // A configuration that `init` writes knows the library; without one, the directory says what is missing.
+    let missing = s.ifured(&["-o", "out", "ls"]).code(2);
+    assert!(missing.stderr.contains("`myspec`") && missing.stderr.contains("--plugin"), "{}", missing.stderr);
+    for format in ["toml", "json"] {
+        with(&s, library, &["-i", "myspec", "init", "out", "--format", format, "--force"]).code(0);
+        s.ifured(&["-o", "out", "config", "check"]).code(0);
+        s.ifured(&["-o", "out", "ls"]).code(0);
+        fs::remove_file(s.join(format!("out/ifured.{format}"))).unwrap();
+    }
     // The library is part of the provenance of each product.
     let listed = with(&s, library, &["--json", "plugin", "ls"]).code(0).json();
     let hash = listed.as_array().unwrap().iter().find_map(|i| i["description"]["library"]["hash"].as_str()).unwrap().to_owned();

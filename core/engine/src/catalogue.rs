@@ -124,6 +124,8 @@ pub struct RunRow {
     pub started: String,
     /// What was typed.
     pub command: String,
+    /// Name of the instrument.
+    pub instrument: String,
 }
 
 /// An open catalogue.
@@ -258,8 +260,8 @@ impl Catalogue {
 
     /// The last run.
     pub fn last_run(&self) -> Result<Option<RunRow>> {
-        let sql = "SELECT number, started, command FROM runs ORDER BY number DESC LIMIT 1";
-        let row = |r: &rusqlite::Row<'_>| Ok(RunRow { number: r.get(0)?, started: r.get(1)?, command: r.get(2)? });
+        let sql = "SELECT number, started, command, instrument FROM runs ORDER BY number DESC LIMIT 1";
+        let row = |r: &rusqlite::Row<'_>| Ok(RunRow { number: r.get(0)?, started: r.get(1)?, command: r.get(2)?, instrument: r.get(3)? });
         self.db.query_row(sql, [], row).optional().map_err(self.fail())
     }
 

@@ -27,6 +27,9 @@ fn json(instrument: &InstrumentDescription, full: bool, schema: &str) -> String 
     let mut root = Map::new();
     root.insert("$schema".into(), schema.into());
     root.insert("instrument".into(), instrument.name.clone().into());
+    if let Some(library) = &instrument.library {
+        root.insert("plugins".into(), vec![library.path.to_string_lossy()].into());
+    }
     let recipes: Map<String, Value> = instrument
         .recipes
         .iter()
@@ -48,7 +51,11 @@ fn toml(instrument: &InstrumentDescription, full: bool, schema: &str) -> String 
     let mut out = format!("#:schema {schema}\n\n");
     out += &format!("# Configuration of ifured for {}: {}.\n", instrument.name, instrument.title);
     out += "# What is commented out is the default. `ifured schema` prints all keys; unknown keys are errors.\n\n";
-    out += &format!("instrument = \"{}\"\n\n", instrument.name);
+    out += &format!("instrument = \"{}\"\n", instrument.name);
+    if let Some(library) = &instrument.library {
+        out += &format!("plugins = {}\n", config::toml_text(&vec![library.path.to_string_lossy()].into()));
+    }
+    out.push('\n');
     out += "# ---- How much of the machine a run may take\n[resources]\n";
     out += &settings(&all["$defs"]["Resources"], None, false);
     out += "\n# ---- Single frames. Files are patterns (* and ?); night may be left out.\n";

@@ -46,8 +46,8 @@ fn what_is_valid_is_set_and_the_rest_is_a_comment_with_its_reason() {
     ]);
     let reasons = reasons(&import);
     assert_eq!((reasons[0], reasons[2], reasons[5]), ("", "", ""));
-    assert!(reasons[1].contains("resources.memory_gb: -1"), "{}", reasons[1]);
-    assert!(reasons[3].contains("unknown key `sgima`; did you mean `sigma`?"));
+    assert!(reasons[1].contains("resources.memory_gb is -1"), "{}", reasons[1]);
+    assert!(reasons[3].contains("unknown key `sgima` in recipes.master-bias; did you mean `sigma`"));
     assert_eq!(reasons[4], "waits for recipe later, which this ifured does not have yet");
     assert!(reasons[6].contains("did you mean `bias`?") && reasons[7].contains("unknown key `nonsense`"));
     let read: Value = toml::from_str(&import.text).unwrap();

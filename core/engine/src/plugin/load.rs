@@ -93,17 +93,22 @@ pub fn load(path: &Path) -> Result<LoadedInstrument> {
     Ok(instrument.of_library(Library { path, hash }))
 }
 
-/// The right to write for the group or for all; a directory with the sticky bit is safe, for only owners replace files in it.
+/// The right to write for another owner, the group or all; a directory with the sticky bit is safe, for only owners replace files in it.
 fn refuse_if_others_can_write(path: &Path) -> std::result::Result<(), String> {
     let metadata = std::fs::metadata(path).map_err(|e| e.to_string())?;
     let mode = metadata.permissions().mode();
     let sticky = metadata.is_dir() && mode & 0o1000 != 0;
+    let shown = format!("{} (mode {:o})", path.display(), mode & 0o7777);
     if mode & 0o002 != 0 && !sticky {
-        return Err(format!("everyone can write to {} (mode {:o})", path.display(), mode & 0o7777));
+        return Err(format!("everyone can write to {shown}"));
     }
     // A group of one's own, with one's own number, is no danger.
     if mode & 0o020 != 0 && metadata.gid() != metadata.uid() && !sticky {
-        return Err(format!("a group can write to {} (mode {:o})", path.display(), mode & 0o7777));
+        return Err(format!("a group can write to {shown}"));
+    }
+    let (owner, me) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    if owner != me && owner != 0 {
+        return Err(format!("{} belongs to user {owner}, neither to you nor to root", path.display()));
     }
     Ok(())
 }

@@ -125,7 +125,7 @@ impl Session {
             }
         }
         let rows = catalogue.scanned()?;
-        let instrument = choose(asked, instruments, &rows)?;
+        let instrument = choose(asked, instruments, &rows).map_err(|e| plugin_is_missing(&catalogue, instruments).unwrap_or(e))?;
         let config = config::checked(&written, instrument)?;
         let instrument = classify::configured(instrument.clone(), &config)?;
         let frames = classify::classify(rows, &instrument, &config);
@@ -284,6 +284,18 @@ fn choose<'a>(
             Err(Error::usage(what + &list.join(", "), advice))
         }
     }
+}
+
+/// If the last run in this directory was of an instrument that is not known now.
+fn plugin_is_missing(catalogue: &Catalogue, instruments: &[LoadedInstrument]) -> Option<Error> {
+    let name = catalogue.last_run().ok()??.instrument;
+    let known = instruments.iter().any(|i| i.description().is_called(&name));
+    (!known).then(|| {
+        Error::usage(
+            format!("this directory was reduced for `{name}`, an instrument of a plugin that is not loaded now"),
+            "add --plugin LIBRARY, or name it in `plugins` of the configuration; `ifured plugin ls` shows what is known",
+        )
+    })
 }
 
 /// Says which overrides of the configuration select nothing: most likely a slip.
