@@ -35,7 +35,7 @@ fn build() -> PathBuf {
     for (key, _) in std::env::vars_os() {
         let name = key.to_string_lossy();
         let kept = matches!(&*name, "CARGO_HOME" | "CARGO_TARGET_DIR" | "CARGO_INCREMENTAL");
-        if (name.starts_with("CARGO") && !kept) || name == "LD_LIBRARY_PATH" || name == "RUSTUP_TOOLCHAIN" {
+        if (name.starts_with("CARGO") && !kept) || name == "LD_LIBRARY_PATH" {
             cargo.env_remove(key);
         }
     }

@@ -20,7 +20,7 @@ pub fn cargo(crate_directory: &Path) -> Command {
     // What cargo sets for a test must not reach another cargo.
     for (key, _) in std::env::vars_os() {
         let name = key.to_string_lossy();
-        if (name.starts_with("CARGO") && name != "CARGO_HOME") || name == "LD_LIBRARY_PATH" || name == "RUSTUP_TOOLCHAIN" {
+        if (name.starts_with("CARGO") && name != "CARGO_HOME") || name == "LD_LIBRARY_PATH" {
             cargo.env_remove(&key);
         }
     }
