@@ -246,6 +246,7 @@ fn two_plugins_that_claim_the_same_frames_are_both_named() {
 #[test]
 fn the_instrument_of_the_book_reduces_real_frames() {
     let kast = workspace().join("docs/examples/kast");
+    fs::copy(workspace().join("Cargo.lock"), kast.join("Cargo.lock")).unwrap();
     assert!(plugin_library::cargo(&kast).args(["test", "--release", "--quiet"]).status().unwrap().success());
     let library = plugin_library::build(&kast, "kast");
     let s = Scenario::new();
