@@ -82,7 +82,7 @@ fn new(context: &Context, name: &str, directory: Option<&Path>, source: Option<&
 
 /// Checks in a process of its own, which may crash or never end.
 fn check(context: &Context, library: Option<&Path>, minutes: f64, keep: Option<&Path>) -> Result<u8, Error> {
-    if !(minutes > 0.0) {
+    if minutes.is_nan() || minutes <= 0.0 {
         return Err(Error::usage(format!("--minutes {minutes}: not a time"), "give a number above 0"));
     }
     let program = std::env::current_exe().map_err(Error::io("cannot find", Path::new("ifured")))?;
