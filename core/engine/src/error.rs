@@ -37,7 +37,7 @@ pub enum Error {
     Config(String),
     /// The configuration is wrong, at these places.
     #[error("{0}")]
-    Configuration(crate::config::Problems),
+    Configuration(crate::problem::Problems),
     /// The call is wrong.
     #[error("{what}")]
     Usage {

@@ -7,35 +7,10 @@ use std::time::{Duration, Instant};
 
 use ifured_core::recipe::Outcome;
 use ifured_core::{RecipeError, Task};
-use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::usage::Usage;
 use crate::worker_process::{Event, WorkerCommand, WorkerProcess};
-
-/// What a task cost.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Usage {
-    /// Processor seconds, user and system.
-    pub cpu_seconds: f64,
-    /// Peak resident memory in bytes.
-    pub peak_memory: u64,
-    /// Bytes read by system calls.
-    pub bytes_read: u64,
-    /// Bytes written by system calls.
-    pub bytes_written: u64,
-}
-
-impl Usage {
-    /// What was used after `before`; the peak of the memory is the present one.
-    pub fn since(&self, before: &Usage) -> Usage {
-        Usage {
-            cpu_seconds: self.cpu_seconds - before.cpu_seconds,
-            peak_memory: self.peak_memory,
-            bytes_read: self.bytes_read - before.bytes_read,
-            bytes_written: self.bytes_written - before.bytes_written,
-        }
-    }
-}
 
 /// How one task ended.
 #[derive(Debug)]

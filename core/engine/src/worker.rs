@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 
 use ifured_core::{Host, LoadedInstrument, RecipeError, Task};
 
-use crate::execute::Usage;
+use crate::usage::{Usage, usage};
 use crate::worker_process::{END_OF_LOG, Message};
 
 /// Reads tasks from standard input, a line of JSON each, runs them and writes into `answers`, which is standard output (see
@@ -88,24 +88,4 @@ impl Host for WorkerHost {
 /// Lets the system count the peak of the resident memory anew. Where it cannot, the peak stays that of the largest task.
 fn forget_peak_memory() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
-}
-
-/// What this process has used so far, as the system counts it.
-pub fn usage() -> Usage {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let status = read("/proc/self/status");
-    let io = read("/proc/self/io");
-    let number = |text: &str, name: &str| -> u64 {
-        text.lines().find(|l| l.starts_with(name)).and_then(|l| l.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
-    };
-    // Fields 14 and 15 of /proc/self/stat, counted after the name in parentheses, in ticks of 10 ms.
-    let stat = read("/proc/self/stat");
-    let after_name: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let ticks: f64 = [11, 12].iter().filter_map(|&i| after_name.get(i)?.parse::<f64>().ok()).sum();
-    Usage {
-        cpu_seconds: ticks / 100.0,
-        peak_memory: number(&status, "VmHWM:") * 1024,
-        bytes_read: number(&io, "rchar:"),
-        bytes_written: number(&io, "wchar:"),
-    }
 }

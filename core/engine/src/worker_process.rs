@@ -16,7 +16,7 @@ use ifured_core::{RecipeError, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::execute::Usage;
+use crate::usage::Usage;
 
 /// What a worker says, one line of JSON each.
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,88 +1,14 @@
 //! A configuration as it was written: every key and value with the place it stands at, so that whatever is found wrong later
 //! can be shown there. Files of both formats and `--set` become the same tree.
 
-use std::ops::Range;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::problem::{Problem, Problems};
+use super::tree::{Content, DEEPEST, Node, Place};
 use super::{json, toml};
 use crate::error::{Error, Result};
-
-/// A text that values come from.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// How it is called in messages: the path of a file, or what was typed.
-    pub name: String,
-    /// The text, without a byte order mark.
-    pub text: String,
-    /// Whether it is a file, so that lines and columns mean something.
-    pub is_file: bool,
-}
-
-/// A stretch of a source, in bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Index of the source.
-    pub source: usize,
-    /// The bytes.
-    pub bytes: Range<usize>,
-}
-
-/// A value with its places.
-#[derive(Clone, Debug)]
-pub struct Node {
-    /// Where its key stands; none for items of a list and the whole document.
-    pub key: Option<Place>,
-    /// Where the value stands.
-    pub value: Place,
-    /// The value.
-    pub content: Content,
-}
-
-/// What a node holds.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// Keys and values in the order of the text.
-    Table(Vec<(String, Node)>),
-    /// Items.
-    List(Vec<Node>),
-    /// Anything else.
-    Leaf(Value),
-}
-
-impl Node {
-    /// The child of that key, or of that index.
-    pub fn child(&self, key: &str) -> Option<&Node> {
-        match &self.content {
-            Content::Table(entries) => entries.iter().find(|(k, _)| k == key).map(|(_, n)| n),
-            Content::List(items) => items.get(key.parse::<usize>().ok()?),
-            Content::Leaf(_) => None,
-        }
-    }
-
-    /// Its value.
-    pub fn to_value(&self) -> Value {
-        match &self.content {
-            Content::Table(entries) => Value::Object(entries.iter().map(|(k, n)| (k.clone(), n.to_value())).collect::<Map<_, _>>()),
-            Content::List(items) => Value::Array(items.iter().map(Node::to_value).collect()),
-            Content::Leaf(value) => value.clone(),
-        }
-    }
-
-    fn of_value(value: &Value, key: Option<Place>, place: Place) -> Node {
-        let content = match value {
-            Value::Object(map) => {
-                let entry = |(k, v): (&String, &Value)| (k.clone(), Node::of_value(v, key.clone(), place.clone()));
-                Content::Table(map.iter().map(entry).collect())
-            }
-            Value::Array(list) => Content::List(list.iter().map(|v| Node::of_value(v, None, place.clone())).collect()),
-            leaf => Content::Leaf(leaf.clone()),
-        };
-        Node { key, value: place, content }
-    }
-}
+use crate::problem::{Problem, Problems, Source};
 
 /// A configuration with the places of all its values.
 #[derive(Clone, Debug)]
@@ -256,12 +182,6 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     let source = Source { name: called(path), text: String::new(), is_file: false };
     Error::Configuration(Problems(vec![Problem::new(Some((&source, 0..0)), "", what)]))
 }
-
-/// Keys deeper than this are refused: nothing that a configuration says is, and what is too deep would exhaust the stack.
-pub const DEEPEST: usize = 80;
-
-/// What is said of them.
-pub const TOO_DEEP: &str = "nested deeper than any configuration is";
 
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(60) {

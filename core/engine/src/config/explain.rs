@@ -5,11 +5,12 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
-use super::document::{Document, Node};
+use super::document::Document;
 use super::lookup::{constants, keys, schema_at, wants};
-use super::problem::Problem;
 use super::schema::number;
+use super::tree::Node;
 use crate::error::{Error, Result};
+use crate::problem::Problem;
 
 /// All that a schema finds wrong with a document, in the order of the text.
 ///

@@ -7,7 +7,7 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value;
 
-use super::document::{Content, DEEPEST, Node, Place, TOO_DEEP};
+use super::tree::{Content, DEEPEST, Node, Place, TOO_DEEP};
 
 /// JSON by the letter.
 const STRICT: ParseOptions = ParseOptions {
@@ -96,7 +96,7 @@ fn node(
                 let range = property.name.start()..property.name.end();
                 if let Some((_, first)) = entries.iter().find(|(n, _)| *n == name) {
                     let first = first.key.as_ref().map_or(0, |p| p.bytes.start);
-                    let (line, column) = super::problem::line_and_column(text, first);
+                    let (line, column) = crate::problem::line_and_column(text, first);
                     wrong.push((range.clone(), format!("duplicate key `{name}`: it is already at line {line}, column {column}")));
                     continue;
                 }

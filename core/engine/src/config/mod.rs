@@ -10,10 +10,10 @@ mod document;
 mod explain;
 mod json;
 mod lookup;
-mod problem;
 mod schema;
 mod show;
 mod toml;
+mod tree;
 
 use std::path::{Path, PathBuf};
 
@@ -22,12 +22,13 @@ use ifured_core::words::closest;
 use ifured_core::{Config, InstrumentDescription, LoadedInstrument};
 use serde_json::{Value, json};
 
+pub use crate::problem::{Problem, Problems};
 pub use document::Document;
-pub use problem::{Problem, Problems};
 pub use schema::{Demand, schema, schema_of_any, undocumented};
 pub use show::{Setting, settings, toml_text};
 
 use crate::error::{Error, Result};
+use tree::Content;
 
 /// Names under which a configuration is looked for in the output directory.
 pub const NAMES: &[&str] = &["ifured.toml", "ifured.json"];
@@ -111,11 +112,11 @@ fn instrument_meant<'a>(document: &Document, all: &[&'a InstrumentDescription]) 
 fn in_canonical_case(document: &Document, instrument: Option<&InstrumentDescription>) -> Document {
     let mut document = document.clone();
     if let Some(d) = instrument
-        && let document::Content::Table(entries) = &mut document.root.content
+        && let Content::Table(entries) = &mut document.root.content
     {
         for (_, node) in entries.iter_mut().filter(|(k, _)| k == "instrument") {
-            if matches!(&node.content, document::Content::Leaf(Value::String(name)) if d.is_called(name)) {
-                node.content = document::Content::Leaf(Value::String(d.name.clone()));
+            if matches!(&node.content, Content::Leaf(Value::String(name)) if d.is_called(name)) {
+                node.content = Content::Leaf(Value::String(d.name.clone()));
             }
         }
     }

@@ -4,11 +4,12 @@ use ifured_core::InstrumentDescription;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::document::{Content, Document, Node};
+use super::document::Document;
 use super::explain::dotted;
 use super::lookup::resolved;
-use super::problem::line_and_column;
 use super::schema;
+use super::tree::{Content, Node};
+use crate::problem::line_and_column;
 
 /// One value.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -6,8 +6,8 @@ use serde_json::{Number, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::document::{Content, Node, Place, TOO_DEEP};
-use super::problem::line_and_column;
+use super::tree::{Content, Node, Place, TOO_DEEP};
+use crate::problem::line_and_column;
 
 /// The document, as far as it could be understood, and all errors of its syntax with their bytes.
 pub fn parse(text: &str, source: usize) -> (Option<Node>, Vec<(Range<usize>, String)>) {

@@ -6,7 +6,16 @@ use std::ops::Range;
 use serde::Serialize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::document::Source;
+/// A text that values come from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// How it is called in messages: the path of a file, or what was typed.
+    pub name: String,
+    /// The text, without a byte order mark.
+    pub text: String,
+    /// Whether it is a file, so that lines and columns mean something.
+    pub is_file: bool,
+}
 
 /// Columns of a line that are shown around what is wrong in it.
 const SHOWN: usize = 100;
