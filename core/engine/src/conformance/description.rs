@@ -185,3 +185,89 @@ fn init_faults(d: &InstrumentDescription) -> Vec<String> {
         Err(e) => vec![e.to_string()],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ifured_core::instrument::{FrameType, Role};
+    use ifured_core::recipe::{InputSpec, Level, MainInput, ProductSpec, RecipeDescription};
+    use ifured_core::{Signature, key};
+    use serde_json::json;
+
+    use super::*;
+
+    /// A description with nothing wrong.
+    fn good() -> InstrumentDescription {
+        let sig = Signature::exact(&["NAXIS1"]);
+        let recipe = |name: &str, from: &str, makes: &str| RecipeDescription {
+            name: name.into(),
+            title: name.into(),
+            description: name.into(),
+            main: MainInput::single(&[from], &sig),
+            products: vec![ProductSpec::new(makes, makes, &format!("{name}/{{stem}}_{name}.fits"), &sig)],
+            schema: json!({"type": "object", "properties": {"sigma": {"type": "number", "description": "Limit."}}}),
+            defaults: json!({"sigma": 3.0}),
+            ..RecipeDescription::default()
+        };
+        let mut science = recipe("science", "object", "reduced");
+        science.inputs = vec![InputSpec::required("bias", "master-bias").same_night(&sig)];
+        let kind = |tag: &str| FrameType::new(tag, tag, Role::Other, &sig, vec![key("TYPE").is(tag)]);
+        InstrumentDescription {
+            name: "good".into(),
+            title: "Good".into(),
+            version: "1".into(),
+            recognise: vec![key("INSTRUME").is("GOOD")],
+            frame_types: vec![kind("bias"), kind("object")],
+            recipes: vec![science, recipe("master-bias", "bias", "master-bias")],
+            columns: vec!["TYPE".into()],
+            ..InstrumentDescription::default()
+        }
+    }
+
+    fn wrong(d: &InstrumentDescription) -> String {
+        let mut wrong = String::new();
+        check(d, &mut |c: Check| {
+            if c.right != Some(true) {
+                wrong += &format!("{}: {}\n", c.what, c.found);
+            }
+        });
+        wrong
+    }
+
+    #[test]
+    fn every_gap_is_named() {
+        assert_eq!(wrong(&good()), "");
+        type Spoil = fn(&mut InstrumentDescription);
+        let table: &[(Spoil, &str)] = &[
+            (|d| d.name = "My Spec".into(), "the name `My Spec` must be lower-case"),
+            (|d| d.recognise.clear(), "empty: recognise"),
+            (|d| d.frame_types[0].rule.when.clear(), "bias: without `when` it takes all frames"),
+            (|d| d.recipes[1].products[0].tag = "bias".into(), "bias is the tag of a raw frame and of a product"),
+            (|d| d.recipes[0].title.clear(), "science: no title"),
+            (|d| d.recipes[0].name = "master-bias".into(), "there are two of that name"),
+            (|d| d.recipes[0].products.clear(), "it makes no product"),
+            (|d| d.recipes[0].products[0].path = "../{stem}.fits".into(), "must lead below the output directory"),
+            (|d| d.recipes[0].products[0].path = "all.fits".into(), "needs {stem}"),
+            (|d| d.recipes[0].inputs[0].levels.clear(), "input `bias` has no level"),
+            (
+                |d| {
+                    d.recipes[0].inputs[0]
+                        .levels
+                        .extend(good().recipes[0].inputs[0].levels.iter().cloned().map(|l| Level { level: -1, ..l }))
+                },
+                "are not in order",
+            ),
+            (|d| d.recipes[0].inputs[0].required = false, "say in `otherwise`"),
+            (|d| d.recipes[0].main.tags = vec!["objekt".into()], "nothing has the tag objekt"),
+            (|d| d.recipes[1].main.tags = vec!["reduced".into()], "waits for what no recipe before it makes"),
+            (|d| d.recipes[0].schema = json!({"type": "objekt"}), "schemas are JSON Schema, Draft 2020-12: science"),
+            (|d| d.recipes[0].defaults = json!({"sigma": "three"}), "defaults validate against their schemas: science"),
+            (|d| d.recipes[0].schema["properties"]["sigma"] = json!({"type": "number"}), "recipes.science.sigma"),
+        ];
+        for (n, (spoil, said)) in table.iter().enumerate() {
+            let mut description = good();
+            spoil(&mut description);
+            let found = wrong(&description);
+            assert!(found.contains(said), "{n}: {said} is not said:\n{found}");
+        }
+    }
+}
