@@ -33,14 +33,6 @@ use tree::Content;
 /// Names under which a configuration is looked for in the output directory.
 pub const NAMES: &[&str] = &["ifured.toml", "ifured.json"];
 
-/// Reads a configuration file (TOML, or JSON by its ending) without checking it against a schema.
-///
-/// # Errors
-/// If it cannot be read, or its syntax is wrong.
-pub fn read(path: &Path) -> Result<Value> {
-    Ok(Document::read(path)?.sound()?.to_value())
-}
-
 /// The configuration of a run: the file that is named, or else the one in the output directory, if there is one.
 pub fn file(named: Option<&Path>, output: &Path) -> Option<PathBuf> {
     named.map(Path::to_owned).or_else(|| NAMES.iter().map(|n| output.join(n)).find(|p| p.is_file()))
