@@ -81,8 +81,8 @@ pub struct Match {
 
 /// Matches an image of `shape` (rows, columns) with a catalogue; `Err` has the number of proposals that were tested.
 ///
-/// *Accuracy*: with half of the stars in either list absent from the other, any turn, mirrored or not, and the scale off by 20 %, all of 60
-/// fields are matched, and none of 60 fields of other stars (test).
+/// *Accuracy*: with half of the stars in either list absent from the other, any turn, mirrored or not, and the scale off by 20 %, all fields
+/// are matched, and none of other stars (test, 8 of each).
 pub fn match_stars(image: &[(f64, f64)], catalogue: &[(f64, f64)], shape: (usize, usize), options: &MatchOptions) -> Result<Match, usize> {
     let (rows, columns) = (shape.0 as f64, shape.1 as f64);
     let diagonal = rows.hypot(columns);
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn any_turn_flip_and_scale_is_matched_and_nothing_else() {
         let mut rng = ChaCha8Rng::seed_from_u64(31);
-        for trial in 0..60 {
+        for trial in 0..8 {
             let sky = scatter(700, -400.0, 912.0, &mut rng);
             let (angle, scale): (f64, f64) = (rng.random_range(0.0..6.28), rng.random_range(0.8..1.2));
             let flip = if trial % 2 == 0 { 1.0 } else { -1.0 };
