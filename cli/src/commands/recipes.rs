@@ -2,7 +2,7 @@
 
 use ifured_core::RecipeDescription;
 use ifured_core::recipe::QuietHost;
-use ifured_engine::{Error, classify, config, manual, worker};
+use ifured_engine::{Error, classify, config, file_parameters, manual, worker};
 
 use super::{named_description, print_json, say};
 use crate::Context;
@@ -37,7 +37,8 @@ pub fn recipe(context: &Context, what: RecipeCommand) -> Result<u8, Error> {
         RecipeCommand::Run { name, frames, inputs } => {
             let recipe = find(&name)?;
             let written = config::document(context.setup.config.as_deref(), &context.setup.set, context.setup.instrument.as_deref())?;
-            let config = config::checked(&written, instrument)?;
+            let mut config = config::checked(&written, instrument)?;
+            file_parameters::resolve(&mut config, instrument, context.setup.config.as_deref());
             let mut named = Vec::new();
             for input in &inputs {
                 let (role, file) = input.split_once('=').ok_or_else(|| {

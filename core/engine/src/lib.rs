@@ -9,6 +9,7 @@ pub mod config;
 pub mod conformance;
 pub mod error;
 pub mod execute;
+pub mod file_parameters;
 pub mod files;
 pub mod filter;
 pub mod frame;

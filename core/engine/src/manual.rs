@@ -41,6 +41,9 @@ pub fn task(
     for (role, path) in inputs {
         task_inputs.push(input(instrument, role, path)?);
     }
+    let mut parameters = crate::config::parameters(recipe, config)?;
+    let files = crate::file_parameters::take(recipe, &mut parameters);
+    task_inputs.extend(files.map_err(|why| Error::usage(why, "give the file with --set recipes.RECIPE.PARAMETER=FILE"))?);
     let mut missing = Vec::new();
     for spec in recipe.inputs.iter().filter(|s| !inputs.iter().any(|(r, _)| *r == s.role)) {
         if spec.required {
@@ -75,7 +78,7 @@ pub fn task(
         plugin: instrument.library.as_ref().map(|l| l.hash.clone()),
         recipe: recipe.name.clone(),
         recipe_version: recipe.version,
-        parameters: crate::config::parameters(recipe, config)?,
+        parameters,
         night: first.parent().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
         signature: recipe.products.first().map(|p| p.signature.extract(&header).to_string()).unwrap_or_default(),
         inputs: task_inputs,

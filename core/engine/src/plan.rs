@@ -18,6 +18,7 @@ use ifured_pixels::fits::hash_of_bytes;
 
 use crate::associate::{Association, Choice, associate};
 use crate::error::{Error, Result};
+use crate::file_parameters;
 use crate::files::stem;
 use crate::frame::{Frame, FrameState};
 use crate::group::group;
@@ -122,10 +123,10 @@ pub fn plan(
     Ok(planner.plan)
 }
 
-/// Whether a recipe runs: as the instrument says, or as the configuration says.
+/// Whether a recipe runs: as the configuration says, or as the instrument says, or because the file that it needs is given.
 fn is_enabled(recipe: &RecipeDescription, config: &Config) -> bool {
     let asked = config.recipes.get(&recipe.name).and_then(|p| p.get("enabled")).and_then(|v| v.as_bool());
-    asked.unwrap_or(recipe.enabled)
+    asked.unwrap_or_else(|| recipe.enabled || file_parameters::are_given(recipe, config))
 }
 
 /// Enabled recipes, makers before users.
@@ -170,7 +171,8 @@ impl Planner<'_> {
             grouping.span_hours = change.span_hours.or(grouping.span_hours);
             grouping.min_frames = change.min_frames.unwrap_or(grouping.min_frames);
         }
-        let parameters = crate::config::parameters(recipe, self.config)?;
+        let mut parameters = crate::config::parameters(recipe, self.config)?;
+        let files = file_parameters::take(recipe, &mut parameters);
         let fits = |i: &Arc<Item>| {
             recipe.main.tags.contains(&i.tag)
                 && i.failed.is_none()
@@ -189,13 +191,20 @@ impl Planner<'_> {
                 });
                 continue;
             }
-            self.plan_group(recipe, &parameters, &members, &mut made);
+            self.plan_group(recipe, &parameters, &files, &members, &mut made);
         }
         self.items.extend(made);
         Ok(())
     }
 
-    fn plan_group(&mut self, recipe: &RecipeDescription, parameters: &serde_json::Value, members: &[Arc<Item>], made: &mut Vec<Arc<Item>>) {
+    fn plan_group(
+        &mut self,
+        recipe: &RecipeDescription,
+        parameters: &serde_json::Value,
+        files: &std::result::Result<Vec<TaskInput>, String>,
+        members: &[Arc<Item>],
+        made: &mut Vec<Arc<Item>>,
+    ) {
         let first = &members[0];
         let mut chosen: Vec<(&InputSpec, Choice)> = Vec::new();
         let mut missing = Vec::new();
@@ -223,6 +232,10 @@ impl Planner<'_> {
                 }),
             }
         }
+        let files = files.as_deref().unwrap_or_else(|why| {
+            blocked.push(why.clone());
+            &[]
+        });
         if !blocked.is_empty() {
             self.plan.blocked.push(Blocked {
                 recipe: recipe.name.clone(),
@@ -235,7 +248,7 @@ impl Planner<'_> {
             return;
         }
         let index = self.plan.tasks.len();
-        let mut task = self.task(recipe, parameters, members, &chosen, missing);
+        let mut task = self.task(recipe, parameters, files, members, &chosen, missing);
         task.outputs = recipe.products.iter().map(|p| self.output_of(p, first, &task.id)).collect();
         let mut producers: Vec<usize> = members.iter().filter_map(|m| m.producer).collect();
         producers.extend(chosen.iter().filter_map(|(_, c)| c.item.producer));
@@ -272,6 +285,7 @@ impl Planner<'_> {
         &self,
         recipe: &RecipeDescription,
         parameters: &serde_json::Value,
+        files: &[TaskInput],
         members: &[Arc<Item>],
         chosen: &[(&InputSpec, Choice)],
         missing: Vec<MissingInput>,
@@ -293,6 +307,7 @@ impl Planner<'_> {
             let level = choice.level.max(choice.item.level);
             inputs.push(input(&spec.role, &choice.item, level, choice.adapt.clone(), choice.why.clone()));
         }
+        inputs.extend(files.iter().cloned());
         let level = inputs.iter().map(|i| i.level).chain(missing.iter().map(|m| m.level)).max().unwrap_or(0);
         let pixels = members.iter().map(|m| m.first.pixels()).fold(0.0, f64::max);
         let signature = recipe.products.first().map(|p| p.signature.extract(&*members[0]).to_string()).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Everything with pixels and no instrument.
 #![deny(missing_docs)]
 
+pub mod astrometry;
 pub mod badpixel;
 pub mod combine;
 pub mod cosmic;

@@ -5,8 +5,9 @@
 
 use std::path::Path;
 
-use ifured_core::RecipeError;
 use ifured_core::recipe::{ProductPath, TruthRow};
+use ifured_core::{RecipeError, provenance};
+use ifured_pixels::astrometry::TanSip;
 use ifured_pixels::fits::{HduSelect, ImageReader, read_image};
 use ifured_pixels::sources::{Aperture, aperture_flux};
 use ifured_pixels::statistics::{median, robust_sigma};
@@ -14,11 +15,13 @@ use ifured_pixels::{Image, quality};
 use ndarray::Array2;
 
 use crate::noise::{READ_NOISE, measured};
-use crate::simulate::{TrueFrame, Truth, add_star};
+use crate::simulate::{TrueFrame, Truth, ZERO_POINT, add_star};
 use crate::tags;
 
 /// How far the standard deviation of the pulls may be from 1.
 const PULL_TOLERANCE: f64 = 0.05;
+/// Root mean square of a distortion that the fit may leave out, in pixels.
+const HIDDEN_DISTORTION: f64 = 0.004;
 /// Radius of the apertures for star fluxes, in pixels.
 const APERTURE: f64 = 6.0;
 
@@ -37,6 +40,7 @@ pub fn compare(truth: &Path, products: &[ProductPath]) -> Result<Vec<TruthRow>, 
             tags::FLAT_IMAGING_MASK => known.mask(product, &mut add)?,
             tags::MASTER_FLAT_SPECTROSCOPY => known.spectroscopic_flat(product, &mut add)?,
             tags::REDUCED_IMAGING => known.image(product, &mut add)?,
+            tags::SOLVED_IMAGING => known.solved(product, &mut add)?,
             tags::COADD => known.coadd(product, &mut add)?,
             _ => {}
         }
@@ -171,6 +175,39 @@ impl<'a> Known<'a> {
         }
         add("fraction of cosmic rays found", found / struck, 1.0, 0.1, "");
         self.fluxes(&image, &frame.stars, (0.0, 0.0), add);
+        Ok(())
+    }
+
+    /// World coordinates: where they have the stars of the frame, less where the stars are.
+    fn solved(&self, product: &ProductPath, add: Add) -> Result<(), RecipeError> {
+        let frame = self.frame(product)?;
+        let (header, image) = self.product(product)?;
+        let (mut squares, mut largest, mut count) = (0.0, 0.0_f64, 0.0);
+        let side = image.shape().0 as f64;
+        if let Some(wcs) = TanSip::of_header(&header) {
+            for ([x, y, _], [ra, dec]) in frame.stars.iter().zip(&frame.sky_places) {
+                if (0.0..side).contains(x) && (0.0..side).contains(y) {
+                    let (a, b) = wcs.to_pixel(*ra, *dec);
+                    let distance = (a - x).hypot(b - y);
+                    squares += distance * distance;
+                    largest = largest.max(distance);
+                    count += 1.0;
+                }
+            }
+        }
+        let error = (squares / count).sqrt();
+        let numbers = provenance::outcome(&header).quality;
+        let number = |name: &str| numbers.iter().find(|q| q.name == name);
+        let value = |name: &str| number(name).and_then(|q| q.value).unwrap_or(f64::NAN);
+        let stated = value("WCS ERROR");
+        // The error is the sum of squares of some six numbers, so it may well be twice what is stated; and a distortion that is too small to be
+        // seen stays in it.
+        add("error of the world coordinates", error, 0.0, 2.5 * stated + HIDDEN_DISTORTION, "pixel");
+        add("largest error of the world coordinates", largest, 0.0, 6.0 * stated + 3.0 * HIDDEN_DISTORTION, "pixel");
+        let zero_point_error = number("ZERO POINT").and_then(|q| q.error).unwrap_or(f64::NAN);
+        add("zero point", value("ZERO POINT"), ZERO_POINT, 4.0 * zero_point_error + 0.003, "mag");
+        let seeing = value("SEEING") / value("WCS SCALE");
+        add("seeing", seeing, crate::simulate::FWHM, 0.05, "pixel");
         Ok(())
     }
 

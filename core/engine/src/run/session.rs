@@ -14,6 +14,7 @@ use crate::classify;
 use crate::config::{self, Document};
 use crate::error::{Error, Result};
 use crate::execute::{self, Happening, Limits};
+use crate::file_parameters;
 use crate::files::{self, DirectoryLock};
 use crate::frame::{Frame, FrameState};
 use crate::plan::{self, Plan, Targets, Verdicts};
@@ -126,7 +127,8 @@ impl Session {
         }
         let rows = catalogue.scanned()?;
         let instrument = choose(asked, instruments, &rows).map_err(|e| plugin_is_missing(&catalogue, instruments).unwrap_or(e))?;
-        let config = config::checked(&written, instrument)?;
+        let mut config = config::checked(&written, instrument)?;
+        file_parameters::resolve(&mut config, instrument, file.as_deref());
         let instrument = classify::configured(instrument.clone(), &config)?;
         let frames = classify::classify(rows, &instrument, &config);
         check_selections(&config, &frames, reporter);

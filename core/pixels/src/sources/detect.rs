@@ -6,6 +6,7 @@
 
 use ndarray::{Array2, ArrayView2, Zip};
 
+use super::deblend;
 use crate::Image;
 use crate::filter::{convolve_normalised, dilate, gaussian_kernel};
 use crate::image::quality;
@@ -23,6 +24,8 @@ pub struct DetectionOptions {
     pub grow: f64,
     /// Pixels with any of these quality bits are not used.
     pub exclude: u32,
+    /// Objects that touch are parted where a peak rises above the saddle by so many sigma of the smoothed frame; `None` leaves them together.
+    pub deblend: Option<f64>,
 }
 
 impl Default for DetectionOptions {
@@ -30,7 +33,7 @@ impl Default for DetectionOptions {
     /// with a quality bit do not.
     fn default() -> Self {
         let used = quality::QUESTIONABLE | quality::SATURATED_CONVERTER | quality::SATURATED_WELL | quality::COSMIC_RAY;
-        DetectionOptions { sigma: 4.0, fwhm: 3.0, least_pixels: 5, grow: 3.0, exclude: !used }
+        DetectionOptions { sigma: 4.0, fwhm: 3.0, least_pixels: 5, grow: 3.0, exclude: !used, deblend: None }
     }
 }
 
@@ -108,7 +111,15 @@ pub fn detect_sources(image: &Image, background: ArrayView2<f32>, options: &Dete
         }
         if members.len() >= options.least_pixels {
             members.iter().for_each(|&p| mask[p] = true);
-            sources.push(measure(image, &signal, &good, &members, options.fwhm));
+            let parts = match options.deblend {
+                Some(sigma) => {
+                    let rise = |p: (usize, usize)| (sigma * squares) as f32 * variance[p].max(0.0).sqrt();
+                    deblend::part(&members, smooth.view(), rise)
+                }
+                None => vec![std::mem::take(&mut members)],
+            };
+            let large = parts.iter().filter(|p| p.len() >= options.least_pixels);
+            sources.extend(large.map(|part| measure(image, &signal, &good, part, options.fwhm)));
         }
     }
     sources.sort_by(|a, b| b.flux.total_cmp(&a.flux).then(a.y.total_cmp(&b.y)).then(a.x.total_cmp(&b.x)));

@@ -1,6 +1,7 @@
 //! The recipes, one file each.
 
 mod arc;
+mod astrometry;
 mod coadd;
 mod defringe;
 mod fringe_map;
@@ -27,6 +28,7 @@ pub fn all() -> Vec<Box<dyn AnyRecipe>> {
         Box::new(science_spectroscopy::ScienceSpectroscopy),
         Box::new(fringe_map::FringeMap),
         Box::new(defringe::Defringe),
+        Box::new(astrometry::Astrometry),
         Box::new(coadd::Coadd),
     ]
 }

@@ -5,11 +5,13 @@ use ifured_core::{Card, Header};
 use crate::wcs::from_j2000;
 
 /// Pixels of the whole chip along each axis.
-const CHIP: usize = 2048;
+pub const CHIP: usize = 2048;
 /// Scale in arcseconds per pixel.
-const SCALE: f64 = 0.53;
+pub const SCALE: f64 = 0.53;
+/// Exposure time of images, in seconds.
+pub const EXPOSURE: f64 = 120.0;
 /// Field of the images, J2000 degrees.
-const FIELD: (f64, f64) = (150.0, 32.5);
+pub const FIELD: (f64, f64) = (150.0, 32.5);
 
 /// Time of a frame: seconds after 0 h UT of a date; more than 86400 is the next date.
 #[derive(Clone, Copy)]
@@ -111,7 +113,7 @@ impl Kind {
 
     /// An image.
     pub fn image() -> Self {
-        Kind { filter: RED, ..Kind::new("science-imaging", "sci", "science", "Field R", 120.0) }
+        Kind { filter: RED, ..Kind::new("science-imaging", "sci", "science", "Field R", EXPOSURE) }
     }
 
     /// A spectrum.

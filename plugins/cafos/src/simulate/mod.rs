@@ -1,11 +1,12 @@
 //! Simulated nights of CAFOS with known truth.
 //!
 //! Below the directory asked for: `raw/<night>/` with frames as the telescope writes them (16-bit integers with BZERO, names with
-//! the time), and `truth/` with the noise-free bias of each night, the response, the field and `truth.json`. Each night has bias frames, dome flats,
+//! the time), and `truth/` with the noise-free bias of each night, the response, the field, `catalogue.fits` with the stars as an extract of Gaia has them, and `truth.json`. Each night has bias frames, dome flats,
 //! images of one field with small offsets, a spectroscopic flat, an arc and a spectrum, and twilight flats in the morning.
 
 mod detector;
 mod frame;
+mod sky;
 
 use std::fs;
 use std::path::Path;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use detector::Detector;
 use frame::{Kind, When};
+pub use sky::ZERO_POINT;
 
 /// Pixels along each axis if none are asked for.
 const DEFAULT_SIZE: u32 = 256;
@@ -59,6 +61,9 @@ pub struct TrueFrame {
     /// Stars of images: column and row from 0, flux in ADU.
     #[serde(default)]
     pub stars: Vec<[f64; 3]>,
+    /// Right ascension and declination (degrees) of these stars at the time of the image.
+    #[serde(default)]
+    pub sky_places: Vec<[f64; 2]>,
     /// Pixels struck by cosmic rays: column, row from 0, and height in ADU.
     #[serde(default)]
     pub cosmic_rays: Vec<[f64; 3]>,
@@ -76,6 +81,7 @@ pub fn simulate(request: &SimulationRequest, host: &dyn Host) -> Result<Simulati
     write_truth(&truth_directory, "useful.fits", &detector.useful.mapv(f32::from))?;
     write_truth(&truth_directory, "defects.fits", &detector.defects.mapv(f32::from))?;
     let mut truth = Truth { gain: detector::GAIN, read_noise: detector::READ_NOISE, drift: detector::DRIFT, frames: Vec::new() };
+    let mut catalogue = sky::StarList::default();
     for night in 0..request.nights.max(1) {
         host.progress(f64::from(night) / f64::from(request.nights.max(1)), "simulating a night");
         // A stream of its own for each night: a night is the same however many there are.
@@ -83,9 +89,11 @@ pub fn simulate(request: &SimulationRequest, host: &dyn Host) -> Result<Simulati
         rng.set_stream(u64::from(night) + 1);
         let mut writer = Night::new(&detector, FIRST_NIGHT_MJD + 3 * i64::from(night), &raw, &mut rng)?;
         writer.all(&mut truth.frames)?;
+        catalogue.extend(&writer.stars);
         write_truth(&truth_directory, &format!("bias_{}.fits", writer.name), &writer.bias)?;
     }
     let text = serde_json::to_string_pretty(&truth).map_err(|e| RecipeError::new(e.to_string(), ""))?;
+    write_product(truth_directory.join("catalogue.fits"), &[HduToWrite::Empty(&Header::new()), HduToWrite::Table(&catalogue.table())])?;
     let path = truth_directory.join("truth.json");
     fs::write(&path, text).map_err(|e| RecipeError::new(format!("cannot write {}: {e}", path.display()), ""))?;
     Ok(Simulation { raw, truth: truth_directory, frames: truth.frames.len() })
@@ -110,6 +118,7 @@ struct Night<'a> {
     name: String,
     directory: std::path::PathBuf,
     bias: Array2<f32>,
+    stars: sky::StarList,
 }
 
 impl<'a> Night<'a> {
@@ -118,7 +127,15 @@ impl<'a> Night<'a> {
         let directory = raw.join(&name);
         make(&directory)?;
         let level = 666.0 + rng.random_range(-6.0..6.0_f32);
-        Ok(Night { detector, rng, mjd, name, directory, bias: detector.bias_structure.mapv(|v| v + level) })
+        Ok(Night {
+            detector,
+            rng,
+            mjd,
+            name,
+            directory,
+            bias: detector.bias_structure.mapv(|v| v + level),
+            stars: sky::StarList::default(),
+        })
     }
 
     fn all(&mut self, frames: &mut Vec<TrueFrame>) -> Result<(), RecipeError> {
@@ -176,6 +193,8 @@ impl<'a> Night<'a> {
                 ]
             })
             .collect();
+        let (stars, sky_places) = sky::place(&field, self.detector.size, self.mjd);
+        self.stars = stars;
         for i in 0..SCIENCE_FRAMES {
             let (dx, dy) = (self.rng.random_range(-8.0..8.0), self.rng.random_range(-8.0..8.0));
             let stars: Vec<[f64; 3]> = field.iter().map(|s| [s[0] + dx, s[1] + dy, s[2]]).collect();
@@ -191,7 +210,7 @@ impl<'a> Night<'a> {
                     ]
                 })
                 .collect();
-            let truth = TrueFrame { sky, stars, cosmic_rays, ..TrueFrame::default() };
+            let truth = TrueFrame { sky, stars, sky_places: sky_places.clone(), cosmic_rays, ..TrueFrame::default() };
             let mut kind = Kind::image();
             // East is to the left: stars that move right show that the telescope went east.
             kind.offset_arcsec = (dx * 0.53, -dy * 0.53);
