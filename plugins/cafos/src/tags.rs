@@ -34,3 +34,5 @@ pub const FRINGE_MAP: &str = "fringe-map";
 pub const DEFRINGED_IMAGING: &str = "defringed-imaging";
 /// Sum of images of one field.
 pub const COADD: &str = "coadd";
+/// Wavelength of every pixel.
+pub const WAVELENGTH_SOLUTION: &str = "wavelength-solution";
