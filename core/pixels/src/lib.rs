@@ -18,6 +18,7 @@ pub mod regions;
 pub mod resample;
 pub mod simulate;
 pub mod sources;
+pub mod spectrum;
 pub mod statistics;
 pub mod task;
 

@@ -10,7 +10,10 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::Image;
 use crate::combine::CombineError;
-use crate::fits::{FitsError, HduSelect, HduToWrite, ImageReader, Layout, Written, product_header, read_image, write_image, write_product};
+use crate::fits::{
+    FitsError, HduSelect, HduToWrite, ImageReader, Layout, Table, Written, product_header, read_image, write_image_and_tables,
+    write_product,
+};
 
 impl From<FitsError> for RecipeError {
     fn from(error: FitsError) -> Self {
@@ -89,9 +92,24 @@ pub fn output<'a>(task: &'a Task, tag: &str) -> Result<&'a TaskOutput, RecipeErr
 ///
 /// # Errors
 /// If the task has no such product, or the file cannot be written.
-pub fn write(task: &Task, outcome: &mut Outcome, tag: &str, mut header: Header, image: &Image) -> Result<(), RecipeError> {
+pub fn write(task: &Task, outcome: &mut Outcome, tag: &str, header: Header, image: &Image) -> Result<(), RecipeError> {
+    write_with_tables(task, outcome, tag, header, image, &[])
+}
+
+/// As [`write()`], with tables behind the image.
+///
+/// # Errors
+/// As there.
+pub fn write_with_tables(
+    task: &Task,
+    outcome: &mut Outcome,
+    tag: &str,
+    mut header: Header,
+    image: &Image,
+    tables: &[Table],
+) -> Result<(), RecipeError> {
     let output = prepared(task, outcome, tag, &mut header)?;
-    let written = write_image(&output.path, &header, image, Layout::PrimaryData)?;
+    let written = write_image_and_tables(&output.path, &header, image, Layout::PrimaryData, tables)?;
     record(outcome, output, written);
     Ok(())
 }

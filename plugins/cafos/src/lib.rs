@@ -10,6 +10,7 @@ mod combination;
 mod description;
 mod field_mask;
 mod import;
+mod lamps;
 mod noise;
 mod pedestal;
 mod products;

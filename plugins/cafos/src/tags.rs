@@ -36,3 +36,5 @@ pub const DEFRINGED_IMAGING: &str = "defringed-imaging";
 pub const COADD: &str = "coadd";
 /// Image with fitted world coordinates.
 pub const SOLVED_IMAGING: &str = "solved-imaging";
+/// Wavelength of every pixel.
+pub const WAVELENGTH_SOLUTION: &str = "wavelength-solution";

@@ -95,6 +95,16 @@ impl Surface {
     }
 }
 
+impl SurfaceFit {
+    /// Variance of the fitted value at a place.
+    pub fn variance_at(&self, x: f64, y: f64) -> f64 {
+        let surface = &self.surface;
+        let mut values = vec![0.0; surface.coefficients.len()];
+        products(surface.basis, surface.degree, scaled(x, surface.x_interval), scaled(y, surface.y_interval), &mut values);
+        self.covariance.indexed_iter().map(|((i, j), c)| values[i] * values[j] * c).sum()
+    }
+}
+
 fn products(basis: Basis, degree: SurfaceDegree, tx: f64, ty: f64, out: &mut [f64]) {
     const MOST: usize = 32;
     let (mut in_x, mut in_y) = ([0.0; MOST], [0.0; MOST]);

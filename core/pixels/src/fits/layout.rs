@@ -11,6 +11,7 @@ use super::inflate::Limits;
 use super::product_header::product_header;
 use super::select::HduSelect;
 use super::source::Source;
+use super::table::Table;
 use super::walk::HduInfo;
 use super::write::{HduToWrite, Pixels, Written, write_product};
 use super::write_header::numbered;
@@ -79,6 +80,20 @@ fn is_pixel_keyword(keyword: &str) -> bool {
 /// # Errors
 /// If the three planes differ in shape, or as [`write_product`].
 pub fn write_image(path: impl AsRef<Path>, header: &Header, image: &Image, layout: Layout) -> Result<Written, FitsError> {
+    write_image_and_tables(path, header, image, layout, &[])
+}
+
+/// As [`write_image`], with tables behind the three planes.
+///
+/// # Errors
+/// As there.
+pub fn write_image_and_tables(
+    path: impl AsRef<Path>,
+    header: &Header,
+    image: &Image,
+    layout: Layout,
+    tables: &[Table],
+) -> Result<Written, FitsError> {
     let shape = image.data.dim();
     if image.variance.dim() != shape || image.quality.dim() != shape {
         let what = format!("data {shape:?}, variance {:?} and quality {:?} differ in shape", image.variance.dim(), image.quality.dim());
@@ -87,13 +102,13 @@ pub fn write_image(path: impl AsRef<Path>, header: &Header, image: &Image, layou
     let headers = plane_headers(header, layout);
     let stat = HduToWrite::image(&headers.stat, image.variance.view());
     let quality = HduToWrite::Image { header: &headers.quality, pixels: Pixels::from(image.quality.view()) };
-    match layout {
-        Layout::PrimaryData => write_product(path, &[HduToWrite::image(&headers.primary, image.data.view()), stat, quality]),
-        Layout::Extensions => {
-            let data = HduToWrite::image(&headers.data, image.data.view());
-            write_product(path, &[HduToWrite::Empty(&headers.primary), data, stat, quality])
-        }
-    }
+    let mut hdus = match layout {
+        Layout::PrimaryData => vec![HduToWrite::image(&headers.primary, image.data.view())],
+        Layout::Extensions => vec![HduToWrite::Empty(&headers.primary), HduToWrite::image(&headers.data, image.data.view())],
+    };
+    hdus.extend([stat, quality]);
+    hdus.extend(tables.iter().map(HduToWrite::Table));
+    write_product(path, &hdus)
 }
 
 /// Readers of the three planes of a product, with the header that describes it.

@@ -44,7 +44,7 @@ pub use error::FitsError;
 pub use image_reader::ImageReader;
 pub use inflate::Limits;
 pub use kind::HduKind;
-pub use layout::{Layout, read_image, write_image};
+pub use layout::{Layout, read_image, write_image, write_image_and_tables};
 pub use percentile::PixelStatistics;
 pub use product_header::product_header;
 pub use scaling::Scaling;

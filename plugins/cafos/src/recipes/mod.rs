@@ -13,6 +13,7 @@ mod master_flat_spectroscopy;
 mod science_imaging;
 mod science_spectroscopy;
 mod single_frame;
+mod wavelength_solution;
 
 use ifured_core::{AnyRecipe, Task};
 
@@ -24,6 +25,7 @@ pub fn all() -> Vec<Box<dyn AnyRecipe>> {
         Box::new(master_flat_spectroscopy::MasterFlatSpectroscopy),
         Box::new(illumination::IlluminationRecipe),
         Box::new(arc::Arc),
+        Box::new(wavelength_solution::WavelengthSolution),
         Box::new(science_imaging::ScienceImaging),
         Box::new(science_spectroscopy::ScienceSpectroscopy),
         Box::new(fringe_map::FringeMap),

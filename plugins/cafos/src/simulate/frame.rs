@@ -176,8 +176,9 @@ pub fn header(kind: &Kind, when: When, size: usize) -> Header {
     h.set("INSGRROT", 241.22, "grism angle");
     h.set("INSPOFPI", "FREE", "");
     h.set("INSPOROT", 0_i64, "rotator position");
-    h.set("INSCALST", false, "Calib IN (T/F)");
-    h.set("INSCALID", "Lamp", "lamp comb.");
-    h.set("INSCALNM", "    /    /", "");
+    let lit = kind.tag == "arc";
+    h.set("INSCALST", lit, "Calib IN (T/F)");
+    h.set("INSCALID", if lit { "Lamp 123" } else { "Lamp" }, "lamp comb.");
+    h.set("INSCALNM", if lit { "HgCd/He  /Rb" } else { "    /    /" }, "");
     h
 }

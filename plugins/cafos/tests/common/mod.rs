@@ -286,6 +286,7 @@ pub const DEFAULT_RECIPES: &[&str] = &[
     "master-flat-spectroscopy",
     "illumination",
     "arc",
+    "wavelength-solution",
     "science-imaging",
     "science-spectroscopy",
     "coadd",
