@@ -15,6 +15,7 @@
 #![deny(missing_docs)]
 
 pub mod config;
+pub mod figure;
 pub mod header;
 pub mod import;
 pub mod instrument;
@@ -30,6 +31,7 @@ pub mod tag;
 pub mod words;
 
 pub use config::Config;
+pub use figure::Figure;
 pub use header::{Card, Header, HeaderError, HeaderIssue, Value};
 pub use import::{ImportRequest, ImportSource, Imported, ImportedSetting, NotNeeded, UnknownKey};
 pub use instrument::{FrameType, Instrument, InstrumentDescription, Library, NightRule, Role, TimeKeys};

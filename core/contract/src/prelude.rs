@@ -6,4 +6,4 @@ pub use crate::recipe::{
     Simulation, SimulationRequest, Task, TaskInput, TruthRow,
 };
 pub use crate::rule::{Condition, key};
-pub use crate::{Header, Section, Signature};
+pub use crate::{Figure, Header, Section, Signature};

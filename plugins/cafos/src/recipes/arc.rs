@@ -58,12 +58,12 @@ impl Recipe for Arc {
                 },
             },
             inputs: vec![inputs::bias()],
-            products: vec![ProductSpec {
-                tag: tags::REDUCED_ARC.into(),
-                title: "Arc, bias subtracted".into(),
-                path: "arc/{night}/arc_{stem}_red.fits".into(),
-                signature: signatures::science(),
-            }],
+            products: vec![ProductSpec::new(
+                tags::REDUCED_ARC,
+                "Arc, bias subtracted",
+                "arc/{night}/arc_{stem}_red.fits",
+                &signatures::science(),
+            )],
             enabled: true,
             memory: Memory { fixed: 40e6, per_pixel: 16.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,

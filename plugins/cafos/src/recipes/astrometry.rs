@@ -1,7 +1,8 @@
 //! World coordinates from stars, and with them seeing, zero point and depth, against a catalogue in a file.
 //!
 //! Stars are found above the background, parted where they touch and placed by a profile fit; they are matched with the catalogue near the
-//! pointing by the shapes of triangles, and TAN-SIP is fitted ([`ifured_pixels::astrometry`]). *Accuracy*: simulated images of 512 to 1650 pixels have true errors of some
+//! pointing by the shapes of triangles, and TAN-SIP is fitted ([`ifured_pixels::astrometry`]). *Accuracy*: simulated images of 512 to
+//! 1650 pixels have true errors of some
 //! thousandths of a pixel (see the book).
 
 use std::path::Path;
@@ -99,8 +100,10 @@ impl Recipe for Astrometry {
             name: "astrometry".into(),
             version: 1,
             title: "Image with fitted world coordinates".into(),
-            description: "Runs when a catalogue is given. Finds stars, parts those that touch, fits their places, matches them with the catalogue (proper motions applied) near the pointing by the shapes of \
-                          triangles, whatever the turn or flip, fits TAN-SIP, and measures seeing, zero point and limiting magnitude. An image without enough stars, or of another field, is an error that \
+            description: "Runs when a catalogue is given. Finds stars, parts those that touch, fits their places, matches \
+            them with the catalogue (proper motions applied) near the pointing by the shapes of \
+                          triangles, whatever the turn or flip, fits TAN-SIP, and measures seeing, zero point and limiting \
+                          magnitude. An image without enough stars, or of another field, is an error that \
                           leaves the others alone."
                 .into(),
             main: MainInput {
@@ -115,12 +118,12 @@ impl Recipe for Astrometry {
                 },
             },
             inputs: vec![],
-            products: vec![ProductSpec {
-                tag: tags::SOLVED_IMAGING.into(),
-                title: "Image with fitted world coordinates".into(),
-                path: "astrometry/{night}/astrometry_{stem}.fits".into(),
-                signature: signatures::science(),
-            }],
+            products: vec![ProductSpec::new(
+                tags::SOLVED_IMAGING,
+                "Image with fitted world coordinates",
+                "astrometry/{night}/astrometry_{stem}.fits",
+                &signatures::science(),
+            )],
             enabled: false,
             memory: Memory { fixed: 150e6, per_pixel: 60.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,

@@ -1,7 +1,9 @@
 //! Sum of images of one field.
 //!
-//! Stars are found in each image above its background; shift, small turn and flux ratio to the first image come from those that match. Each image, less its sky
-//! level and scaled to the first, is interpolated (bilinear) onto one grid, that of the first image enlarged so that it holds all; samples of a
+//! Stars are found in each image above its background; shift, small turn and flux ratio to the first image come from those that match.
+//! Each image, less its sky
+//! level and scaled to the first, is interpolated (bilinear) onto one grid, that of the first image enlarged so that it holds all;
+//! samples of a
 //! pixel are averaged with the weights of their frames and without outliers. Interpolation correlates the noise of neighbours:
 //! the variance is that of single pixels. Images are read by bands of rows.
 
@@ -88,10 +90,10 @@ impl Recipe for Coadd {
             name: "coadd".into(),
             version: 1,
             title: "Sum of images of one field".into(),
-            description:
-                "Aligns reduced images on their stars (shift and small turn; by the pointing where there are no stars), scales them to the flux of the first, subtracts their sky \
+            description: "Aligns reduced images on their stars (shift and small turn; by the pointing where there are no stars), \
+                scales them to the flux of the first, subtracts their sky \
                           levels, and averages them on a common tangential grid with rejection of outliers."
-                    .into(),
+                .into(),
             main: MainInput {
                 tags: vec![tags::REDUCED_IMAGING.into()],
                 when: vec![],
@@ -104,12 +106,12 @@ impl Recipe for Coadd {
                 },
             },
             inputs: vec![],
-            products: vec![ProductSpec {
-                tag: tags::COADD.into(),
-                title: "Sum of images of one field, sky subtracted".into(),
-                path: "coadd/{night}/coadd_{stem}.fits".into(),
-                signature: signatures::same_field(SAME_FIELD),
-            }],
+            products: vec![ProductSpec::new(
+                tags::COADD,
+                "Sum of images of one field, sky subtracted",
+                "coadd/{night}/coadd_{stem}.fits",
+                &signatures::same_field(SAME_FIELD),
+            )],
             enabled: true,
             memory: Memory { fixed: 80e6, per_pixel: 60.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,

@@ -57,12 +57,12 @@ impl Recipe for Defringe {
                 },
             },
             inputs: vec![inputs::fringe_map()],
-            products: vec![ProductSpec {
-                tag: tags::DEFRINGED_IMAGING.into(),
-                title: "Image with its fringes subtracted".into(),
-                path: "defringe/{night}/defringe_{stem}.fits".into(),
-                signature: signatures::science(),
-            }],
+            products: vec![ProductSpec::new(
+                tags::DEFRINGED_IMAGING,
+                "Image with its fringes subtracted",
+                "defringe/{night}/defringe_{stem}.fits",
+                &signatures::science(),
+            )],
             enabled: false,
             memory: Memory { fixed: 20e6, per_pixel: 75.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,

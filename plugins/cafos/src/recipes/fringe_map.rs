@@ -1,6 +1,7 @@
 //! Fringe map: the interference pattern of the night sky in red filters, as a fraction of the sky level.
 //!
-//! Each image, less its sky level and divided by it, shows the same pattern and other stars: the median of many, taken in different fields, is the
+//! Each image, less its sky level and divided by it, shows the same pattern and other stars: the median of many, taken in different
+//! fields, is the
 //! pattern.
 
 use std::ops::Range;
@@ -59,12 +60,12 @@ impl Recipe for FringeMap {
                 group: Grouping { signature: signatures::flat(), span_hours: None, within_night: true, apart: vec![], min_frames: 5 },
             },
             inputs: vec![],
-            products: vec![ProductSpec {
-                tag: tags::FRINGE_MAP.into(),
-                title: "Fringe map, fraction of the sky level".into(),
-                path: "fringe/{night}/fringe-map_{stem}.fits".into(),
-                signature: signatures::flat(),
-            }],
+            products: vec![ProductSpec::new(
+                tags::FRINGE_MAP,
+                "Fringe map, fraction of the sky level",
+                "fringe/{night}/fringe-map_{stem}.fits",
+                &signatures::flat(),
+            )],
             enabled: false,
             memory: Memory { fixed: 110e6, per_pixel: 60.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,

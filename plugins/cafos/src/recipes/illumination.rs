@@ -65,12 +65,12 @@ impl Recipe for IlluminationRecipe {
                 group: Grouping { signature: signatures::flat(), span_hours: Some(0.0), within_night: true, apart: vec![], min_frames: 1 },
             },
             inputs: vec![inputs::dome_flat()],
-            products: vec![ProductSpec {
-                tag: tags::ILLUMINATION.into(),
-                title: "Illumination correction".into(),
-                path: "illumination/{night}/illumination_{stem}.fits".into(),
-                signature: signatures::flat(),
-            }],
+            products: vec![ProductSpec::new(
+                tags::ILLUMINATION,
+                "Illumination correction",
+                "illumination/{night}/illumination_{stem}.fits",
+                &signatures::flat(),
+            )],
             enabled: true,
             memory: Memory { fixed: 60e6, per_pixel: 45.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,

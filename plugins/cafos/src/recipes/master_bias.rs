@@ -117,12 +117,7 @@ impl Recipe for MasterBias {
                 },
             },
             inputs: vec![],
-            products: vec![ProductSpec {
-                tag: tags::MASTER_BIAS.into(),
-                title: "Master bias".into(),
-                path: "bias/{night}/bias_{stem}_red.fits".into(),
-                signature: signatures::bias(),
-            }],
+            products: vec![ProductSpec::new(tags::MASTER_BIAS, "Master bias", "bias/{night}/bias_{stem}_red.fits", &signatures::bias())],
             enabled: true,
             memory: Memory { fixed: 40e6, per_pixel: 16.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,

@@ -103,8 +103,10 @@ impl Recipe for MasterFlatImaging {
             name: "master-flat-imaging".into(),
             version: 1,
             title: "Master imaging flat and mask of the field".into(),
-            description: "Subtracts the bias, measures level and gain, scales each frame by its median in the field and combines them with \
-                          rejection by the noise model. Normalised to the median 1 in the field; the mask holds the fully lit field. Dome and \
+            description: "Subtracts the bias, measures level and gain, scales each frame by its median in the field and \
+            combines them with \
+                          rejection by the noise model. Normalised to the median 1 in the field; the mask holds the fully \
+                          lit field. Dome and \
                           twilight flats are kept apart."
                 .into(),
             main: MainInput {
@@ -120,18 +122,18 @@ impl Recipe for MasterFlatImaging {
             },
             inputs: vec![inputs::bias()],
             products: vec![
-                ProductSpec {
-                    tag: tags::MASTER_FLAT_IMAGING.into(),
-                    title: "Master imaging flat".into(),
-                    path: "flat-imaging/{night}/flat-imaging_{stem}_red.fits".into(),
-                    signature: signatures::flat(),
-                },
-                ProductSpec {
-                    tag: tags::FLAT_IMAGING_MASK.into(),
-                    title: "Mask of the illuminated field, 1 inside".into(),
-                    path: "flat-imaging/{night}/flat-imaging_{stem}_mask.fits".into(),
-                    signature: signatures::flat(),
-                },
+                ProductSpec::new(
+                    tags::MASTER_FLAT_IMAGING,
+                    "Master imaging flat",
+                    "flat-imaging/{night}/flat-imaging_{stem}_red.fits",
+                    &signatures::flat(),
+                ),
+                ProductSpec::new(
+                    tags::FLAT_IMAGING_MASK,
+                    "Mask of the illuminated field, 1 inside",
+                    "flat-imaging/{night}/flat-imaging_{stem}_mask.fits",
+                    &signatures::flat(),
+                ),
             ],
             enabled: true,
             memory: Memory { fixed: 40e6, per_pixel: 18.0, per_pixel_and_frame: 0.0 },

@@ -1,6 +1,7 @@
 //! Master spectroscopic flat: the pixel-to-pixel response.
 //!
-//! Model of a flat: `lamp(wavelength) * slit(position) * pixel(x, y)`. The frames are combined as imaging flats are. The lamp, a smooth curve
+//! Model of a flat: `lamp(wavelength) * slit(position) * pixel(x, y)`. The frames are combined as imaging flats are. The lamp, a smooth
+//! curve
 //! along the dispersion, and the slit, a smooth curve across it, are medians of the rows and columns, smoothed by local parabolas;
 //! what is left of their bend is a polynomial surface. The flat divided by all three is the pixel response, about 1, including the
 //! sharp shadows of dust on the slit. For CAFOS grisms the dispersion runs along axis 2, the wavelength falling with the row.
@@ -96,28 +97,24 @@ impl Recipe for MasterFlatSpectroscopy {
             name: "master-flat-spectroscopy".into(),
             version: 1,
             title: "Master spectroscopic flat".into(),
-            description: "Subtracts the bias, scales and combines the frames with rejection by the noise model, and divides by smooth curves along \
-                          and across the dispersion and by a smooth surface, so that the pixel-to-pixel response is left. 1 with a flag where \
+            description: "Subtracts the bias, scales and combines the frames with rejection by the noise model, and divides \
+            by smooth curves along \
+                          and across the dispersion and by a smooth surface, so that the pixel-to-pixel response is left. 1 \
+                          with a flag where \
                           there is too little light."
                 .into(),
             main: MainInput {
                 tags: vec![tags::FLAT_SPECTROSCOPY.into()],
                 when: vec![],
-                group: Grouping {
-                    signature: signatures::flat(),
-                    span_hours: Some(1.0),
-                    within_night: true,
-                    apart: vec![],
-                    min_frames: 1,
-                },
+                group: Grouping { signature: signatures::flat(), span_hours: Some(1.0), within_night: true, apart: vec![], min_frames: 1 },
             },
             inputs: vec![inputs::bias()],
-            products: vec![ProductSpec {
-                tag: tags::MASTER_FLAT_SPECTROSCOPY.into(),
-                title: "Master spectroscopic flat".into(),
-                path: "flat-spectroscopy/{night}/flat-spectroscopy_{stem}_red.fits".into(),
-                signature: signatures::flat(),
-            }],
+            products: vec![ProductSpec::new(
+                tags::MASTER_FLAT_SPECTROSCOPY,
+                "Master spectroscopic flat",
+                "flat-spectroscopy/{night}/flat-spectroscopy_{stem}_red.fits",
+                &signatures::flat(),
+            )],
             enabled: true,
             memory: Memory { fixed: 40e6, per_pixel: 25.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,

@@ -84,8 +84,10 @@ impl Recipe for ScienceImaging {
             name: "science-imaging".into(),
             version: 1,
             title: "Image, reduced".into(),
-            description: "Subtracts overscan (where there is one) and bias, and the drift of the bias level where the corners of the frame are dark; flags saturated pixels, sets the variance by the measured noise, \
-                          divides by the flat and by the illumination correction (dome flats only), sets pixels outside the field to 0, removes \
+            description: "Subtracts overscan (where there is one) and bias, and the drift of the bias level where the \
+            corners of the frame are dark; flags saturated pixels, sets the variance by the measured noise, \
+                          divides by the flat and by the illumination correction (dome flats only), sets pixels outside the \
+                          field to 0, removes \
                           cosmic rays, and writes a first world coordinate system from the pointing."
                 .into(),
             main: MainInput {
@@ -100,12 +102,12 @@ impl Recipe for ScienceImaging {
                 },
             },
             inputs: vec![inputs::bias(), inputs::imaging_flat(), inputs::illumination()],
-            products: vec![ProductSpec {
-                tag: tags::REDUCED_IMAGING.into(),
-                title: "Image, reduced".into(),
-                path: "science-imaging/{night}/science-imaging_{stem}_red.fits".into(),
-                signature: signatures::science(),
-            }],
+            products: vec![ProductSpec::new(
+                tags::REDUCED_IMAGING,
+                "Image, reduced",
+                "science-imaging/{night}/science-imaging_{stem}_red.fits",
+                &signatures::science(),
+            )],
             enabled: true,
             memory: Memory { fixed: 40e6, per_pixel: 42.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,

@@ -63,10 +63,10 @@ impl Recipe for ScienceSpectroscopy {
             name: "science-spectroscopy".into(),
             version: 1,
             title: "Two-dimensional spectrum, reduced".into(),
-            description:
-                "Subtracts the bias, flags saturated pixels, sets the variance by the measured noise, divides by the pixel-to-pixel flat \
+            description: "Subtracts the bias, flags saturated pixels, sets the variance by the measured noise, divides by the \
+                pixel-to-pixel flat \
                           and removes cosmic rays. The bias may have been taken with another grism or aperture."
-                    .into(),
+                .into(),
             main: MainInput {
                 tags: vec![tags::SCIENCE_SPECTROSCOPY.into()],
                 when: vec![],
@@ -79,12 +79,12 @@ impl Recipe for ScienceSpectroscopy {
                 },
             },
             inputs: vec![inputs::bias(), inputs::spectroscopic_flat()],
-            products: vec![ProductSpec {
-                tag: tags::REDUCED_SPECTROSCOPY.into(),
-                title: "Two-dimensional spectrum, reduced".into(),
-                path: "science-spectroscopy/{night}/science-spectroscopy_{stem}_red.fits".into(),
-                signature: signatures::science(),
-            }],
+            products: vec![ProductSpec::new(
+                tags::REDUCED_SPECTROSCOPY,
+                "Two-dimensional spectrum, reduced",
+                "science-spectroscopy/{night}/science-spectroscopy_{stem}_red.fits",
+                &signatures::science(),
+            )],
             enabled: true,
             memory: Memory { fixed: 40e6, per_pixel: 42.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,

@@ -1,7 +1,9 @@
 //! Wavelength of every pixel from an arc.
 //!
-//! Lines are found, identified with those of the lamps that the header names (no start is needed: any grism, either direction), followed along the slit
-//! and fitted by a polynomial of two variables (see `ifured_pixels::spectrum`). An arc of other lamps than its header says, a saturated one or one with
+//! Lines are found, identified with those of the lamps that the header names (no start is needed: any grism, either direction), followed
+//! along the slit
+//! and fitted by a polynomial of two variables (see `ifured_pixels::spectrum`). An arc of other lamps than its header says, a saturated
+//! one or one with
 //! too few lines makes no product: it is graded as bad, and says why.
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
@@ -74,8 +76,10 @@ impl Recipe for WavelengthSolution {
             name: "wavelength-solution".into(),
             version: 1,
             title: "Wavelength of every pixel".into(),
-            description: "Finds the lines of an arc, identifies them with those of the lamps in its header without a start, follows them along the slit \
-                          and fits the wavelength as a polynomial of both axes. Tables `LINES` and `COEFFICIENTS` are behind the image. Without a \
+            description: "Finds the lines of an arc, identifies them with those of the lamps in its header without a start, \
+            follows them along the slit \
+                          and fits the wavelength as a polynomial of both axes. Tables `LINES` and `COEFFICIENTS` are behind \
+                          the image. Without a \
                           believable identification there is no product."
                 .into(),
             main: MainInput {
@@ -90,12 +94,12 @@ impl Recipe for WavelengthSolution {
                 },
             },
             inputs: vec![],
-            products: vec![ProductSpec {
-                tag: tags::WAVELENGTH_SOLUTION.into(),
-                title: "Wavelength of every pixel".into(),
-                path: "wavelength-solution/{night}/wavelength-solution_{stem}.fits".into(),
-                signature: signatures::flat(),
-            }],
+            products: vec![ProductSpec::new(
+                tags::WAVELENGTH_SOLUTION,
+                "Wavelength of every pixel",
+                "wavelength-solution/{night}/wavelength-solution_{stem}.fits",
+                &signatures::flat(),
+            )],
             enabled: true,
             memory: Memory { fixed: 40e6, per_pixel: 40.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,
