@@ -60,7 +60,7 @@ pub(super) fn path(x: &[f64], curve: &Curve, used: bool, scale: &Scale, frame: &
 pub(super) fn arrow((x, y): (f64, f64), dx: f64, dy: f64) -> String {
     let length = dx.hypot(dy);
     if length < 0.3 {
-        return format!("M{} {}h0", c(x), c(y));
+        return format!("M{} {}a1 1 0 1 0 2 0a1 1 0 1 0-2 0", c(x - 1.0), c(y));
     }
     let shorter = (LONGEST / length).min(1.0);
     let (dx, dy) = (dx * shorter, dy * shorter);
