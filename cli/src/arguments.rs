@@ -153,7 +153,7 @@ Examples:
 Examples:
   ifured plot QUANT500 ROBUSTSTD --tag bias --to bias.svg
   ifured plot --frame bias/170319_t2_CAFOS/bias_caf-20170319-16:00:00-cal-simu_red.fits --to bias.svg
-  ifured plot --frame wavelength-solution/n1/wavelength-solution_arc.fits --figure 1 --to residuals.svg
+  ifured plot --frame wavelength-solution/20240720/wavelength-solution_caf-20240720-14-44-12-cal-cali.fits --figure 1 --to residuals.svg
 
 `ifured show PRODUCT` lists its figures.")]
     Plot {

@@ -108,7 +108,7 @@ fn residuals_with_points_that_do_not_count() {
 
 fn distortion(rows: usize, size: f64) -> Table {
     let place = |n: usize| (1600.0 * noise(n), 1100.0 * noise(n + 7777));
-    let numbers = |f: &dyn Fn(f64, f64) -> f64| (0..rows).map(|n| place(n)).map(|(x, y)| f(x, y)).collect::<Vec<f64>>();
+    let numbers = |f: &dyn Fn(f64, f64) -> f64| (0..rows).map(place).map(|(x, y)| f(x, y)).collect::<Vec<f64>>();
     let columns = [
         ("X", "pixel", numbers(&|x, _| x)),
         ("Y", "pixel", numbers(&|_, y| y)),
