@@ -114,6 +114,18 @@ pub fn write_with_tables(
     Ok(())
 }
 
+/// Writes a product of tables behind an empty primary HDU.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_tables(task: &Task, outcome: &mut Outcome, tag: &str, mut header: Header, tables: &[Table]) -> Result<(), RecipeError> {
+    let output = prepared(task, outcome, tag, &mut header)?;
+    let hdus: Vec<HduToWrite<'_>> = std::iter::once(HduToWrite::Empty(&header)).chain(tables.iter().map(HduToWrite::Table)).collect();
+    let written = write_product(&output.path, &hdus)?;
+    record(outcome, output, written);
+    Ok(())
+}
+
 /// Ends a recipe of one product: writes it with its quality numbers and gives the outcome.
 ///
 /// # Errors

@@ -4,10 +4,13 @@
 //! with one difference: text is compared without regard to case everywhere, so that `WOLLASTON` is a Wollaston frame.
 
 use ifured_core::instrument::{FrameType, InstrumentDescription, NightRule, Role, TimeKeys};
-use ifured_core::{Condition, Rule, Signature, Test};
+use ifured_core::{Condition, Equinox, KnownObject, KnownObjects, Rule, Signature, Test};
+use ifured_pixels::spectrum::standards::{STANDARDS, Standard};
 
 use crate::signatures;
 
+/// Keyword with the name of the standard star that a frame is of.
+pub const STANDARD: &str = "STANDARD";
 /// Grism position without a grism.
 const NO_GRISM: &str = "GRISM-11";
 const WOLLASTON: &str = "Wollaston";
@@ -127,6 +130,21 @@ const COLUMNS: &[&str] = &[
     "QUANT975",
 ];
 
+/// Standard stars of spectroscopy: a frame of one gets the keyword `STANDARD`. The telescope points within half an arc minute, and writes
+/// coordinates of date.
+fn standards() -> KnownObjects {
+    let object = |s: &Standard| KnownObject {
+        aliases: s.aliases.iter().map(|a| (*a).to_owned()).collect(),
+        ..KnownObject::new(s.name, s.position.0, s.position.1)
+    };
+    KnownObjects {
+        equinox: Equinox::OfDate,
+        radius_arcsec: 90.0,
+        name_radius_arcsec: 1200.0,
+        ..KnownObjects::new(STANDARD, STANDARDS.iter().map(object).collect())
+    }
+}
+
 /// The description without the recipes.
 pub fn describe() -> InstrumentDescription {
     InstrumentDescription {
@@ -143,6 +161,7 @@ pub fn describe() -> InstrumentDescription {
         recipes: Vec::new(),
         columns: COLUMNS.iter().map(|c| (*c).to_owned()).collect(),
         imports: crate::import::sources(),
+        known_objects: vec![standards()],
         ..InstrumentDescription::default()
     }
 }

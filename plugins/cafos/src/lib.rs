@@ -18,6 +18,7 @@ mod raw;
 mod recipes;
 mod signatures;
 mod simulate;
+mod spectra;
 mod stack;
 mod tags;
 mod truth;

@@ -12,6 +12,8 @@ pub const READOUT: &[&str] = &["CCDNAME", "NAXIS1", "NAXIS2", "DATASEC", "CCDBIN
 const DETECTOR: &[&str] = &["CCDNAME", "CCDBINX", "CCDBINY"];
 /// Grism, filter, polariser.
 const OPTICS: &[&str] = &["INSGRID", "INSFLID", "INSPOFPI", "INSPOROT"];
+/// Width of the slit.
+const SLIT: &[&str] = &["INSAPDY"];
 /// Where the telescope pointed.
 const POINTING: &[&str] = &["RA", "DEC"];
 
@@ -60,4 +62,14 @@ pub fn same_field(arcsec: f64) -> Signature {
     let mut signature = exact(&[DETECTOR, OPTICS]);
     signature.0.push(SignatureKey { key: "RA".into(), compare: Compare::Sky { declination: "DEC".into(), arcsec } });
     signature
+}
+
+/// As [`flat`], with the width of the slit.
+pub fn slit() -> Signature {
+    exact(&[READOUT, OPTICS, SLIT])
+}
+
+/// The same detector, binning and optics, whatever the window.
+pub fn grism() -> Signature {
+    exact(&[DETECTOR, OPTICS])
 }

@@ -38,3 +38,11 @@ pub const COADD: &str = "coadd";
 pub const SOLVED_IMAGING: &str = "solved-imaging";
 /// Wavelength of every pixel.
 pub const WAVELENGTH_SOLUTION: &str = "wavelength-solution";
+/// Two-dimensional spectrum without sky, on equal steps in wavelength.
+pub const RECTIFIED_SPECTRUM: &str = "rectified-spectrum";
+/// Spectra of the objects on the slit, in ADU.
+pub const EXTRACTED_SPECTRUM: &str = "extracted-spectrum";
+/// Response of telescope and instrument.
+pub const RESPONSE: &str = "response";
+/// Spectra of the objects on the slit, in physical units.
+pub const CALIBRATED_SPECTRUM: &str = "calibrated-spectrum";

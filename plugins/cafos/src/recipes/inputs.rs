@@ -116,3 +116,39 @@ pub fn fringe_map() -> InputSpec {
         parameter: None,
     }
 }
+
+/// The wavelength solution of the same grism, slit and window.
+pub fn wavelengths() -> InputSpec {
+    InputSpec {
+        role: "wavelengths".into(),
+        tags: vec![tags::WAVELENGTH_SOLUTION.into()],
+        required: true,
+        levels: vec![
+            same_night(level(0, "same night, same grism and slit", signatures::slit())),
+            level(1, "same grism and slit", signatures::slit()),
+            same_night(level(2, "same night, same grism, another slit", signatures::flat())),
+            level(3, "same grism, another slit", signatures::flat()),
+        ],
+        otherwise: String::new(),
+        level_without: 3,
+        parameter: None,
+    }
+}
+
+/// The response of the same grism; without it there is no flux calibration.
+pub fn response() -> InputSpec {
+    InputSpec {
+        role: "response".into(),
+        tags: vec![tags::RESPONSE.into()],
+        required: true,
+        levels: vec![
+            same_night(level(0, "same night, same grism and slit", signatures::slit())),
+            same_night(level(1, "same night, same grism", signatures::grism())),
+            level(2, "same grism and slit", signatures::slit()),
+            level(3, "same grism", signatures::grism()),
+        ],
+        otherwise: String::new(),
+        level_without: 3,
+        parameter: None,
+    }
+}

@@ -4,12 +4,15 @@ mod arc;
 mod astrometry;
 mod coadd;
 mod defringe;
+mod extraction;
+mod flux_calibration;
 mod fringe_map;
 mod illumination;
 mod inputs;
 mod master_bias;
 mod master_flat_imaging;
 mod master_flat_spectroscopy;
+mod response;
 mod science_imaging;
 mod science_spectroscopy;
 mod single_frame;
@@ -28,6 +31,9 @@ pub fn all() -> Vec<Box<dyn AnyRecipe>> {
         Box::new(wavelength_solution::WavelengthSolution),
         Box::new(science_imaging::ScienceImaging),
         Box::new(science_spectroscopy::ScienceSpectroscopy),
+        Box::new(extraction::Extraction),
+        Box::new(response::ResponseRecipe),
+        Box::new(flux_calibration::FluxCalibration),
         Box::new(fringe_map::FringeMap),
         Box::new(defringe::Defringe),
         Box::new(astrometry::Astrometry),

@@ -12,12 +12,14 @@ use ifured_pixels::Image;
 use ifured_pixels::fits::{Table, read_image};
 use ifured_pixels::spectrum::air;
 use ifured_pixels::spectrum::lines::{LineSearch, find_lines};
-use ifured_pixels::spectrum::solution::{self, SlitView, Solution, SolutionError, SolutionOptions};
+use ifured_pixels::spectrum::slit::SlitView;
+use ifured_pixels::spectrum::solution::{self, Solution, SolutionError, SolutionOptions};
 use ifured_pixels::task;
 use ndarray::Array2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::spectra::MEDIUM;
 use crate::{lamps, products, signatures, tags};
 
 /// What wavelengths are measured in.
@@ -62,8 +64,6 @@ impl Default for Parameters {
 
 /// Keyword of the axis of the dispersion, 1 along rows, 2 along columns.
 pub const AXIS: &str = "IFURED DISPERSION AXIS";
-/// Keyword that says `air` or `vacuum`.
-pub const MEDIUM: &str = "IFURED WAVE MEDIUM";
 
 /// The recipe.
 pub struct WavelengthSolution;
@@ -98,7 +98,7 @@ impl Recipe for WavelengthSolution {
                 tags::WAVELENGTH_SOLUTION,
                 "Wavelength of every pixel",
                 "wavelength-solution/{night}/wavelength-solution_{stem}.fits",
-                &signatures::flat(),
+                &signatures::slit(),
             )],
             enabled: true,
             memory: Memory { fixed: 40e6, per_pixel: 40.0, per_pixel_and_frame: 0.0 },
@@ -123,7 +123,7 @@ impl Recipe for WavelengthSolution {
         };
         host.progress(0.1, "lines");
         let axis = dispersion_axis(&image, &options);
-        match solution::solve(&view(&image, axis), &list, &options) {
+        match solution::solve(&SlitView::of(&image, axis), &list, &options) {
             Ok(found) => {
                 host.progress(0.7, "wavelengths");
                 judge(&mut outcome, &found);
@@ -138,19 +138,10 @@ impl Recipe for WavelengthSolution {
     }
 }
 
-/// The image with the slit along axis 0.
-pub fn view(image: &Image, axis: u8) -> SlitView<'_> {
-    let (data, variance, quality) = (image.data.view(), image.variance.view(), image.quality.view());
-    if axis == 1 {
-        return SlitView { data, variance, quality };
-    }
-    SlitView { data: data.reversed_axes(), variance: variance.reversed_axes(), quality: quality.reversed_axes() }
-}
-
 /// The axis along which there are more lines in the middle of the frame: 1 along rows, 2 along columns.
 fn dispersion_axis(image: &Image, options: &SolutionOptions) -> u8 {
     let lines = |axis: u8| {
-        let view = view(image, axis);
+        let view = SlitView::of(image, axis);
         let middle = view.data.nrows() / 2;
         let half = (options.bin / 2 + 1).min(middle);
         find_lines(&solution::mean_spectrum(&view, middle - half..middle + half), &options.search).len()
