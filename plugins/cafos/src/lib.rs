@@ -19,6 +19,7 @@ mod recipes;
 mod signatures;
 mod simulate;
 mod stack;
+mod stars;
 mod tags;
 mod truth;
 mod wcs;
