@@ -64,7 +64,7 @@ fn within(radius: f64, moffat: bool) -> f64 {
 fn fluxes_in_apertures_have_the_stated_errors() {
     for moffat in [false, true] {
         let mut rng = ChaCha8Rng::seed_from_u64(31);
-        let (mut pulls, mut corrections, mut faint) = (Vec::new(), Moments::default(), Moments::default());
+        let (mut pulls, mut corrections, mut faint) = (Vec::new(), Moments::default(), Vec::new());
         for _ in 0..6 {
             let truth = field(180, &mut rng);
             let image = observe(&truth, moffat, &mut rng);
@@ -82,7 +82,7 @@ fn fluxes_in_apertures_have_the_stated_errors() {
                     let pull = (star.flux - flux * within(c.large_radius, moffat)) / star.flux_error;
                     pulls.push(pull as f32);
                     if flux < 1e4 {
-                        faint.push(pull);
+                        faint.push(pull as f32);
                     }
                 }
             }
@@ -90,7 +90,8 @@ fn fluxes_in_apertures_have_the_stated_errors() {
         let width = robust_sigma(&pulls);
         println!("moffat {moffat}: {} pulls {} {width}; corrections {}", pulls.len(), median(&pulls), corrections.mean());
         assert!(pulls.len() > 500 && (width - 1.0).abs() < 0.1 && median(&pulls).abs() < 0.25, "{moffat} {width} {}", median(&pulls));
-        assert!((faint.std() - 1.0).abs() < 0.25, "{}", faint.std());
+        // A few are two stars on one place, which nothing can part.
+        assert!((robust_sigma(&faint) - 1.0).abs() < 0.15, "{}", robust_sigma(&faint));
         // The edge of the aperture is softened by a pixel: what it holds differs from a sharp one by some 1e-3.
         assert!(corrections.mean().abs() < 2e-3, "{}", corrections.mean());
     }
