@@ -138,6 +138,7 @@ fn what_cannot_be_solved_says_why() {
         std::fs::write(&path, content).unwrap();
         path
     };
+    engine.set("astrometry", "detection_sigma", 5.0.into());
     solved(&mut engine, &text("name,alpha,delta\nA,10.0,20.0\n"));
     says(&engine, "has no column of");
     solved(&mut engine, &text("ra,dec\n"));

@@ -157,6 +157,42 @@ fn outliers_go_and_stars_stay_whatever_the_seeing() {
     assert!(bright.len() > 20 && (median(&bright) - 1.0).abs() < 4.0 * error + 0.003, "{} +- {error}", median(&bright));
 }
 
+#[test]
+fn dithers_of_a_third_of_the_field_are_covered() {
+    let mut rng = ChaCha8Rng::seed_from_u64(47);
+    let directory = tempfile::tempdir().unwrap();
+    let field: Vec<[f64; 3]> = stars(&mut rng).iter().map(|s| [1.6 * s[0] - 130.0, 1.6 * s[1] - 130.0, s[2]]).collect();
+    let shifts = [(0.0, 0.0), (120.4, -40.2), (-110.7, 95.3), (15.2, -125.9)];
+    let frames: Vec<common::Frame> = shifts
+        .iter()
+        .enumerate()
+        .map(|(n, shift)| {
+            let truth = scene_of(&field, (SIZE, SIZE), *shift, 3.2).mapv(|v| v + 300.0);
+            let mut header = Header::new();
+            header.set("EXPTIME", 60.0, "");
+            write(directory.path(), n, &header, &with_noise(&truth, &mut rng))
+        })
+        .collect();
+    let path = directory.path().join("sum.fits");
+    let outcome = coadd_with(&frames, &path, &[("search", 250.0.into())]);
+    assert!(outcome.rejected.is_empty(), "{:?}", outcome.rejected);
+    let (_, sum) = read_image(&path).unwrap();
+    let origin = (-121.0, -96.0);
+    assert_eq!(sum.shape(), (400 + 96 + 126, 400 + 121 + 111));
+    let aperture = Aperture { radius: 8.0, ring: Some((11.0, 17.0)), exclude: quality::MISSING };
+    let ratio = |s: &[f64; 3]| aperture_flux(&sum, (s[0] - origin.0, s[1] - origin.1), &aperture).map(|f| (f.flux / s[2]) as f32);
+    // Stars that the first image does not have.
+    let beyond: Vec<f32> =
+        field.iter().filter(|s| !(0.0..400.0).contains(&s[0]) || !(0.0..400.0).contains(&s[1])).filter_map(ratio).collect();
+    let error = robust_sigma(&beyond) / (beyond.len() as f64).sqrt();
+    assert!(
+        beyond.len() > 10 && (median(&beyond) - 1.0).abs() < 4.0 * error + 0.004,
+        "{} stars, {} +- {error}",
+        beyond.len(),
+        median(&beyond)
+    );
+}
+
 /// Weights: of stars those images count most that see them best.
 #[test]
 fn weights_follow_noise_transparency_and_seeing() {
