@@ -39,7 +39,8 @@ fn photometry_is_in_the_lists_and_sums_take_the_fitted_coordinates() {
         assert!(pull.abs() < 5.0 && row["LIMMAG"].as_f64().unwrap() > 18.0, "{row}");
     }
     assert_eq!(rows.iter().filter(|r| r["N SOLVED"].as_f64() == Some(3.0)).count(), 1, "{rows:?}");
-    s.ifured(&["verify", "--truth", "night/truth"]).code(0).says("recover the truth");
+    let verified = s.ifured(&[&["verify", "--truth", "night/truth"], &catalogue[..]].concat()).code(0);
+    verified.says("error of the world coordinates").says("column of the stars").says("recover the truth");
 }
 
 #[test]

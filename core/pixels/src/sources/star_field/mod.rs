@@ -259,11 +259,11 @@ impl<'a> Photometry<'a> {
         let (rows, columns) = (range(fit.y, self.image.shape().0), range(fit.x, self.image.shape().1));
         let origin = (rows.start, columns.start);
         let part = s![rows, columns];
-        let mut data = self.residual.slice(part.clone()).to_owned();
+        let mut data = self.residual.slice(part).to_owned();
         if *fitted {
             add_profile(&mut data, origin, fit, self.fwhm, 1.0);
         }
-        let (variance, quality) = (self.image.variance.slice(part.clone()).to_owned(), self.image.quality.slice(part).to_owned());
+        let (variance, quality) = (self.image.variance.slice(part).to_owned(), self.image.quality.slice(part).to_owned());
         (Image { data, variance, quality }, (fit.x - origin.1 as f64, fit.y - origin.0 as f64))
     }
 
