@@ -115,7 +115,8 @@ pub struct StarField {
 impl StarField {
     /// Finds and measures the stars.
     ///
-    /// *Accuracy*: pulls of the fluxes of unflagged stars have standard deviation 1 within 10 %, for Gaussian and Moffat profiles (test).
+    /// *Accuracy*: pulls of the fluxes of unflagged stars have the robust width 1.02 for Gaussian profiles, and 1.11 for Moffat profiles (beta 3), whose
+    /// wings a Gaussian does not take from their neighbours (test).
     pub fn measure(image: &Image, options: &StarOptions) -> StarField {
         let blocks = BackgroundOptions {
             block: options.block,
