@@ -179,7 +179,7 @@ def variants(path, truth, catalogue, work):
             f.writeto(copy, overwrite=True, checksum=True)
         code = run([IFURED, '--instrument', 'cafos', '--output', here, '--set', f'recipes.astrometry.catalogue={catalogue}', 'recipe', 'run', 'astrometry', copy],
                    os.path.join(here, 'log'), allowed=(0, 1))
-        solved = products(os.path.join(here), 'astrometry') if code == 0 else []
+        solved = [os.path.join(here, f) for f in os.listdir(here) if f.startswith('astrometry_')] if code == 0 else []
         errors[name] = wcs_error(fits.getheader(solved[0]), truth, path) if solved else None
     return errors
 
