@@ -173,6 +173,9 @@ fn outcome_of(frame: &Frame, catalogue: &Path, to: &Path) -> Result<Outcome, Rec
     recipes.iter().find(|r| r.description().name == "astrometry").unwrap().execute(&task, &QuietHost)
 }
 
+/// File name, what is done to the image, and what the error says.
+type Broken<'a> = (&'a str, &'a dyn Fn(&mut Image), &'a str);
+
 #[test]
 fn cloud_a_lone_star_and_a_saturated_frame_are_errors_with_advice() {
     let directory = tempfile::tempdir().unwrap();
@@ -190,7 +193,7 @@ fn cloud_a_lone_star_and_a_saturated_frame_are_errors_with_advice() {
         image.data.fill(64_900.0);
         image.quality.mapv_inplace(|q| q | ifured_pixels::quality::SATURATED_CONVERTER);
     };
-    let all: [(&str, &dyn Fn(&mut Image), &str); 3] =
+    let all: [Broken; 3] =
         [("cloud.fits", &cloud, "cloud"), ("lone.fits", &lone, "only 1 star"), ("saturated.fits", &saturated, "stars in the image")];
     for (name, change, words) in all {
         let error = outcome_of(&changed(directory.path(), name, change), &catalogue, &directory.path().join("out.fits")).unwrap_err();

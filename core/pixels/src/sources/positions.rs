@@ -250,7 +250,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
         let (mut pulls, mut parted) = (Moments::default(), 0);
         for _ in 0..100 {
-            let angle: f64 = rng.random_range(0.0..6.28);
+            let angle: f64 = rng.random_range(0.0..2.0 * PI);
             let first = (30.0 + rng.random_range(-0.5..0.5), 30.0 + rng.random_range(-0.5..0.5), 5e4);
             let second = (first.0 + 7.5 * angle.cos(), first.1 + 7.5 * angle.sin(), 1.5e4);
             let (image, signal) = observe(&[first, second], (60, 60), false, &mut rng);

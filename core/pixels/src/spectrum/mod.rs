@@ -10,9 +10,11 @@ pub mod identify;
 pub mod lines;
 pub mod objects;
 pub mod rectify;
+pub mod response;
 pub mod sky;
 pub mod slit;
 pub mod solution;
+pub mod standards;
 pub mod trace;
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ fn neighbours_are_subtracted_and_flagged() {
         let pairs: Vec<(f64, f64, f64)> = (0..60)
             .flat_map(|n| {
                 let (x, y) = (60.0 + 60.0 * (n % 10) as f64 + rng.random_range(-0.5..0.5), 50.0 + 90.0 * (n / 10) as f64);
-                let angle: f64 = rng.random_range(0.0..6.28);
+                let angle: f64 = rng.random_range(0.0..std::f64::consts::TAU);
                 [(x, y, 4e4), (x + 6.0 * angle.cos(), y + 6.0 * angle.sin(), 2e4)]
             })
             .collect();
