@@ -194,6 +194,8 @@ for set in $SETS; do
 done
 simulate small
 sameness
+say "world coordinates and star fluxes"
+IFURED_SHARED=$SHARED IFURED=$IFURED BENCH_CACHE=$CACHE BENCH_OUT=$CACHE/astrometry.page "$PYTHON" "$BENCH/astrometry.py" > "$CACHE/astrometry.log"
 "$PYTHON" "$BENCH/report.py" page "$CACHE/results" "$OUT" \
   --sets "$SETS" --ifured "$("$IFURED" --version)" --commit "$(git rev-parse --short HEAD 2> /dev/null || echo unknown)"
 say "wrote $OUT"

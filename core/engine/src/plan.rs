@@ -179,7 +179,8 @@ impl Planner<'_> {
                 && i.bad.is_none()
                 && recipe.main.when.iter().all(|c| c.check(&**i) == Verdict::Holds)
         };
-        let main: Vec<Arc<Item>> = self.items.iter().filter(|i| fits(i)).cloned().collect();
+        let mut main: Vec<Arc<Item>> = self.items.iter().filter(|i| fits(i)).cloned().collect();
+        self.leave_out_replaced(&mut main);
         let mut made = Vec::new();
         for members in group(main, &grouping) {
             if members.len() < grouping.min_frames {
@@ -195,6 +196,13 @@ impl Planner<'_> {
         }
         self.items.extend(made);
         Ok(())
+    }
+
+    /// What was made of a frame takes its place: an image and the same image with world coordinates are not used together.
+    fn leave_out_replaced(&self, main: &mut Vec<Arc<Item>>) {
+        let makers = main.iter().filter_map(|i| i.producer);
+        let replaced: HashSet<String> = makers.flat_map(|p| self.plan.tasks[p].task.main().map(|m| m.identity.clone())).collect();
+        main.retain(|i| !replaced.contains(&i.identity));
     }
 
     fn plan_group(

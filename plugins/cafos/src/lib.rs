@@ -20,6 +20,7 @@ mod signatures;
 mod simulate;
 mod spectra;
 mod stack;
+mod stars;
 mod tags;
 mod truth;
 mod wcs;

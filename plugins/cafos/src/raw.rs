@@ -11,9 +11,6 @@ use ifured_core::{Header, RecipeError, Section};
 use ifured_pixels::fits::{HduSelect, ImageReader};
 use ifured_pixels::statistics::clipped_moments;
 
-/// Bytes of pixels that are held at a time when frames are combined.
-const BAND_BYTES: usize = 32 << 20;
-
 /// A raw frame, open for reading.
 pub struct RawFrame {
     /// Its name in messages and provenance.
@@ -111,13 +108,6 @@ pub fn open_all<'a>(inputs: impl Iterator<Item = &'a TaskInput>) -> Result<Vec<R
         }
     }
     Ok(frames)
-}
-
-/// Rows that are read at a time so that memory does not grow with the number of frames.
-pub fn bands(shape: (usize, usize), frames: usize) -> impl Iterator<Item = Range<usize>> {
-    let (rows, columns) = shape;
-    let height = (BAND_BYTES / (4 * columns.max(1) * frames.max(1))).clamp(1, rows.max(1));
-    (0..rows).step_by(height).map(move |start| start..(start + height).min(rows))
 }
 
 /// The window of a frame or product from `DATASEC`.

@@ -174,7 +174,7 @@ impl<'a> Known<'a> {
             }
         }
         add("fraction of cosmic rays found", found / struck, 1.0, 0.1, "");
-        self.fluxes(&image, &frame.stars, (0.0, 0.0), add);
+        self.fluxes(&image, &frame.stars, add);
         Ok(())
     }
 
@@ -214,18 +214,44 @@ impl<'a> Known<'a> {
     fn coadd(&self, product: &ProductPath, add: Add) -> Result<(), RecipeError> {
         let frame = self.frame(product)?;
         let (header, image) = self.product(product)?;
+        if header.text("IFURED WCS").is_ok_and(|t| t.trim() == "fitted") {
+            return self.solved_coadd(frame, &header, &image, add);
+        }
         // The grid may be larger than the first image: its reference pixel has moved with the origin.
         let first = crate::wcs::Tan::of_header(&header);
         let shift = first.map_or((0.0, 0.0), |tan| {
             let corner = ((2048 - self.useful.ncols()) / 2 + 1) as f64;
             (tan.crpix.0 - (1059.57 - corner + 1.0), tan.crpix.1 - (1056.95 - corner + 1.0))
         });
-        self.fluxes(&image, &frame.stars, shift, add);
+        let stars: Vec<[f64; 3]> = frame.stars.iter().map(|s| [s[0] + shift.0, s[1] + shift.1, s[2]]).collect();
+        self.fluxes(&image, &stars, add);
+        Ok(())
+    }
+
+    /// A sum of solved images: its stars lie where its coordinates have them.
+    fn solved_coadd(&self, frame: &TrueFrame, header: &ifured_core::Header, image: &Image, add: Add) -> Result<(), RecipeError> {
+        let Some(wcs) = TanSip::of_header(header) else { return Ok(()) };
+        let place = |([_, _, flux], [ra, dec]): (&[f64; 3], &[f64; 2])| {
+            let (x, y) = wcs.to_pixel(*ra, *dec);
+            [x, y, *flux]
+        };
+        let stars: Vec<[f64; 3]> = frame.stars.iter().zip(&frame.sky_places).map(place).collect();
+        self.fluxes(image, &stars, add);
+        let field = crate::stars::measure(image, 5.0, 1.5);
+        let bright = field.stars.iter().filter(|s| s.flags == 0 && s.fit.flux > 50.0 * s.fit.flux_error);
+        let nearest = |x: f64, y: f64| {
+            let distances = stars.iter().map(|s| (s[0] - x, s[1] - y));
+            distances.min_by(|a, b| a.0.hypot(a.1).total_cmp(&b.0.hypot(b.1))).filter(|d| d.0.hypot(d.1) < 1.0)
+        };
+        let off: Vec<(f64, f64)> = bright.filter_map(|s| nearest(s.fit.x, s.fit.y)).collect();
+        let middle = |f: &dyn Fn(&(f64, f64)) -> f64| median(&off.iter().map(|d| f(d) as f32).collect::<Vec<_>>());
+        add("column of the stars", middle(&|d| d.0), 0.0, 0.02, "pixel");
+        add("row of the stars", middle(&|d| d.1), 0.0, 0.02, "pixel");
         Ok(())
     }
 
     /// Median ratio of aperture fluxes to the truth, from bright stars that stand alone well inside the field.
-    fn fluxes(&self, image: &Image, stars: &[[f64; 3]], shift: (f64, f64), add: Add) {
+    fn fluxes(&self, image: &Image, stars: &[[f64; 3]], add: Add) {
         let unusable = quality::MISSING
             | quality::OUTSIDE
             | quality::DEAD
@@ -239,7 +265,7 @@ impl<'a> Known<'a> {
             if !alone || *flux < 2e4 || *flux > 3e5 {
                 continue;
             }
-            if let Some(found) = aperture_flux(image, (x + shift.0, y + shift.1), &aperture) {
+            if let Some(found) = aperture_flux(image, (*x, *y), &aperture) {
                 ratios.push((found.flux / flux) as f32);
             }
         }

@@ -37,7 +37,7 @@ fn one() -> usize {
 /// The frames that a recipe is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MainInput {
-    /// Tags of raw frames or products.
+    /// Tags of raw frames or products. Where a frame and a product made of it both have one of them, the product takes the place of the frame.
     pub tags: Vec<Tag>,
     /// Only groups whose first frame fulfils these.
     #[serde(default)]

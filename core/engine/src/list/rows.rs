@@ -71,7 +71,9 @@ impl Lookup for Row {
     fn lookup(&self, key: &str) -> Option<Value> {
         let key = normalise(key);
         let own = self.fields.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone());
-        own.or_else(|| self.frame.as_ref()?.lookup(&key)).filter(|v| *v != Value::Undefined)
+        let of_frame = || self.frame.as_ref()?.lookup(&key);
+        let without_blanks = || self.fields.iter().find(|(k, _)| joined(k) == joined(&key)).map(|(_, v)| v.clone());
+        own.or_else(of_frame).or_else(without_blanks).filter(|v| *v != Value::Undefined)
     }
 }
 
@@ -96,6 +98,11 @@ pub fn frames(session: &Session) -> Vec<Row> {
         row
     };
     session.frames.iter().map(row).collect()
+}
+
+/// A name without blanks and lines: the quality number `ZERO POINT` is also found as `ZEROPOINT` and `ZERO_POINT`, which need no quotes.
+fn joined(key: &str) -> String {
+    key.chars().filter(|c| !matches!(c, ' ' | '_')).collect()
 }
 
 /// Raw frames by content, and by file name: to find the first frame of a task.

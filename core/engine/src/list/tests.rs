@@ -63,6 +63,17 @@ fn what_cannot_be_judged_is_said() {
 }
 
 #[test]
+fn names_with_blanks_are_found_without_them() {
+    let all = [row("a", "solved", &[("ZERO POINT", 23.5.into()), ("ZERO POINT ERROR", 0.01.into()), ("LIM MAG", 21.25.into())])];
+    let options = ListOptions { columns: words(&["zeropoint", "ZERO_POINT_ERROR", "LIMMAG", "lim mag"]), ..Default::default() };
+    let list = table(What::Products, &all, &options, &["name".into()]).unwrap_or_else(|e| panic!("{e}"));
+    insta::assert_snapshot!(list.render(Format::Csv).replace('\r', ""), @r"
+    name,ZEROPOINT,ZERO_POINT_ERROR,LIMMAG,LIM MAG
+    a,23.5,0.01,21.25,21.25
+    ");
+}
+
+#[test]
 fn lists_of_a_session() {
     let directory = tempfile::tempdir().unwrap();
     let (mut session, _) = session(directory.path(), 2, 2);

@@ -257,7 +257,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(31);
         for trial in 0..8 {
             let sky = scatter(700, -400.0, 912.0, &mut rng);
-            let (angle, scale): (f64, f64) = (rng.random_range(0.0..6.28), rng.random_range(0.8..1.2));
+            let (angle, scale): (f64, f64) = (rng.random_range(0.0..std::f64::consts::TAU), rng.random_range(0.8..1.2));
             let flip = if trial % 2 == 0 { 1.0 } else { -1.0 };
             let shift = (rng.random_range(-150.0..150.0), rng.random_range(-150.0..150.0));
             // From the sky to the image, about the centre of the image.

@@ -1,5 +1,6 @@
 //! Zero point and depth of an image, from stars of known magnitude.
 
+use crate::sources::limiting_flux;
 use crate::statistics::{median, robust_sigma};
 
 /// Fewest stars that a zero point rests on.
@@ -36,11 +37,10 @@ pub fn zero_point(stars: &[(f64, f64)]) -> Option<ZeroPoint> {
     Some(ZeroPoint { value: first + median(&relative), error: 1.2533 * scatter / n.sqrt(), scatter, stars: relative.len() })
 }
 
-/// Magnitude of a star that is measured with `signal_to_noise` by its profile, a Gaussian of the given FWHM in pixels, on a sky whose pixels
-/// scatter by `sky_noise` counts per second: the flux error is then `sqrt(4 pi) sigma sky_noise` (King 1983, PASP 95, 163).
+/// Magnitude of a star that is measured with `signal_to_noise` by its profile on a sky whose pixels scatter by `sky_noise` counts per second, see
+/// [`limiting_flux`].
 pub fn limiting_magnitude(zero_point: f64, sky_noise: f64, fwhm: f64, signal_to_noise: f64) -> f64 {
-    let sigma = fwhm / 2.354_82;
-    zero_point - 2.5 * (signal_to_noise * (4.0 * std::f64::consts::PI).sqrt() * sigma * sky_noise).log10()
+    zero_point - 2.5 * limiting_flux(sky_noise, fwhm, signal_to_noise).log10()
 }
 
 #[cfg(test)]

@@ -9,9 +9,11 @@
 //! variance for random sub-pixel shifts; measured in the tests).
 
 mod kernel;
+mod smooth_map;
 mod tan;
 
 pub use kernel::Kernel;
+pub use smooth_map::SmoothMap;
 pub use tan::TanGrid;
 
 use ndarray::Array2;

@@ -46,7 +46,7 @@ pub fn seeing(image: &Image, signal: ArrayView2<f32>, stars: &[Source], exclude:
     (!widths.is_empty()).then(|| median(&widths))
 }
 
-fn adaptive_sigma(image: &Image, signal: ArrayView2<f32>, star: &Source, exclude: u32) -> Option<f64> {
+pub(super) fn adaptive_sigma(image: &Image, signal: ArrayView2<f32>, star: &Source, exclude: u32) -> Option<f64> {
     let mut sigma: f64 = 1.5;
     for _ in 0..60 {
         let (mut total, mut moment) = (0.0, 0.0);
@@ -72,7 +72,7 @@ fn adaptive_sigma(image: &Image, signal: ArrayView2<f32>, star: &Source, exclude
 }
 
 /// Pixels `[row, column]` within a radius of a place (column, row), inside the image.
-fn pixels(shape: (usize, usize), (x, y): (f64, f64), radius: f64) -> impl Iterator<Item = [usize; 2]> {
+pub(super) fn pixels(shape: (usize, usize), (x, y): (f64, f64), radius: f64) -> impl Iterator<Item = [usize; 2]> {
     let range = |centre: f64, n: usize| {
         (centre - radius).ceil().clamp(0.0, n as f64) as usize..((centre + radius).floor() + 1.0).clamp(0.0, n as f64) as usize
     };
@@ -106,7 +106,7 @@ pub fn fit_stars(image: &Image, signal: ArrayView2<f32>, stars: &[Source], fwhm:
 }
 
 /// For each star those within a distance.
-fn neighbours(stars: &[Source], distance: f64) -> Vec<Vec<usize>> {
+pub(super) fn neighbours(stars: &[Source], distance: f64) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..stars.len()).collect();
     order.sort_by(|a, b| stars[*a].y.total_cmp(&stars[*b].y));
     let mut found = vec![Vec::new(); stars.len()];
@@ -121,7 +121,7 @@ fn neighbours(stars: &[Source], distance: f64) -> Vec<Vec<usize>> {
     found
 }
 
-fn profile(star: &FittedStar, at: [usize; 2], sigma: f64) -> f64 {
+pub(super) fn profile(star: &FittedStar, at: [usize; 2], sigma: f64) -> f64 {
     let r2 = (at[1] as f64 - star.x).powi(2) + (at[0] as f64 - star.y).powi(2);
     (-0.5 * r2 / (sigma * sigma)).exp() / (2.0 * PI * sigma * sigma)
 }
@@ -250,7 +250,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
         let (mut pulls, mut parted) = (Moments::default(), 0);
         for _ in 0..100 {
-            let angle: f64 = rng.random_range(0.0..6.28);
+            let angle: f64 = rng.random_range(0.0..2.0 * PI);
             let first = (30.0 + rng.random_range(-0.5..0.5), 30.0 + rng.random_range(-0.5..0.5), 5e4);
             let second = (first.0 + 7.5 * angle.cos(), first.1 + 7.5 * angle.sin(), 1.5e4);
             let (image, signal) = observe(&[first, second], (60, 60), false, &mut rng);

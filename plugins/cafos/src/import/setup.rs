@@ -12,11 +12,11 @@ use super::yaml::{Content, Entry};
 
 /// Keys that need no place here, and why.
 const NOT_NEEDED: &[(&str, &str)] = &[
-    ("gaiadr_source", "there is no astrometric fit, and the network is never used: coordinates come from the pointing"),
-    ("tweak_order_astrometry", "there is no astrometric fit: coordinates come from the pointing"),
+    ("gaiadr_source", "the network is never used: name a file of stars with `recipes.astrometry.catalogue`"),
+    ("tweak_order_astrometry", "the order is found from the stars, at most `recipes.astrometry.distortion_order`"),
     ("default_param", "SExtractor is not used: ifured finds sources itself"),
     ("config_sex", "SExtractor is not used: ifured finds sources itself"),
-    ("config_scamp", "SCAMP is not used: there is no astrometric fit"),
+    ("config_scamp", "SCAMP is not used: see the recipe `astrometry`"),
 ];
 
 /// All keys that filabres knows.

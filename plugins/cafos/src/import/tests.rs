@@ -52,7 +52,7 @@ fn a_setup_names_the_other_files() {
     assert_eq!(value(&imported, 1), json!({"night": "n", "files": ["a"], "set": {"IMAGETYP": "bias"}}));
     assert_eq!(imported.advice, ["ifured --instrument cafos --output . reduce '/data/my night/'"]);
     let reason = |key: &str| imported.not_needed.iter().find(|n| n.key == key).map(|n| n.reason.clone()).unwrap();
-    assert!(reason("gaiadr_source").contains("no astrometric fit"));
+    assert!(reason("gaiadr_source").contains("recipes.astrometry.catalogue"));
     assert!(reason("forced_classifications_file").contains("no such file"));
     assert!(reason("image_header_corrections.yaml").contains("the set-up names corrections.yaml"));
     assert_eq!(imported.not_needed.len(), 7, "{:?}", imported.not_needed);

@@ -16,10 +16,13 @@ use crate::noise::{CREDIBLE_GAIN, NoiseModel};
 use crate::pedestal::pedestal;
 use crate::raw::RawFrame;
 use crate::wcs::Tan;
-use crate::{products, signatures, tags};
+use crate::{products, signatures, stars, tags};
 
 /// A bias level that has drifted by more, in ADU, is no drift: stray light, or a wrong bias.
 const MOST_DRIFT: f64 = 10.0;
+
+/// Radius of the apertures of stars, in FWHM.
+const APERTURE: f64 = 1.5;
 
 /// Parameters of `science-imaging`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +44,11 @@ pub struct Parameters {
     pub dead_pixels: DeadPixels,
     /// Whether a first world coordinate system is written from the pointing.
     pub wcs: bool,
+    /// Whether stars are found: for their number, the seeing, and the faintest star.
+    pub stars: bool,
+    /// Stars are found above this many times the noise.
+    #[schemars(range(min = 3.0), extend("x-unit" = "1"))]
+    pub detection_sigma: f64,
     /// Raw values from this on are saturated, in ADU.
     #[schemars(range(min = 1.0), extend("x-unit" = "ADU"))]
     pub saturation: f64,
@@ -65,6 +73,8 @@ impl Default for Parameters {
             cosmic_contrast: 2.5,
             dead_pixels: DeadPixels::Interpolate,
             wcs: true,
+            stars: true,
+            detection_sigma: 5.0,
             saturation: 65000.0,
             gain: 0.0,
             read_noise: 0.0,
@@ -82,13 +92,14 @@ impl Recipe for ScienceImaging {
     fn describe(&self) -> RecipeDescription {
         RecipeDescription {
             name: "science-imaging".into(),
-            version: 1,
+            version: 2,
             title: "Image, reduced".into(),
             description: "Subtracts overscan (where there is one) and bias, and the drift of the bias level where the \
             corners of the frame are dark; flags saturated pixels, sets the variance by the measured noise, \
                           divides by the flat and by the illumination correction (dome flats only), sets pixels outside the \
                           field to 0, removes \
-                          cosmic rays, and writes a first world coordinate system from the pointing."
+                          cosmic rays, writes a first world coordinate system from the pointing, and finds the stars, which give \
+                          the seeing and the depth."
                 .into(),
             main: MainInput {
                 tags: vec![tags::SCIENCE_IMAGING.into()],
@@ -109,7 +120,7 @@ impl Recipe for ScienceImaging {
                 &signatures::science(),
             )],
             enabled: true,
-            memory: Memory { fixed: 40e6, per_pixel: 42.0, per_pixel_and_frame: 0.0 },
+            memory: Memory { fixed: 60e6, per_pixel: 60.0, per_pixel_and_frame: 0.0 },
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }
@@ -153,6 +164,13 @@ impl Recipe for ScienceImaging {
         if let Some(found) = pedestal {
             let number = QualityNumber::new("PEDESTAL", found.level, "adu", "drift of the bias level, subtracted");
             outcome.quality.push(number.with_error(found.error).within(-MOST_DRIFT, MOST_DRIFT, Grade::Questionable));
+        }
+        if parameters.stars {
+            host.progress(0.7, "stars");
+            let field = stars::measure(&image, parameters.detection_sigma, APERTURE);
+            let binning = frame.header.real("CCDBINX").ok().filter(|b| *b >= 1.0).unwrap_or(1.0);
+            let scale = frame.header.real("INSTRSCL").map_or(f64::NAN, |s| s * binning);
+            outcome.quality.extend(stars::numbers(&field, scale, frame.header.real("EXPTIME").unwrap_or(f64::NAN)));
         }
         let mut header = products::header_of(&frame.header);
         header.set("BUNIT", "adu", "");

@@ -254,6 +254,21 @@ pub fn input(role: &str, frame: &Frame, level: i32, adapt: Option<String>, why: 
     }
 }
 
+/// A task by hand, with one product.
+pub fn task(spec: &RecipeDescription, parameters: serde_json::Value, inputs: Vec<TaskInput>, to: &Path) -> Task {
+    Task {
+        id: spec.name.clone(),
+        instrument: "cafos".into(),
+        recipe: spec.name.clone(),
+        recipe_version: spec.version,
+        parameters,
+        night: "night".into(),
+        inputs,
+        outputs: vec![TaskOutput { tag: spec.products[0].tag.clone(), path: to.to_owned(), name: "out.fits".into() }],
+        ..Task::default()
+    }
+}
+
 /// A simulated night below a directory: `raw` and `truth`.
 pub fn simulate(directory: &Path, size: u32) {
     let request = SimulationRequest { directory: directory.to_owned(), seed: 5, nights: 1, size: Some(size) };

@@ -5,43 +5,26 @@
 //! 1650 pixels have true errors of some
 //! thousandths of a pixel (see the book).
 
+mod calibration;
+
 use std::path::Path;
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
 use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
-use ifured_pixels::astrometry::{
-    AstrometryError, Catalogue, Expected, ImageStar, Solution, SolveOptions, catalogue::Place, limiting_magnitude, solve, zero_point,
-};
+use ifured_pixels::astrometry::{AstrometryError, Catalogue, Expected, ImageStar, Solution, SolveOptions, catalogue::Place, solve};
 use ifured_pixels::fits::read_image;
 use ifured_pixels::resample::TanGrid;
-use ifured_pixels::sources::{
-    Aperture, BackgroundOptions, DetectionOptions, FittedStar, Interpolation, Source, aperture_flux, detect_sources, fit_stars,
-    measure_background, seeing,
-};
+use ifured_pixels::sources::StarField;
 use ifured_pixels::task;
-use ifured_pixels::{Image, quality};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::calibration::Matched;
 use crate::wcs::Tan;
-use crate::{products, signatures, tags};
+use crate::{products, signatures, stars, tags};
 
-/// Side of the blocks of the background in pixels.
-const BACKGROUND_BLOCK: usize = 128;
-/// Parts of an object are stars of their own where they rise by so many sigma.
-const DEBLEND: f64 = 5.0;
-/// Radius of the apertures of the zero point, in FWHM: a Gaussian star has all but 1.5e-5 of its light in it.
-const APERTURE: f64 = 2.0;
-/// The zero point comes from stars with at least this ratio of signal to noise.
-const BRIGHT: f64 = 20.0;
-/// The limiting magnitude is that of this ratio of signal to noise.
-const LIMIT: f64 = 5.0;
 /// Modified Julian date and Julian year of J2000.0, days of a Julian year.
 const J2000: (f64, f64, f64) = (51544.5, 2000.0, 365.25);
-const SATURATED: u32 = quality::SATURATED_CONVERTER | quality::SATURATED_WELL;
-const UNUSABLE: u32 = quality::MISSING | quality::OUTSIDE | quality::DEAD | quality::HOT;
-/// What spoils a star: its light is not what the sky sent.
-const SPOILT: u32 = UNUSABLE | SATURATED | quality::COSMIC_RAY;
 
 /// Parameters of `astrometry`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +40,9 @@ pub struct Parameters {
     /// Stars are found above this many times the noise.
     #[schemars(range(min = 3.0), extend("x-unit" = "1"))]
     pub detection_sigma: f64,
+    /// Radius of the apertures of the photometry, in units of the full width at half maximum of stars.
+    #[schemars(range(min = 0.5, max = 2.5), extend("x-unit" = "1"))]
+    pub aperture: f64,
     /// How far the pointing may be off, in arcseconds.
     #[schemars(range(min = 1.0, max = 3600.0), extend("x-unit" = "arcsec"))]
     pub search: f64,
@@ -80,6 +66,7 @@ impl Default for Parameters {
             catalogue: String::new(),
             epoch: 2016.0,
             detection_sigma: 5.0,
+            aperture: 1.5,
             search: 180.0,
             scale_error: 0.2,
             distortion_order: 3,
@@ -98,13 +85,13 @@ impl Recipe for Astrometry {
     fn describe(&self) -> RecipeDescription {
         RecipeDescription {
             name: "astrometry".into(),
-            version: 1,
+            version: 2,
             title: "Image with fitted world coordinates".into(),
-            description: "Runs when a catalogue is given. Finds stars, parts those that touch, fits their places, matches \
-            them with the catalogue (proper motions applied) near the pointing by the shapes of \
-                          triangles, whatever the turn or flip, fits TAN-SIP, and measures seeing, zero point and limiting \
-                          magnitude. An image without enough stars, or of another field, is an error that \
-                          leaves the others alone."
+            description: "Runs when a catalogue is given. Finds stars, parts those that touch, fits their places, matches them with the catalogue \
+                          (proper motions applied) near the pointing by the shapes of triangles, whatever the turn or flip, fits TAN-SIP, \
+                          and measures all stars in apertures: seeing, zero point and limiting magnitude. The table SOURCES behind the image \
+                          lists the stars, the table STARS what is left of those that are in the catalogue. An image without enough stars, or \
+                          of another field, is an error that leaves the others alone."
                 .into(),
             main: MainInput {
                 tags: vec![tags::REDUCED_IMAGING.into()],
@@ -145,22 +132,39 @@ impl Recipe for Astrometry {
         host.progress(0.1, "catalogue");
         let (places, band) = stars_of_catalogue(task, &parameters, &header, image.shape(), &expected)?;
         host.progress(0.2, "finding stars");
-        let field = Field::measure(&image, parameters.detection_sigma);
+        let field = stars::measure(&image, parameters.detection_sigma, parameters.aperture);
         host.progress(0.6, "matching");
-        let stars: Vec<ImageStar> = field.stars.iter().map(|s| ImageStar { x: s.x, y: s.y, error: s.error }).collect();
+        let found: Vec<ImageStar> = field.stars.iter().map(|s| ImageStar { x: s.fit.x, y: s.fit.y, error: s.fit.error }).collect();
         let options = SolveOptions { most_order: parameters.distortion_order as usize, clip: parameters.clip_sigma };
-        let solution = solve(&stars, &places, image.shape(), &expected, &options).map_err(|e| advised(&e))?;
+        let solution = solve(&found, &places, image.shape(), &expected, &options).map_err(|e| advised(&e))?;
+        let wcs = &solution.fit.wcs;
+        let exposure = header.real("EXPTIME").unwrap_or(f64::NAN);
         let mut outcome = Outcome::default();
-        judge(&mut outcome, &solution, &field, &parameters, &expected);
-        field.calibrate(&mut outcome, &image, &solution, &places, header.real("EXPTIME").unwrap_or(f64::NAN), &band);
+        judge(&mut outcome, &solution, &parameters, &expected);
+        outcome.quality.extend(sky_numbers(&field));
+        outcome.quality.extend(stars::numbers(&field, wcs.scale_arcsec(), exposure));
+        outcome.quality.extend(stars::aperture_numbers(&field));
+        let matched = Matched { field: &field, solution: &solution, places: &places, band: &band };
+        let magnitudes = matched.calibrate(&mut outcome, exposure);
         let mut header = products::header_of(&header);
-        solution.fit.wcs.write(&mut header);
+        wcs.write(&mut header);
         header.set("IFURED WCS", "fitted", "fitted to stars of a catalogue");
+        if let Some(m) = &magnitudes {
+            header.set("PHOTZP", m.of_one, "[mag] magnitude of 1 adu");
+        }
         products::write_statistics(&mut header, &image);
         host.progress(0.8, "writing");
-        task::write(task, &mut outcome, tags::SOLVED_IMAGING, header, &image)?;
+        let tables = [stars::sources(&field, Some(wcs), magnitudes.as_ref(), 1.0), matched.table()];
+        task::write_with_tables(task, &mut outcome, tags::SOLVED_IMAGING, header, &image, &tables)?;
         Ok(outcome)
     }
+}
+
+fn sky_numbers(field: &StarField) -> [QualityNumber; 2] {
+    [
+        QualityNumber::new("SKY", field.sky, "adu", "median of the background"),
+        QualityNumber::new("SKY NOISE", field.noise, "adu", "standard deviation beside the stars"),
+    ]
 }
 
 /// The stars of the catalogue near the pointing at the time of the image, and the name of their magnitudes.
@@ -200,78 +204,7 @@ fn advised(error: &AstrometryError) -> RecipeError {
     RecipeError::new(format!("no world coordinates: {error}"), advice)
 }
 
-/// The stars of an image, brightest first, above its background.
-struct Field {
-    stars: Vec<FittedStar>,
-    background: ndarray::Array2<f32>,
-    fwhm: f64,
-    noise: f64,
-}
-
-impl Field {
-    fn measure(image: &Image, sigma: f64) -> Field {
-        let blocks = BackgroundOptions {
-            block: BACKGROUND_BLOCK,
-            interpolation: Interpolation::Bilinear,
-            exclude: UNUSABLE | SATURATED,
-            ..BackgroundOptions::default()
-        };
-        let background = measure_background(image, None, &blocks).image();
-        let options = DetectionOptions { sigma, exclude: UNUSABLE, deblend: Some(DEBLEND), ..DetectionOptions::default() };
-        let found = detect_sources(image, background.view(), &options).sources;
-        let signal = &image.data - &background;
-        let fwhm = seeing(image, signal.view(), &found, SPOILT).unwrap_or(f64::NAN);
-        let fitted = fit_stars(image, signal.view(), &found, if fwhm.is_nan() { options.fwhm } else { fwhm }, SPOILT);
-        // A saturated star has no place that could be fitted, but it takes part in the match.
-        let star = |(source, fit): (Source, Option<FittedStar>)| {
-            let spoilt = source.quality & (SATURATED | UNUSABLE) != 0;
-            let rough = FittedStar { x: source.x, y: source.y, error: f64::NAN, flux: source.flux, flux_error: f64::NAN };
-            match fit {
-                Some(fit) if spoilt => Some(FittedStar { error: f64::NAN, ..fit }),
-                Some(fit) => (fit.flux > 3.0 * fit.flux_error).then_some(fit),
-                None => spoilt.then_some(rough),
-            }
-        };
-        let mut stars: Vec<FittedStar> = found.into_iter().zip(fitted).filter_map(star).collect();
-        stars.sort_by(|a, b| b.flux.total_cmp(&a.flux));
-        Field { stars, background, fwhm, noise: products::sky(image).1 }
-    }
-
-    /// Zero point and limiting magnitude, from matched stars whose aperture is whole.
-    fn calibrate(&self, outcome: &mut Outcome, image: &Image, solution: &Solution, places: &[Place], exposure: f64, band: &str) {
-        if band.is_empty() || !(exposure > 0.0) {
-            outcome.notes.push("no zero point: the catalogue has no magnitudes, or EXPTIME is missing".into());
-            return;
-        }
-        let above = Image { data: &image.data - &self.background, variance: image.variance.clone(), quality: image.quality.clone() };
-        let radius = APERTURE * self.fwhm;
-        let aperture = Aperture { radius, ring: Some((1.5 * radius, 2.2 * radius)), exclude: SPOILT };
-        let star = |&(s, c): &(usize, usize)| {
-            let at = &self.stars[s];
-            let alone = solution.matched.iter().all(|&(o, _)| o == s || !near(&self.stars[o], at, radius + self.fwhm));
-            let flux = aperture_flux(&above, (at.x, at.y), &aperture).filter(|f| alone && f.flux > BRIGHT * f.error)?;
-            Some((places[c].magnitude, flux.flux / exposure))
-        };
-        let stars: Vec<(f64, f64)> = solution.fitted.iter().filter_map(star).collect();
-        let Some(found) = zero_point(&stars) else {
-            outcome.notes.push(format!("no zero point: only {} stars are bright enough and stand alone", stars.len()));
-            return;
-        };
-        let depth = limiting_magnitude(found.value, self.noise / exposure, self.fwhm, LIMIT);
-        outcome.quality.extend([
-            QualityNumber::new("ZERO POINT", found.value, "mag", &format!("{band} of a star of 1 adu/s")).with_error(found.error),
-            QualityNumber::new("ZP SCATTER", found.scatter, "mag", "of a star about the zero point"),
-            QualityNumber::new("N PHOT", found.stars as f64, "", "stars of the zero point"),
-            QualityNumber::new("LIMIT MAG", depth, "mag", "star of signal to noise 5"),
-        ]);
-    }
-}
-
-fn near(a: &FittedStar, b: &FittedStar, distance: f64) -> bool {
-    (a.x - b.x).hypot(a.y - b.y) < distance
-}
-
-fn judge(outcome: &mut Outcome, solution: &Solution, field: &Field, parameters: &Parameters, expected: &Expected) {
+fn judge(outcome: &mut Outcome, solution: &Solution, parameters: &Parameters, expected: &Expected) {
     let fit = &solution.fit;
     let scale = fit.wcs.scale_arcsec();
     let used = fit.used.iter().filter(|u| **u).count() as f64;
@@ -281,7 +214,6 @@ fn judge(outcome: &mut Outcome, solution: &Solution, field: &Field, parameters: 
     let offset = (x - reference.0 + 1.0).hypot(y - reference.1 + 1.0) * scale;
     let turn = fit.wcs.tan.cd[0][1].atan2(fit.wcs.tan.cd[1][1]).to_degrees();
     outcome.quality.extend([
-        QualityNumber::new("N DETECTED", field.stars.len() as f64, "", "stars found in the image"),
         QualityNumber::new("N MATCHED", solution.matched.len() as f64, "", "stars that are in the catalogue"),
         QualityNumber::new("N FITTED", used, "", "stars that the world coordinates rest on"),
         QualityNumber::new("WCS ERROR", fit.error, "pixel", "standard error of the world coordinates").within(
@@ -296,6 +228,5 @@ fn judge(outcome: &mut Outcome, solution: &Solution, field: &Field, parameters: 
         QualityNumber::new("WCS SCALE", scale, "arcsec", "length of a pixel"),
         QualityNumber::new("WCS TURN", turn, "deg", "north, from columns"),
         QualityNumber::new("POINTING", offset, "arcsec", "distance of the pointing from where it was"),
-        QualityNumber::new("SEEING", field.fwhm * scale, "arcsec", "full width at half maximum of stars"),
     ]);
 }
