@@ -84,7 +84,7 @@ fn outcome_of<'a>(engine: &'a MiniEngine, recipe: &str, object: &str) -> &'a Out
 
 #[test]
 fn known_polarisation_comes_back_within_its_errors() {
-    let (mut pulls, mut degrees, mut chi2, mut lost) = (Moments::default(), Moments::default(), Moments::default(), 0);
+    let (mut pulls, mut degrees, mut chi2, mut below, mut lost) = (Moments::default(), Moments::default(), Moments::default(), 0.0, 0);
     for seed in 1..=6 {
         let directory = tempfile::tempdir().unwrap();
         simulate(directory.path(), 400, seed);
@@ -105,6 +105,7 @@ fn known_polarisation_comes_back_within_its_errors() {
             pulls.push((get("U")[n] - u) / get("U_ERR")[n]);
             degrees.push((get("P_DEBIASED")[n] - q.hypot(u)) / get("P_ERR")[n]);
             chi2.push(get("CHI2")[n]);
+            below += f64::from(u8::from(get("CHI2")[n] < 0.455));
         }
     }
     println!("pulls of q, u {} {} of {}", pulls.mean(), pulls.std(), pulls.count());
@@ -112,7 +113,9 @@ fn known_polarisation_comes_back_within_its_errors() {
     assert!(pulls.count() > 200 && lost < 60, "{} {lost}", pulls.count());
     assert!((pulls.std() - 1.0).abs() < 0.1 && pulls.mean().abs() < 0.2, "{} {}", pulls.mean(), pulls.std());
     assert!((degrees.std() - 1.0).abs() < 0.15 && degrees.mean().abs() < 0.25, "{} {}", degrees.mean(), degrees.std());
-    assert!((chi2.mean() - 1.0).abs() < 0.35, "{}", chi2.mean());
+    // Of one degree of freedom: mean 1, median 0.455.
+    let half = below / chi2.count() as f64;
+    assert!((chi2.mean() - 1.0).abs() < 0.35 && (half - 0.5).abs() < 0.13, "{} {half}", chi2.mean());
 }
 
 /// The paths of the frames of a field.
@@ -122,7 +125,10 @@ fn frames_of(engine: &MiniEngine, object: &str) -> Vec<std::path::PathBuf> {
 }
 
 /// Changes the frames of the field of stars, reduces, and gives what polarimetry said of it.
-fn changed(size: u32, change: impl Fn(usize, &mut ndarray::Array2<f32>, &mut ifured_core::Header)) -> (MiniEngine, Outcome) {
+fn changed(
+    size: u32,
+    change: impl Fn(usize, &mut ndarray::Array2<f32>, &mut ifured_core::Header),
+) -> (tempfile::TempDir, MiniEngine, Outcome) {
     let directory = tempfile::tempdir().unwrap();
     simulate(directory.path(), size, 3);
     for (n, path) in frames_of(&engine(directory.path(), "out"), "Dark cloud").iter().enumerate() {
@@ -130,7 +136,7 @@ fn changed(size: u32, change: impl Fn(usize, &mut ndarray::Array2<f32>, &mut ifu
     }
     let engine = reduced(directory.path(), "out");
     let outcome = outcome_of(&engine, "polarimetry", "Dark cloud").clone();
-    (engine, outcome)
+    (directory, engine, outcome)
 }
 
 fn refused(outcome: &Outcome, number: &str, why: &str) {
@@ -143,14 +149,21 @@ fn refused(outcome: &Outcome, number: &str, why: &str) {
 #[test]
 fn three_angles_are_too_few_and_the_night_goes_on() {
     // The second frame was taken at the angle of the first.
-    let (engine, outcome) = changed(200, |n, _, header| header.set("INSPOROT", [0.0, 0.0, 45.0, 67.5][n], ""));
+    let (_directory, engine, outcome) = changed(200, |n, _, header| header.set("INSPOROT", [0.0, 0.0, 45.0, 67.5][n], ""));
     refused(&outcome, "N ANGLES", "frames at 3 angles");
     assert!(!outcome_of(&engine, "polarimetry", "BD+28").products.is_empty(), "the other field is measured");
 }
 
 #[test]
+fn angles_that_are_mixed_up_show_in_chi_square() {
+    let (_directory, engine, outcome) = changed(300, |n, _, header| header.set("INSPOROT", [0.0, 45.0, 22.5, 67.5][n], ""));
+    assert!(quality(&outcome, "CHI2") > 10.0 && outcome.grade() == Grade::Questionable, "{:?}", outcome.quality);
+    assert!(used(&table(&engine, "Dark cloud")).iter().filter(|u| **u).count() < quality(&outcome, "N PAIRS") as usize);
+}
+
+#[test]
 fn a_frame_in_cloud_is_named_and_left_out() {
-    let (_, outcome) = changed(200, |n, data, _| {
+    let (_directory, _, outcome) = changed(200, |n, data, _| {
         if n == 2 {
             data.mapv_inplace(|v| v.clamp(0.0, 1000.0));
         }
@@ -161,9 +174,9 @@ fn a_frame_in_cloud_is_named_and_left_out() {
 
 #[test]
 fn a_night_in_cloud_and_frames_without_angle_have_no_product() {
-    let (_, outcome) = changed(200, |_, data, _| data.mapv_inplace(|v| v.clamp(0.0, 1000.0)));
+    let (_directory, _, outcome) = changed(200, |_, data, _| data.mapv_inplace(|v| v.clamp(0.0, 1000.0)));
     refused(&outcome, "N ANGLES", "no stars");
-    let (_, outcome) = changed(200, |_, _, header| {
+    let (_directory, _, outcome) = changed(200, |_, _, header| {
         header.remove("INSPOROT");
     });
     refused(&outcome, "N ANGLES", "INSPOROT");
@@ -171,7 +184,7 @@ fn a_night_in_cloud_and_frames_without_angle_have_no_product() {
 
 #[test]
 fn saturated_stars_and_single_images_are_not_measured() {
-    let (_, outcome) = changed(200, |_, data, _| data.mapv_inplace(|v| if v > 1600.0 { 65531.0 } else { v }));
+    let (_directory, _, outcome) = changed(200, |_, data, _| data.mapv_inplace(|v| if v > 1600.0 { 65531.0 } else { v }));
     refused(&outcome, "N PAIRS", "saturated stars cannot be used");
     // Half of the frame is covered, with it one image of every source.
     let directory = tempfile::tempdir().unwrap();

@@ -27,6 +27,8 @@ use stars::{Star, Stars};
 const FEWEST_ANGLES: usize = 4;
 /// Fewest pairs that a separation that was found should rest on.
 const FEW_PAIRS: f64 = 3.0;
+/// Bright images without a partner that are no reason for doubt, however few pairs there are.
+const MANY_UNPAIRED: usize = 10;
 /// How far a standard may be from where the pointing has it, in arcseconds.
 const POINTING: f64 = 90.0;
 
@@ -88,7 +90,11 @@ fn judge(outcome: &mut Outcome, field: &Field, stars: &Stars) {
     let gain = good.iter().map(|s| s.gain_ratio * s.gain_ratio_error.powi(-2)).sum::<f64>() / weight;
     let worst = field.exposures.iter().map(|e| e.alignment.rms).fold(0.0, f64::max);
     outcome.quality.extend([
-        QualityNumber::new("N UNPAIRED", stars.unpaired as f64, "", "bright images without a partner"),
+        QualityNumber::new("N UNPAIRED", stars.unpaired as f64, "", "bright images without a partner").within(
+            0.0,
+            (2 * stars.stars.len()).max(MANY_UNPAIRED) as f64,
+            Grade::Questionable,
+        ),
         QualityNumber::new("SEPARATION", dx.hypot(dy), "pixel", "distance of the two images"),
         QualityNumber::new("SEPARATION X", dx, "pixel", "columns from the ordinary to the extraordinary image"),
         QualityNumber::new("SEPARATION Y", dy, "pixel", "rows from the ordinary to the extraordinary image"),
@@ -104,14 +110,17 @@ fn judge(outcome: &mut Outcome, field: &Field, stars: &Stars) {
     }
 }
 
-/// Median reduced chi square of the good sources, divided by what is expected: 1 where the errors are honest.
-pub fn typical_chi2(stars: &Stars) -> f64 {
-    let reduced = stars.good().map(|(_, s)| {
-        let k = s.degrees_of_freedom as f64;
-        // Median of the distribution of chi square (Wilson & Hilferty 1931).
-        (s.chi2 / (k * (1.0 - 2.0 / (9.0 * k)).powi(3))) as f32
-    });
-    median(&reduced.collect::<Vec<_>>())
+/// The quality number `CHI2`: median reduced chi square of the good sources, divided by what is expected: 1 where the errors are honest. The limit allows for what chance
+/// does to the median of few sources: two standard errors, in the cube root, which is about normal (Wilson & Hilferty 1931).
+pub fn chi2_number(stars: &Stars, high: f64) -> QualityNumber {
+    let good: Vec<f64> = stars.good().map(|(_, s)| s.degrees_of_freedom as f64).collect();
+    let part = |k: f64| 2.0 / (9.0 * k);
+    let reduced: Vec<f32> = stars.good().zip(&good).map(|((_, s), k)| (s.chi2 / (k * (1.0 - part(*k)).powi(3))) as f32).collect();
+    let k = good.iter().sum::<f64>() / good.len() as f64;
+    let of_median = 1.2533 * part(k).sqrt() / (1.0 - part(k)) / (good.len() as f64).sqrt();
+    let limit = (high.cbrt() + 2.0 * of_median).powi(3);
+    let number = QualityNumber::new("CHI2", median(&reduced), "", "median reduced chi square of the sources, 1 is expected");
+    number.within(0.0, (10.0 * limit).round() / 10.0, Grade::Questionable)
 }
 
 /// The brightest good source near where the pointing has a standard; anywhere in the field where there are no world coordinates.

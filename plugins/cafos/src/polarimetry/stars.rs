@@ -29,8 +29,8 @@ pub const DEFECT: i32 = 8;
 pub const FEW_ANGLES: i32 = 16;
 /// The angles contradict each other: chance would do so in 1 of 10 000.
 pub const POOR_FIT: i32 = 32;
-/// Flags that make the polarisation doubtful.
-pub const DOUBTFUL: i32 = NEIGHBOUR | SATURATED | FEW_ANGLES | POOR_FIT;
+/// Flags that make the measurement doubtful.
+const DOUBTFUL: i32 = NEIGHBOUR | SATURATED | FEW_ANGLES;
 
 /// A source with its two images.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ impl Stars {
         Ok(Some(Stars { stars, separation, radius, unpaired }))
     }
 
-    /// Stars whose polarisation is not doubtful.
+    /// Stars that are measured without doubt, whether their angles agree or not.
     pub fn good(&self) -> impl Iterator<Item = (&Star, &FittedStokes)> {
         self.stars.iter().filter(|s| s.flags & DOUBTFUL == 0).filter_map(|s| Some((s, s.stokes.as_ref()?)))
     }
@@ -131,6 +131,11 @@ impl Apertures<'_> {
 }
 
 impl Star {
+    /// Whether its polarisation can be believed.
+    pub fn is_used(&self) -> bool {
+        self.stokes.is_some() && self.flags & (DOUBTFUL | POOR_FIT) == 0
+    }
+
     fn of(sources: &[Source], (o, e): (usize, usize), reach: f64) -> Self {
         let (ordinary, extraordinary) = ((sources[o].x, sources[o].y), (sources[e].x, sources[e].y));
         let near = |n: usize, s: &Source| {

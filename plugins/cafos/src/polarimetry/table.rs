@@ -4,7 +4,7 @@ use ifured_core::{Figure, Header};
 use ifured_pixels::fits::Table;
 use ifured_pixels::polarimetry::{Debias, Degree, Polarisation};
 
-use super::stars::{DOUBTFUL, Star};
+use super::stars::Star;
 use super::{Measured, grid};
 
 /// From what is measured to what is on the sky.
@@ -54,7 +54,7 @@ pub fn stokes_table(measured: &Measured, calibration: &Calibration) -> Table {
     table.push("GAIN_RATIO", "", fitted(&|s| s.gain_ratio).into());
     table.push("GAIN_RATIO_ERR", "", fitted(&|s| s.gain_ratio_error).into());
     table.push("FLAG", "", stars.iter().map(|s| s.flags).collect::<Vec<i32>>().into());
-    table.push("USED", "", stars.iter().map(|s| s.stokes.is_some() && s.flags & DOUBTFUL == 0).collect::<Vec<bool>>().into());
+    table.push("USED", "", stars.iter().map(Star::is_used).collect::<Vec<bool>>().into());
     table
 }
 

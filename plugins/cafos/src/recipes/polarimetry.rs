@@ -4,7 +4,7 @@
 //! `ifured_pixels::polarimetry`), freed of the instrumental polarisation and turned to the sky.
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, TaskInput};
-use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_core::{Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::fits::primary_header;
 use ifured_pixels::polarimetry::{self, Polarisation};
 use ifured_pixels::task;
@@ -16,7 +16,7 @@ use super::{in_order, inputs};
 use crate::polarimetry::options::Measurement;
 use crate::polarimetry::standards::Standard;
 use crate::polarimetry::table::{Calibration, stokes_table};
-use crate::polarimetry::{Measured, adapter_angle, measure, standard_star, typical_chi2};
+use crate::polarimetry::{Measured, adapter_angle, chi2_number, measure, standard_star};
 use crate::{products, signatures, tags};
 
 /// Frames further apart than this are not of one sequence, in arcseconds.
@@ -61,7 +61,7 @@ pub struct Parameters {
     pub adapter: bool,
     /// How the bias of the degree of polarisation is removed.
     pub debias: Debias,
-    /// Largest median reduced chi square (1 is expected) of a good sequence.
+    /// Largest median reduced chi square (1 is expected) of a good sequence with many sources; with few it may be larger by chance.
     #[schemars(range(min = 1.0, max = 1000.0), extend("x-unit" = "1"))]
     pub chi2_high: f64,
 }
@@ -174,11 +174,7 @@ fn known(input: &TaskInput) -> Result<Polarisation, RecipeError> {
 }
 
 fn judge(outcome: &mut Outcome, measured: &Measured, calibration: &Calibration, parameters: &Parameters) {
-    outcome.quality.push(QualityNumber::new("CHI2", typical_chi2(&measured.stars), "", "median reduced chi square of the sources").within(
-        0.0,
-        parameters.chi2_high,
-        Grade::Questionable,
-    ));
+    outcome.quality.push(chi2_number(&measured.stars, parameters.chi2_high));
     let header = &measured.field.header;
     let Some(standard) = Standard::of(header).filter(|s| !s.is_unpolarised()) else { return };
     let (Some(truth), Some((_, found))) = (standard.polarisation(header), standard_star(measured, standard)) else {
