@@ -94,8 +94,10 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use rand_distr::{Distribution, StandardNormal};
 
+    type Images = Vec<(f64, f64, f64)>;
+
     /// Images of stars, each lost with a probability; the true partner of each image.
-    fn field(stars: usize, vector: (f64, f64), lost: f64, rng: &mut ChaCha8Rng) -> (Vec<(f64, f64, f64)>, Vec<Option<usize>>) {
+    fn field(stars: usize, vector: (f64, f64), lost: f64, rng: &mut ChaCha8Rng) -> (Images, Vec<Option<usize>>) {
         let (mut images, mut partners) = (Vec::new(), Vec::new());
         for _ in 0..stars {
             let (x, y, flux) = (rng.random_range(0.0..500.0), rng.random_range(0.0..500.0), 10f64.powf(rng.random_range(3.0..5.0)));
