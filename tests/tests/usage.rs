@@ -95,10 +95,10 @@ fn verbose_runs_say_what_is_read_and_why_and_print_the_same() {
     // -v: one line for each task that runs, with its recipe and the reason.
     // A task that is planned anew, since a calibration could not be made, has another identity then.
     let again = s.ifured(&["-i", "cafos", "-o", "once", "reduce", "night/raw", "--json"]).code(0).json();
-    let reasons =
-        |id: &str| once.stderr.lines().filter(|l| l.contains("to do recipe=") && l.contains("does not exist yet") && l.contains(id));
+    let is_reason = |line: &str, id: &str| line.contains("to do recipe=") && line.contains("does not exist yet") && line.contains(id);
     for task in again["tasks"].as_array().unwrap() {
-        assert_eq!(reasons(task["id"].as_str().unwrap()).count(), 1, "{task} {once}");
+        let id = task["id"].as_str().unwrap();
+        assert_eq!(once.stderr.lines().filter(|l| is_reason(l, id)).count(), 1, "{task} {once}");
     }
     assert_eq!(lines(&once, "DEBUG"), 0, "{once}");
     // -vv: also one line for each file that is read, with its hash.

@@ -1,7 +1,7 @@
 //! Degree and angle of polarisation.
 //!
 //! Noise makes `sqrt(q^2 + u^2)` too large (Serkowski 1974, in *Methods of Experimental Physics* 12A, 361): it is not zero for light that is not
-//! polarised. The bias is removed by the modified asymptotic estimator of Plaszczynski et al. (2014, MNRAS 439, 4048, section 4), which is
+//! polarised. The bias is removed by the modified asymptotic estimator of Plaszczynski et al. (2014, MNRAS 439, 4048), which is
 //! continuous and never negative, or by that of Wardle & Kronberg (1974, ApJ 194, 249), which is 0 below the noise (compared by Simmons & Stewart 1985, A&A 142,
 //! 100). Errors may differ between q and u and be correlated: along the polarisation they make the error of the degree, across it bias and error of the angle.
 

@@ -2,10 +2,10 @@
 //!
 //! A Wollaston prism behind a half-wave plate at the angle `a` gives the fluxes `T g_o I (1 + m) / 2` and `T g_e I (1 - m) / 2` with the modulation
 //! `m = q cos 4a + u sin 4a` (an analyser that is turned itself: `2a`); `T` is the transparency of the moment, `g` the response of a beam. The
-//! normalised difference `F = (f_o - f_e) / (f_o + f_e)` is free of `T` and of the flux of the star (Tinbergen 1996, *Astronomical Polarimetry*,
-//! chapter 6; Patat & Romaniello 2006, PASP 118, 146, section 2). With the contrast of the beams `d = (g_o - g_e) / (g_o + g_e)` it is
+//! normalised difference `F = (f_o - f_e) / (f_o + f_e)` is free of `T` and of the flux of the star (Tinbergen 1996, *Astronomical Polarimetry*;
+//! Patat & Romaniello 2006, PASP 118, 146). With the contrast of the beams `d = (g_o - g_e) / (g_o + g_e)` it is
 //! `F = (m + d) / (1 + m d)`: q, u and d are fitted to all angles by weighted least squares. So the response of the beams goes without being known, to
-//! all orders, as in the ratio method (Bagnulo et al. 2009, PASP 121, 993, section 4), for any number of angles. Four positions leave one
+//! all orders, as in the ratio method (Bagnulo et al. 2009, PASP 121, 993), for any number of angles. Four positions leave one
 //! degree of freedom: its chi square is the null test.
 
 use ndarray::Array2;

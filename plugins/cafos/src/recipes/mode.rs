@@ -2,7 +2,7 @@
 //!
 //! Flats through the prism are taken together whatever the angle of the half-wave plate, and serve frames of every angle: the polarisation of
 //! the screen or the sky averages out over the angles, and what is left of it and the response itself are the same in all frames of a sequence, where the
-//! ratio of the two beams does not see them (Patat & Romaniello 2006, PASP 118, 146, section 4).
+//! ratio of the two beams does not see them (Patat & Romaniello 2006, PASP 118, 146).
 
 use ifured_core::Signature;
 use ifured_core::recipe::InputSpec;

@@ -32,8 +32,6 @@ const DEFAULT_SIZE: u32 = 256;
 const BIAS_FRAMES: u32 = 7;
 const FLAT_FRAMES: u32 = 5;
 const SCIENCE_FRAMES: u32 = 3;
-/// Flats at each angle of the half-wave plate.
-const FLATS_OF_ANGLE: u32 = 1;
 /// Full width at half maximum of stars, in pixels.
 pub const FWHM: f64 = 3.0;
 /// Date of the first night.
@@ -235,11 +233,9 @@ impl<'a> Night<'a> {
         let size = self.detector.size;
         let dome = self.detector.dome_flat();
         for (n, angle) in (0_u32..).zip(ANGLES) {
-            for i in 0..FLATS_OF_ANGLE {
-                let level = 26_000.0 * self.rng.random_range(0.9..1.1_f32);
-                let when = 18 * 3600 + 1800 + 65 * (n * FLATS_OF_ANGLE + i);
-                self.write(&Kind::wollaston_flat(angle), when, Some(dome.mapv(|r| r * level)), TrueFrame::default(), &mut truth.frames)?;
-            }
+            let level = 26_000.0 * self.rng.random_range(0.9..1.1_f32);
+            let when = 18 * 3600 + 1800 + 65 * n;
+            self.write(&Kind::wollaston_flat(angle), when, Some(dome.mapv(|r| r * level)), TrueFrame::default(), &mut truth.frames)?;
         }
         let field = Target::field(size, frame::FIELD, self.rng);
         self.sequence(&field, 22 * 3600, truth)?;
