@@ -148,16 +148,23 @@ Examples:
         #[arg(long, value_name = "FILE")]
         preview: Option<PathBuf>,
     },
-    /// Plot keyword against keyword, or draw a frame, as SVG.
-    #[command(
-        after_help = "Examples:\n  ifured plot QUANT500 ROBUSTSTD --tag bias --to bias.svg\n  ifured plot --frame bias/170319_t2_CAFOS/bias_caf-20170319-16:00:00-cal-simu_red.fits --to bias.svg"
-    )]
+    /// Plot keyword against keyword, or draw a frame or a figure of its tables, as SVG.
+    #[command(after_help = "\
+Examples:
+  ifured plot QUANT500 ROBUSTSTD --tag bias --to bias.svg
+  ifured plot --frame bias/170319_t2_CAFOS/bias_caf-20170319-16:00:00-cal-simu_red.fits --to bias.svg
+  ifured plot --frame wavelength-solution/20240720/wavelength-solution_caf-20240720-14-44-12-cal-cali.fits --figure 1 --to residuals.svg
+
+`ifured show PRODUCT` lists its figures.")]
     Plot {
         /// Keywords; each is plotted against each other.
         keywords: Vec<String>,
         /// Draw this frame instead.
         #[arg(long, value_name = "FILE", conflicts_with = "keywords")]
         frame: Option<PathBuf>,
+        /// Draw this figure of its tables, by number or title. A file without image is drawn as its first figure.
+        #[arg(long, value_name = "N|TITLE", requires = "frame")]
+        figure: Option<String>,
         /// Where to write the SVG.
         #[arg(long, value_name = "FILE", default_value = "plot.svg")]
         to: PathBuf,

@@ -180,7 +180,10 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
         }
         Command::Recipe { what } => commands::recipes::recipe(&context, what),
         Command::Show { frame, header, preview } => commands::frames::show(&context, &frame, header, preview.as_deref()),
-        Command::Plot { keywords, frame, to, selection } => commands::frames::plot(&context, &keywords, frame.as_deref(), &to, &selection),
+        Command::Plot { keywords, frame, figure, to, selection } => match frame {
+            Some(frame) => commands::frames::draw(&context, &frame, figure.as_deref(), &to),
+            None => commands::frames::plot(&context, &keywords, &to, &selection),
+        },
         Command::Report => commands::reduce::report(&context),
         Command::Verify { products, truth } => commands::products::verify(&context, &products, truth.as_deref()),
         Command::Plugin { what } => commands::plugins::run(&context, &what),

@@ -32,6 +32,7 @@ fn a_real_night_is_reduced_and_physically_right() {
 
     master_bias(&s, &names("master-bias")[0], &night);
     flats(&s, &names("master-flat-spectroscopy"));
+    figures(&s, &names("wavelength-solution")[0]);
     for science in names("reduced-spectroscopy") {
         s.ifured(&["why", &science]).code(0).says("bias").says("flat");
         s.ifured(&["verify", s.join(&science).to_str().unwrap()]).code(0);
@@ -41,6 +42,18 @@ fn a_real_night_is_reduced_and_physically_right() {
         assert!(good > 0.5, "{science}: only {good} of the pixels are good");
         assert!(image.variance.iter().zip(&image.quality).all(|(&v, &q)| q != 0 || v > 0.0), "{science}: variance");
     }
+}
+
+/// The residuals of the arc lines are described in the product, and drawn.
+fn figures(s: &Scenario, name: &str) {
+    let title = "Residuals of the wavelength solution";
+    s.ifured(&["show", name]).code(0).says(&format!("figure 1 {title}"));
+    for (which, to) in [("1", "number.svg"), (title, "title.svg")] {
+        s.ifured(&["plot", "--frame", name, "--figure", which, "--to", to]).code(0);
+    }
+    let drawn = std::fs::read_to_string(s.join("number.svg")).unwrap();
+    assert!(drawn.contains("RESIDUAL [Å]") && drawn == std::fs::read_to_string(s.join("title.svg")).unwrap());
+    s.ifured(&["plot", "--frame", name, "--figure", "7"]).code(2).says("has no figure `7`").says(&format!("1 {title}"));
 }
 
 /// Level and noise against what the raw frames say by themselves.

@@ -25,6 +25,7 @@ pub fn show(context: &Context, frame: &Path, whole: bool, to: Option<&Path>) -> 
     let file = fits::scan_file(frame, true).map_err(unreadable)?;
     let header = file.hdus.first().map(|h| h.header.clone()).unwrap_or_default();
     let descriptions: Vec<_> = context.instruments.iter().map(|i| i.description().clone()).collect();
+    let figures = plot::figure::titles(frame)?;
     let recognised: Vec<&str> = classify::recognised(&header, &descriptions).iter().map(|d| d.name.as_str()).collect();
     if context.json {
         let hdus: Vec<_> = file
@@ -39,7 +40,7 @@ pub fn show(context: &Context, frame: &Path, whole: bool, to: Option<&Path>) -> 
             .collect();
         print_json(&serde_json::json!({
             "file": frame, "bytes": file.bytes, "hash": file.hash, "instruments": recognised, "hdus": hdus,
-            "statistics": file.statistics, "header": cards,
+            "statistics": file.statistics, "figures": figures, "header": cards,
         }))?;
     } else {
         say(&format!(
@@ -63,6 +64,12 @@ pub fn show(context: &Context, frame: &Path, whole: bool, to: Option<&Path>) -> 
                 s.npoints, s.nan, s.minimum, s.q500, s.maximum, s.q025, s.q975, s.robust_std
             )),
             None => say("  no pixels"),
+        }
+        for (n, title) in figures.iter().enumerate() {
+            say(&format!("  figure {} {title}", n + 1));
+        }
+        if !figures.is_empty() {
+            say("  draw one with: ifured plot --frame FILE --figure N --to figure.svg");
         }
         print_header(&header, whole);
     }
@@ -92,12 +99,26 @@ fn print_header(header: &ifured_core::Header, whole: bool) {
     say(&format!("  {} cards; --header prints them all", header.cards().len()));
 }
 
-/// Plots keyword against keyword, or draws a frame.
-pub fn plot(context: &Context, keywords: &[String], frame: Option<&Path>, to: &Path, selection: &Selection) -> Result<u8, Error> {
-    let svg = match frame {
-        Some(frame) => plot::image(frame, &HduSelect::First, Stretch::Zscale, ColourMap::Gray, true)?,
-        None => pairs(context, keywords, selection)?,
+/// Plots keyword against keyword.
+pub fn plot(context: &Context, keywords: &[String], to: &Path, selection: &Selection) -> Result<u8, Error> {
+    write(context, to, &pairs(context, keywords, selection)?)
+}
+
+/// Draws a figure of a frame's tables, or its image; a frame without image is drawn as its first figure.
+pub fn draw(context: &Context, frame: &Path, figure: Option<&str>, to: &Path) -> Result<u8, Error> {
+    let has_image = || -> Result<bool, Error> {
+        let hdus = fits::hdus(frame).map_err(unreadable)?;
+        Ok(hdus.iter().any(|h| h.kind.image().is_some_and(|(_, axes)| !axes.is_empty() && !axes.contains(&0))))
     };
+    let svg = match figure {
+        Some(which) => plot::figure::figure(frame, which)?,
+        None if !has_image()? && !plot::figure::titles(frame)?.is_empty() => plot::figure::figure(frame, "1")?,
+        None => plot::image(frame, &HduSelect::First, Stretch::Zscale, ColourMap::Gray, true)?,
+    };
+    write(context, to, &svg)
+}
+
+fn write(context: &Context, to: &Path, svg: &str) -> Result<u8, Error> {
     files::write_atomically(to, svg.as_bytes())?;
     if !context.quiet {
         say(&format!("wrote {}", to.display()));

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::header::{Header, Value, normalise};
 use crate::import::{ImportRequest, ImportSource, Imported};
+use crate::known_objects::KnownObjects;
 use crate::recipe::{AnyRecipe, Host, ProductPath, RecipeDescription, RecipeError, Simulation, SimulationRequest, TruthRow};
 use crate::rule::{Condition, Rule};
 use crate::signature::Signature;
@@ -113,6 +115,9 @@ pub struct InstrumentDescription {
     /// Where the time is found.
     #[serde(default)]
     pub time: TimeKeys,
+    /// Objects by which frames are given a keyword before the rules are tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known_objects: Vec<KnownObjects>,
     /// Kinds of raw frames, in the order in which the rules are tried.
     pub frame_types: Vec<FrameType>,
     /// Recipes; filled in from [`Instrument::recipes`].
@@ -132,6 +137,21 @@ impl InstrumentDescription {
     /// The recipe of that name.
     pub fn recipe(&self, name: &str) -> Option<&RecipeDescription> {
         self.recipes.iter().find(|r| r.name == name)
+    }
+
+    /// Adds the keywords of the known objects that a raw header is of, those that it does not have, and says which they are.
+    pub fn name_known_objects(&self, header: &mut Header, mjd: Option<f64>) -> Vec<(String, Value)> {
+        let mut named = Vec::new();
+        for known in &self.known_objects {
+            if header.contains(&known.keyword) {
+                continue;
+            }
+            if let Some(object) = known.find(header, mjd) {
+                header.set(&known.keyword, object.name.as_str(), "known object that the frame points at");
+                named.push((normalise(&known.keyword), object.name.as_str().into()));
+            }
+        }
+        named
     }
 
     /// Where it comes from, in words: its library, or `built in`.

@@ -5,6 +5,7 @@
 //!
 //! * [`header`] is what a file says, [`Lookup`] is how rules ask it;
 //! * [`Rule`]s made of [`Condition`]s say what kind of frame ([`Tag`]) a header describes;
+//! * [`KnownObjects`] say by which keyword rules ask whether a frame is of one of them, a standard star for example;
 //! * a [`Signature`] is the list of values that must agree, between the frames of a group and between a group and its calibrations;
 //! * a [`recipe::RecipeDescription`] says how frames are grouped, which calibrations at which quality level may serve, and what is made;
 //! * [`Config`] is what a user may change of all that;
@@ -14,13 +15,16 @@
 //! [`Instrument::compare_with_truth`]. This crate opens no files.
 #![deny(missing_docs)]
 
+pub mod angle;
 pub mod config;
 pub mod figure;
 pub mod header;
 pub mod import;
 pub mod instrument;
+pub mod known_objects;
 pub mod lookup;
 pub mod module;
+pub mod precession;
 pub mod prelude;
 pub mod provenance;
 pub mod recipe;
@@ -35,6 +39,7 @@ pub use figure::Figure;
 pub use header::{Card, Header, HeaderError, HeaderIssue, Value};
 pub use import::{ImportRequest, ImportSource, Imported, ImportedSetting, NotNeeded, UnknownKey};
 pub use instrument::{FrameType, Instrument, InstrumentDescription, Library, NightRule, Role, TimeKeys};
+pub use known_objects::{Equinox, KnownObject, KnownObjects};
 pub use lookup::Lookup;
 pub use module::{LoadedInstrument, Module};
 pub use recipe::{AnyRecipe, Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};

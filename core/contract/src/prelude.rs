@@ -1,6 +1,7 @@
 //! What an instrument's author needs: `use ifured_core::prelude::*;`.
 
 pub use crate::instrument::{FrameType, Instrument, InstrumentDescription, NightRule, Role};
+pub use crate::known_objects::{Equinox, KnownObject, KnownObjects};
 pub use crate::recipe::{
     AnyRecipe, Grade, Host, InputSpec, MainInput, Outcome, ProductPath, ProductSpec, QualityNumber, Recipe, RecipeDescription, RecipeError,
     Simulation, SimulationRequest, Task, TaskInput, TruthRow,

@@ -174,6 +174,11 @@ impl Key {
     pub fn present(self) -> Condition {
         Condition::present(&self.0)
     }
+
+    /// The header does not have it.
+    pub fn absent(self) -> Condition {
+        Condition { is: Test::Absent, ..Condition::present(&self.0) }
+    }
 }
 
 impl Condition {

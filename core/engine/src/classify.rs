@@ -113,6 +113,8 @@ fn frame(row: ScannedRow, instrument: &InstrumentDescription, rules: &[Rule], co
         frame.notes.extend(time_note);
     }
     if recognise(&mut frame, instrument) {
+        // Recipes read the file itself: to them the keyword is a correction of its header.
+        frame.corrections.extend(instrument.name_known_objects(&mut frame.header, frame.mjd));
         give_tag(&mut frame, instrument, rules);
     }
     apply_overrides(&mut frame, instrument, config);
@@ -234,4 +236,65 @@ pub fn census(frames: &[Frame], instrument: &InstrumentDescription) -> Vec<(Tag,
         }
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use ifured_core::instrument::{FrameType, Role};
+    use ifured_core::{Header, KnownObject, KnownObjects, Lookup, Signature, key};
+
+    use super::*;
+
+    fn row(object: &str, dec: f64, own: Option<&str>) -> ScannedRow {
+        let mut header = Header::new();
+        header.set("OBJECT", object, "");
+        header.set("RA", 189.35, "");
+        header.set("DEC", dec, "");
+        header.set("MJD-OBS", 60511.9, "");
+        if let Some(own) = own {
+            header.set("STANDARD", own, "");
+        }
+        let path = format!("/data/night/{object}.fits").into();
+        ScannedRow {
+            path,
+            root: "/data".into(),
+            fingerprint: None,
+            hash: object.into(),
+            header,
+            statistics: Vec::new(),
+            error: String::new(),
+        }
+    }
+
+    #[test]
+    fn rules_ask_for_known_objects() {
+        let signature = Signature::exact(&["STANDARD"]);
+        let instrument = InstrumentDescription {
+            known_objects: vec![KnownObjects::new("STANDARD", vec![KnownObject::new("Feige 66", 189.348, 25.067)])],
+            frame_types: vec![
+                FrameType::new("standard", "", Role::Calibration, &signature, vec![key("STANDARD").present()]),
+                FrameType::new("object", "", Role::Science, &signature, vec![key("STANDARD").absent()]),
+            ],
+            ..InstrumentDescription::default()
+        };
+        let correction = r#"{"night": "night", "files": ["d.fits"], "set": {"DEC": 25.067}}"#;
+        let mut config = Config::default();
+        config.frames.correct.push(serde_json::from_str(correction).unwrap());
+        let rows = vec![
+            row("a", 25.067, None),
+            row("b", 26.0, None),
+            row("c", 25.067, Some("another")),
+            row("d", 26.0, None),
+            row("feige66", 25.1, None),
+        ];
+        let frames = classify(rows, &instrument, &config);
+        let found: Vec<_> = frames.iter().map(|f| (f.tag.as_str(), f.lookup("standard").map(|v| v.to_string()))).collect();
+        let feige = || Some("Feige 66".to_owned());
+        let expected =
+            [("standard", feige()), ("object", None), ("standard", Some("another".into())), ("standard", feige()), ("standard", feige())];
+        assert_eq!(found, expected);
+        assert_eq!(frames[0].corrections, [("STANDARD".to_owned(), "Feige 66".into())], "recipes see it, too");
+        assert_eq!(frames[0].signature.to_string(), "Feige 66");
+        assert!(frames[2].corrections.is_empty());
+    }
 }

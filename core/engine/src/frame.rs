@@ -52,7 +52,7 @@ pub struct Frame {
     pub hash: String,
     /// Size of the file.
     pub bytes: u64,
-    /// Primary header, with the corrections of the configuration.
+    /// Primary header, with the corrections of the configuration and the keywords of known objects.
     pub header: Header,
     /// Pixel statistics of the whole frame.
     pub statistics: Statistics,
@@ -72,7 +72,7 @@ pub struct Frame {
     pub trace: Vec<(Tag, Option<String>)>,
     /// Values of the signature of its kind.
     pub signature: SignatureValues,
-    /// Keywords that the configuration corrects.
+    /// Keywords that the header of the file does not have so: corrections of the configuration, and names of known objects.
     pub corrections: Vec<(String, Value)>,
 }
 

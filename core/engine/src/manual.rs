@@ -92,11 +92,15 @@ pub fn task(
 }
 
 fn input(instrument: &InstrumentDescription, role: &str, path: &Path) -> Result<TaskInput> {
-    let header = fits::primary_header(path).map_err(|e| Error::usage(e.to_string(), "check the file"))?;
+    let mut header = fits::primary_header(path).map_err(|e| Error::usage(e.to_string(), "check the file"))?;
+    let mjd = crate::time::modified_julian_date(&header, &instrument.time).0;
     let rules: Vec<Rule> = instrument.frame_types.iter().map(|t| t.rule.clone()).collect();
-    let tag = match header.text("IFURED TAG") {
-        Ok(tag) => Tag::new(tag),
-        Err(_) => rule::classify(&rules, &header).tag,
+    let (tag, corrections) = match header.text("IFURED TAG") {
+        Ok(tag) => (Tag::new(tag), Vec::new()),
+        Err(_) => {
+            let named = instrument.name_known_objects(&mut header, mjd);
+            (rule::classify(&rules, &header).tag, named)
+        }
     };
     Ok(TaskInput {
         role: role.to_owned(),
@@ -107,7 +111,7 @@ fn input(instrument: &InstrumentDescription, role: &str, path: &Path) -> Result<
         level: 0,
         adapt: None,
         why: "given by hand".into(),
-        corrections: Vec::new(),
-        mjd: crate::time::modified_julian_date(&header, &instrument.time).0,
+        corrections,
+        mjd,
     })
 }

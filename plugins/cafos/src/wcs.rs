@@ -1,48 +1,16 @@
 //! First world coordinates of an image, from where the telescope says it points.
 //!
-//! The header gives RA and DEC of the equinox of date, whatever `EQUINOX` says. They are precessed to J2000 with the angles of the IAU 1976
-//! precession (Lieske et al. 1977, A&A 58, 1, eq. 7), and a tangential projection is put on the optical axis (`INSTRPX0`, `INSTRPY0`), north along
-//! the columns and east to the left at adapter position angle 0. *Accuracy*: that of the pointing, some 10 arcsec, and of the position angle.
+//! The header gives RA and DEC of the equinox of date, whatever `EQUINOX` says. They are precessed to J2000, and a tangential
+//! projection is put on the optical axis (`INSTRPX0`, `INSTRPY0`), north along the columns and east to the left at adapter position
+//! angle 0. *Accuracy*: that of the pointing, some 10 arcsec, and of the position angle.
 
 use ifured_core::Header;
+use ifured_core::precession::to_j2000;
 
 use crate::raw::window;
 
-const ARCSEC: f64 = std::f64::consts::PI / 180.0 / 3600.0;
-/// Modified Julian date of J2000.0.
-const MJD_J2000: f64 = 51544.5;
 /// Centre of the chip, where the header does not give the optical axis.
 const CHIP_CENTRE: f64 = 1024.5;
-
-/// The precession angles zeta, z, theta from J2000 to a date, in radians.
-fn angles(mjd: f64) -> (f64, f64, f64) {
-    let t = (mjd - MJD_J2000) / 36525.0;
-    let zeta = 2306.2181 * t + 0.30188 * t * t + 0.017998 * t.powi(3);
-    let z = 2306.2181 * t + 1.09468 * t * t + 0.018203 * t.powi(3);
-    let theta = 2004.3109 * t - 0.42665 * t * t - 0.041833 * t.powi(3);
-    (zeta * ARCSEC, z * ARCSEC, theta * ARCSEC)
-}
-
-/// Turns by `before` about the pole, by `tilt` about the node, by `after` about the new pole; degrees in and out.
-fn turn(ra: f64, dec: f64, before: f64, tilt: f64, after: f64) -> (f64, f64) {
-    let (a, d) = (ra.to_radians() + before, dec.to_radians());
-    let x = d.cos() * a.cos() * tilt.cos() - d.sin() * tilt.sin();
-    let y = d.cos() * a.sin();
-    let z = d.cos() * a.cos() * tilt.sin() + d.sin() * tilt.cos();
-    ((y.atan2(x) + after).to_degrees().rem_euclid(360.0), z.atan2(x.hypot(y)).to_degrees())
-}
-
-/// Right ascension and declination (degrees) of the mean equator of date, precessed to J2000.
-pub fn to_j2000(ra: f64, dec: f64, mjd: f64) -> (f64, f64) {
-    let (zeta, z, theta) = angles(mjd);
-    turn(ra, dec, -z, -theta, -zeta)
-}
-
-/// Right ascension and declination (degrees) of J2000, precessed to the mean equator of date.
-pub fn from_j2000(ra: f64, dec: f64, mjd: f64) -> (f64, f64) {
-    let (zeta, z, theta) = angles(mjd);
-    turn(ra, dec, zeta, theta, z)
-}
 
 /// A tangential projection.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -139,15 +107,6 @@ impl Tan {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn precession_of_the_textbook() {
-        // Meeus, Astronomical Algorithms, example 21.b: theta Persei with its proper motion, J2000 and 2028 November 13.19.
-        let (ra, dec) = from_j2000(41.054_063, 49.227_750, 62088.19);
-        assert!((ra - 41.547_214).abs() < 2e-6 && (dec - 49.348_483).abs() < 2e-6, "{ra} {dec}");
-        let (ra, dec) = to_j2000(ra, dec, 62088.19);
-        assert!((ra - 41.054_063).abs() < 1e-9 && (dec - 49.227_750).abs() < 1e-9, "{ra} {dec}");
-    }
 
     #[test]
     fn sky_and_pixel_are_inverse() {

@@ -27,7 +27,7 @@ pub struct TaskInput {
     /// Why it was chosen.
     #[serde(default)]
     pub why: String,
-    /// Keywords that the configuration corrects in this frame.
+    /// Keywords that the header of the file does not have so: corrections of the configuration, and names of known objects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub corrections: Vec<(String, crate::Value)>,
     /// Time of the frame (modified Julian date), if known.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
 use ifured_core::recipe::RecipeDescription;
-use ifured_core::{InstrumentDescription, Tag};
+use ifured_core::{InstrumentDescription, KnownObjects, Tag};
 
 use super::{Check, all_right};
 use crate::{config, init};
@@ -52,6 +52,27 @@ fn instrument_gaps(d: &InstrumentDescription) -> Vec<String> {
     ] {
         if empty {
             wrong.push(format!("empty: {what}"));
+        }
+    }
+    wrong.extend(d.known_objects.iter().flat_map(known_object_gaps));
+    wrong
+}
+
+fn known_object_gaps(known: &KnownObjects) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if known.keyword.is_empty() {
+        wrong.push("known objects need the keyword that they give a frame".to_owned());
+    }
+    if !(known.radius_arcsec >= 0.0 && known.name_radius_arcsec >= 0.0) {
+        wrong.push(format!("{}: the radius must be 0 or more", known.keyword));
+    }
+    let mut names = BTreeSet::new();
+    for object in &known.objects {
+        if !((0.0..=360.0).contains(&object.ra) && (-90.0..=90.0).contains(&object.dec)) {
+            wrong.push(format!("{}: `{}` is at {} {}, which is no place on the sky", known.keyword, object.name, object.ra, object.dec));
+        }
+        if object.name.is_empty() || !names.insert(object.name.to_lowercase()) {
+            wrong.push(format!("{}: the name `{}` is empty or there twice", known.keyword, object.name));
         }
     }
     wrong
@@ -190,7 +211,7 @@ fn init_faults(d: &InstrumentDescription) -> Vec<String> {
 mod tests {
     use ifured_core::instrument::{FrameType, Role};
     use ifured_core::recipe::{InputSpec, Level, MainInput, ProductSpec, RecipeDescription};
-    use ifured_core::{Signature, key};
+    use ifured_core::{KnownObject, KnownObjects, Signature, key};
     use serde_json::json;
 
     use super::*;
@@ -240,6 +261,9 @@ mod tests {
         let table: &[(Spoil, &str)] = &[
             (|d| d.name = "My Spec".into(), "the name `My Spec` must be lower-case"),
             (|d| d.recognise.clear(), "empty: recognise"),
+            (|d| d.known_objects.push(KnownObjects::new("", vec![])), "need the keyword"),
+            (|d| d.known_objects.push(KnownObjects::new("STAR", vec![KnownObject::new("a", 10.0, 99.0)])), "no place on the sky"),
+            (|d| d.known_objects.push(KnownObjects::new("STAR", vec![KnownObject::default(); 2])), "empty or there twice"),
             (|d| d.frame_types[0].rule.when.clear(), "bias: without `when` it takes all frames"),
             (|d| d.recipes[1].products[0].tag = "bias".into(), "bias is the tag of a raw frame and of a product"),
             (|d| d.recipes[0].title.clear(), "science: no title"),

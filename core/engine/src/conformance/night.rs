@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use ifured_core::header::normalise;
 use ifured_core::lookup::STATISTICS;
 use ifured_core::module::TruthRequest;
 use ifured_core::recipe::{ProductPath, QuietHost, SimulationRequest};
@@ -114,8 +115,10 @@ fn unwritten_keys(instrument: &InstrumentDescription, frames: &[&Frame]) -> Vec<
             wrong.insert(format!("{what}: {key} is not in {}", frame.name));
         }
     };
+    let names_objects = |key: &str| instrument.known_objects.iter().any(|o| normalise(&o.keyword) == normalise(key));
     let conditions = |list: &[Condition]| -> Vec<String> {
-        list.iter().filter(|c| !matches!(c.is, Test::Absent | Test::Present)).map(|c| c.key.clone()).collect()
+        let asked = |c: &&Condition| !matches!(c.is, Test::Absent | Test::Present) && !names_objects(&c.key);
+        list.iter().filter(asked).map(|c| c.key.clone()).collect()
     };
     let keys = |signature: &Signature| -> Vec<String> { signature.0.iter().map(|k| k.key.clone()).collect() };
     for key in conditions(&instrument.recognise).iter().chain(&conditions(&instrument.require)) {

@@ -1,5 +1,6 @@
-//! Plots as SVG, written by hand: keyword against keyword, and images with axes and a colour bar.
+//! Plots as SVG, written by hand: keyword against keyword, images with axes and a colour bar, and the figures of tables.
 
+pub mod figure;
 mod image;
 mod pairs;
 pub(crate) mod svg;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::svg::{COLOURS, Svg, n};
+use super::svg::{COLOURS, Svg, marker, n};
 use super::ticks::Axis;
 use crate::error::{Error, Result};
 use crate::list::Table;
@@ -12,19 +12,10 @@ const GAP: f64 = 12.0;
 const LEFT: f64 = 66.0;
 const TOP: f64 = 58.0;
 const BOTTOM: f64 = 48.0;
+/// Size of points.
+const RADIUS: f64 = 2.6;
 /// Most columns: more are not readable.
 const MOST: usize = 8;
-
-/// Shapes of points, so that tags are told apart without colour.
-fn point(shape: usize, x: f64, y: f64) -> String {
-    let r = 2.6;
-    match shape % 4 {
-        0 => format!("M{} {}a{r} {r} 0 1 0 {} 0a{r} {r} 0 1 0 {} 0", n(x - r), n(y), 2.0 * r, -2.0 * r),
-        1 => format!("M{} {}h{}v{}h{}z", n(x - r), n(y - r), 2.0 * r, 2.0 * r, -2.0 * r),
-        2 => format!("M{} {}l{r} {}h{}z", n(x), n(y - r), 2.0 * r, -2.0 * r),
-        _ => format!("M{} {}l{r} {r}l-{r} {r}l-{r} -{r}z", n(x), n(y - r)),
-    }
-}
 
 /// Plots the numeric columns of a list against each other, points coloured and shaped by tag. Two columns make one plot.
 /// `units` gives the unit of a column, where it is known.
@@ -81,7 +72,7 @@ pub fn pairs(table: &Table, title: &str, units: &dyn Fn(&str) -> String) -> Resu
             for r in 0..table.rows.len() {
                 if let (Some(a), Some(b)) = (value(r, *x_column), value(r, *y_column)) {
                     let s = series(r);
-                    let _ = write!(paths[s], "{}", point(s, x.place(a), y.place(b)));
+                    let _ = write!(paths[s], "{}", marker(s, x.place(a), y.place(b), RADIUS));
                 }
             }
             for (s, path) in paths.iter().enumerate().filter(|(_, p)| !p.is_empty()) {
@@ -113,7 +104,7 @@ pub fn pairs(table: &Table, title: &str, units: &dyn Fn(&str) -> String) -> Resu
     let per_row = ((width - LEFT) / 130.0).max(1.0) as usize;
     for (s, tag) in tags.iter().enumerate().filter(|(_, t)| !t.is_empty()) {
         let (x, y) = (LEFT + (s % per_row) as f64 * 130.0, height - 16.0 * legend_rows + 6.0 + (s / per_row) as f64 * 16.0);
-        svg.raw(&format!(r#"<path d="{}" fill="{}"/>"#, point(s, x + 4.0, y - 3.5), COLOURS[s % COLOURS.len()]));
+        svg.raw(&format!(r#"<path d="{}" fill="{}"/>"#, marker(s, x + 4.0, y - 3.5, RADIUS), COLOURS[s % COLOURS.len()]));
         svg.text(x + 12.0, y, tag, r#"class="s""#);
     }
     Ok(svg.finish())

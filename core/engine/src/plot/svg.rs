@@ -29,6 +29,16 @@ pub(crate) fn n(x: f64) -> String {
 /// Colours of Okabe & Ito (2008), which people with any colour vision can tell apart; dark enough for white paper.
 pub(crate) const COLOURS: &[&str] = &["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#555555"];
 
+/// Shapes of points, so that series are told apart without colour: the path of one around a place.
+pub(crate) fn marker(shape: usize, x: f64, y: f64, r: f64) -> String {
+    match shape % 4 {
+        0 => format!("M{} {}a{r} {r} 0 1 0 {} 0a{r} {r} 0 1 0 {} 0", n(x - r), n(y), 2.0 * r, -2.0 * r),
+        1 => format!("M{} {}h{}v{}h{}z", n(x - r), n(y - r), 2.0 * r, 2.0 * r, -2.0 * r),
+        2 => format!("M{} {}l{r} {}h{}z", n(x), n(y - r), 2.0 * r, -2.0 * r),
+        _ => format!("M{} {}l{r} {r}l-{r} {r}l-{r} -{r}z", n(x), n(y - r)),
+    }
+}
+
 /// A drawing.
 pub(crate) struct Svg {
     width: f64,

@@ -10,6 +10,7 @@ use ifured_pixels::quality::NAMES;
 
 use super::html::{esc, number};
 use super::store;
+use crate::plot::figure;
 use crate::preview::{ColourMap, Small, SmallQuality, Stretch, small_of_file, small_quality};
 
 /// Longer side of the previews of a task, and of those in the page of the run.
@@ -20,7 +21,20 @@ pub(super) fn data_uri(png: &[u8]) -> String {
     format!("data:image/png;base64,{}", STANDARD.encode(png))
 }
 
-/// The preview of the first product of a task, from the cache if it is there; none if there is no image.
+fn svg_uri(svg: &str) -> String {
+    format!("data:image/svg+xml;base64,{}", STANDARD.encode(svg))
+}
+
+/// The figures that the tables of a product describe. As images, their style is theirs alone, and their paper stays white.
+pub(super) fn figures(path: &Path) -> String {
+    let drawn = figure::figures(path).unwrap_or_default();
+    let image = |(title, svg): &(String, String)| {
+        format!("<figure class=\"drawn\"><img src=\"{}\" alt=\"{}\"></figure>\n", svg_uri(svg), esc(title))
+    };
+    drawn.iter().map(image).collect()
+}
+
+/// The preview of the first product of a task, from the cache if it is there: its image, or else its first figure; none if it has neither.
 pub(super) fn thumbnail(report: &Path, output: &Path, outcome: &Outcome) -> Option<String> {
     let product = outcome.products.first()?;
     let directory = report.join(".previews");
@@ -32,7 +46,10 @@ pub(super) fn thumbnail(report: &Path, output: &Path, outcome: &Outcome) -> Opti
     if let Ok(png) = std::fs::read(&cached) {
         return Some(data_uri(&png));
     }
-    let (_, small) = small_of_file(&output.join(&product.name), &HduSelect::First, THUMBNAIL).ok()?;
+    let file = output.join(&product.name);
+    let Ok((_, small)) = small_of_file(&file, &HduSelect::First, THUMBNAIL) else {
+        return figure::small(&file).map(|svg| svg_uri(&svg));
+    };
     let (_, png) = small.png(Stretch::Percentile(1.0, 99.0), ColourMap::Gray, None).ok()?;
     // Without its cache a report is slower, not wrong.
     let _ = std::fs::create_dir_all(&directory).map(|()| store(&cached, &png));

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::html::{bytes, count, details, esc, grade, level, list, mark, page, path, quality, seconds, section, table};
 use super::{FORMAT, State, TaskReport, is_current, previews, store};
+use ifured_core::Outcome;
 use ifured_pixels::fits::hash_of_bytes;
 
 use crate::associate::{Association, Candidate, span};
@@ -59,18 +60,8 @@ fn body(output: &Path, report: &TaskReport<'_>, makers: &HashMap<&str, String>) 
         let rows: Vec<Vec<String>> = outcome.rejected.iter().map(|r| vec![path(&r.name), esc(&r.why)]).collect();
         out += &section("rejected", "Rejected frames", &table("Frames that were left out", &[("frame", false), ("why", false)], &rows));
         out += &section("notes", "Notes", &list(&outcome.notes.iter().map(|n| esc(n)).collect::<Vec<_>>()));
-        let mut figures = String::new();
-        for product in &outcome.products {
-            let planes = previews::planes(&output.join(&product.name));
-            if !planes.is_empty() {
-                figures += &format!(
-                    "<h3>{} <span class=\"dir\">{}</span></h3>\n<div class=\"figures\">{planes}</div>\n",
-                    esc(product.tag.as_str()),
-                    path(&product.name)
-                );
-            }
-        }
-        out += &section("previews", "Previews", &figures);
+        out += &section("figures", "Figures", &of_products(outcome, output, previews::figures));
+        out += &section("previews", "Previews", &of_products(outcome, output, previews::planes));
     }
     out += &section("frames", "Frames", &frames(report, makers));
     out += &section("calibrations", "Calibrations", &calibrations(report, makers));
@@ -80,6 +71,22 @@ fn body(output: &Path, report: &TaskReport<'_>, makers: &HashMap<&str, String>) 
         && !attempt.log.trim().is_empty()
     {
         out += &section("log", "Log", &details("What the worker wrote", &format!("<pre>{}</pre>\n", esc(&attempt.log))));
+    }
+    out
+}
+
+/// What there is to be seen of each product, under its name.
+fn of_products(outcome: &Outcome, output: &Path, seen: impl Fn(&Path) -> String) -> String {
+    let mut out = String::new();
+    for product in &outcome.products {
+        let pictures = seen(&output.join(&product.name));
+        if !pictures.is_empty() {
+            out += &format!(
+                "<h3>{} <span class=\"dir\">{}</span></h3>\n<div class=\"figures\">{pictures}</div>\n",
+                esc(product.tag.as_str()),
+                path(&product.name)
+            );
+        }
     }
     out
 }

@@ -3,8 +3,8 @@ use std::sync::Mutex;
 use ifured_core::module::abi::{PrefixTypeTrait, RResult, RStr};
 use ifured_core::module::{Answer, HostObject, ModuleTable};
 use ifured_core::recipe::{QualityNumber, RejectedFrame, WrittenProduct};
-use ifured_core::{Grade, Header};
-use ifured_pixels::fits::{Layout, write_image};
+use ifured_core::{Figure, Grade, Header};
+use ifured_pixels::fits::{HduToWrite, Layout, Table, write_image, write_image_and_tables, write_product};
 use ifured_pixels::{Image, quality};
 use ndarray::Array2;
 
@@ -45,6 +45,17 @@ pub(crate) fn scene(rows: usize, columns: usize, level: f32) -> Image {
     let mut image = Image::new(data, 30.0);
     image.quality.column_mut(columns / 3).fill(quality::DEFECT);
     image
+}
+
+/// A table with a figure, and with one that cannot be drawn.
+fn trend() -> Table {
+    let mut header = Header::new();
+    Figure::new("Level <of> the bias", "TIME").points("LEVEL").write(&mut header);
+    Figure::new("Nothing", "TIME").line("NONE").write(&mut header);
+    let mut table = Table::new(header, 3);
+    table.push("TIME", "h", vec![16.0, 16.1, 16.2].into());
+    table.push("LEVEL", "adu", vec![700.1, 700.4, 699.8].into());
+    table
 }
 
 /// A session with a few nights of frames on disk, products for all tasks but one, which failed.
@@ -98,7 +109,8 @@ pub(crate) fn session(directory: &Path, nights: usize, sciences: usize) -> (Sess
             std::fs::create_dir_all(output.path.parent().unwrap()).unwrap();
             let mut header = Header::new();
             header.set("BUNIT", "adu", "");
-            write_image(&output.path, &header, &scene(260, 330, 700.0 + n as f32), Layout::PrimaryData).unwrap();
+            let tables = if n == 0 { vec![trend()] } else { vec![] };
+            write_image_and_tables(&output.path, &header, &scene(260, 330, 700.0 + n as f32), Layout::PrimaryData, &tables).unwrap();
             let noise = QualityNumber::new("READ NOISE", 4.2 + n as f64, "e-", "read noise from pairs").with_error(0.03).within(
                 3.0,
                 6.0,
@@ -174,6 +186,10 @@ fn pages_are_complete_and_written_once() {
     let pages: Vec<PathBuf> = summary.plan.tasks.iter().map(|t| session.output.join(DIRECTORY).join(page_of(&t.task.id))).collect();
     let failed = std::fs::read_to_string(pages.last().unwrap()).unwrap();
     assert!(failed.contains("thread main: no star") && failed.contains("same night"));
+    let first = std::fs::read_to_string(&pages[0]).unwrap();
+    let (figures, previews) = (first.find("id=\"figures\"").unwrap(), first.find("id=\"previews\"").unwrap());
+    assert!(figures < previews && first.contains("alt=\"Level &lt;of&gt; the bias\""));
+    assert_eq!(first.matches("data:image/svg+xml").count(), 2, "a figure, and a note in place of one");
     for page in &pages {
         well_formed(&std::fs::read_to_string(page).unwrap());
     }
@@ -183,4 +199,19 @@ fn pages_are_complete_and_written_once() {
     write(&session, &summary).unwrap();
     assert_eq!(times(&pages), before);
     assert_eq!(std::fs::read_to_string(&index).unwrap(), html);
+}
+
+#[test]
+fn a_product_without_image_is_shown_as_its_first_figure() {
+    let directory = tempfile::tempdir().unwrap();
+    let product = |name: &str| {
+        let product = WrittenProduct { tag: "trend".into(), name: name.into(), hash: "ab12".into(), bytes: 1 };
+        Outcome { products: vec![product], ..Outcome::default() }
+    };
+    let primary = Header::new();
+    write_product(directory.path().join("trend.fits"), &[HduToWrite::Empty(&primary), HduToWrite::Table(&trend())]).unwrap();
+    let thumbnail = |name: &str| previews::thumbnail(directory.path(), directory.path(), &product(name));
+    assert!(thumbnail("trend.fits").unwrap().starts_with("data:image/svg+xml;base64,"));
+    write_product(directory.path().join("empty.fits"), &[HduToWrite::Empty(&primary)]).unwrap();
+    assert_eq!(thumbnail("empty.fits"), None);
 }

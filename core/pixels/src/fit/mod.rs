@@ -6,12 +6,16 @@
 //! With variances the covariance is that of the given variances; without, all points weigh the same and the covariance is
 //! scaled by the residuals. Points with a value that is not finite, or a variance that is not positive and finite, are not used.
 
+mod banded;
 mod linear;
 mod polynomial;
+mod spline;
 mod surface;
 
+pub use banded::{BandedEquations, BandedSolution};
 pub use linear::{LinearSolution, NormalEquations};
 pub use polynomial::{Polynomial, PolynomialFit, fit_polynomial};
+pub use spline::{CubicSplines, Local};
 pub use surface::{Surface, SurfaceDegree, SurfaceFit, fit_surface};
 
 use crate::statistics::SigmaClip;

@@ -5,24 +5,13 @@
 //! give the wavelength as a polynomial of two variables: weighted linear least squares on Chebyshev polynomials of the coordinates scaled to
 //! -1..1. A line that is off as a whole (blended, or wrongly named) goes as a whole, single positions by clipping.
 
-use ndarray::{ArrayView2, s};
+use ndarray::s;
 
 use super::identify::{Detected, Identification, IdentifyError, Matching, identify};
 use super::lines::{Line, LineSearch, Spectrum, find_lines, fit_line};
+use super::slit::{SATURATED, SlitView, UNUSABLE};
 use crate::fit::{Basis, FitError, FitOptions, SurfaceDegree, SurfaceFit, fit_surface};
-use crate::quality;
 use crate::statistics::{SigmaClip, median};
-
-/// A frame as spectra: the slit along axis 0, the dispersion along axis 1.
-#[derive(Clone, Copy)]
-pub struct SlitView<'a> {
-    /// Values.
-    pub data: ArrayView2<'a, f32>,
-    /// Variances.
-    pub variance: ArrayView2<'a, f32>,
-    /// Quality bits.
-    pub quality: ArrayView2<'a, u32>,
-}
 
 /// Choices of a solution.
 #[derive(Clone, Copy, Debug)]
@@ -106,10 +95,6 @@ impl Solution {
         self.lines.iter().filter(|l| l.used).count()
     }
 }
-
-/// Pixels that say nothing of a line.
-const UNUSABLE: u32 = quality::DEAD | quality::HOT | quality::MISSING | quality::DEFECT | quality::BAD;
-const SATURATED: u32 = quality::SATURATED_CONVERTER | quality::SATURATED_WELL;
 
 /// Mean spectrum of a range of the slit; a pixel is saturated if any of it is.
 pub fn mean_spectrum(view: &SlitView, slit: std::ops::Range<usize>) -> Spectrum {

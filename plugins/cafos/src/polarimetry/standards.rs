@@ -6,7 +6,7 @@
 use ifured_core::Header;
 use ifured_pixels::polarimetry::Polarisation;
 
-use crate::wcs::to_j2000;
+use ifured_core::precession::to_j2000;
 
 /// A pointing further away from a standard is of another field, in arcseconds.
 const FIELD: f64 = 180.0;
@@ -137,7 +137,7 @@ fn is_called(object: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wcs::from_j2000;
+    use ifured_core::precession::from_j2000;
 
     #[test]
     fn names_are_recognised_as_observers_write_them() {

@@ -7,7 +7,7 @@
 //! too few lines makes no product: it is graded as bad, and says why.
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
-use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_core::{Figure, Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::Image;
 use ifured_pixels::fits::{Table, read_image};
 use ifured_pixels::spectrum::air;
@@ -74,7 +74,7 @@ impl Recipe for WavelengthSolution {
     fn describe(&self) -> RecipeDescription {
         RecipeDescription {
             name: "wavelength-solution".into(),
-            version: 1,
+            version: 2,
             title: "Wavelength of every pixel".into(),
             description: "Finds the lines of an arc, identifies them with those of the lamps in its header without a start, \
             follows them along the slit \
@@ -210,6 +210,11 @@ fn wavelength_image(found: &Solution, shape: (usize, usize), axis: u8, medium: M
 fn lines_table(found: &Solution) -> Table {
     let mut header = Header::new();
     header.set("EXTNAME", "LINES", "");
+    Figure::new("Residuals of the wavelength solution", "WAVELENGTH_AIR")
+        .points("RESIDUAL")
+        .error("RESIDUAL_ERROR")
+        .used("USED")
+        .write(&mut header);
     let mut table = Table::new(header, found.lines.len());
     let column = |f: &dyn Fn(&solution::SolvedLine) -> f64| found.lines.iter().map(f).collect::<Vec<f64>>();
     table.push("WAVELENGTH_AIR", "Angstrom", column(&|l| l.wavelength).into());
@@ -217,6 +222,8 @@ fn lines_table(found: &Solution) -> Table {
     table.push("POSITION_ERROR", "pixel", column(&|l| l.position_error).into());
     table.push("FLUX", "adu", column(&|l| l.flux).into());
     table.push("RESIDUAL", "Angstrom", column(&|l| l.residual).into());
+    // That of the position: the wavelengths of the laboratory are better by far.
+    table.push("RESIDUAL_ERROR", "Angstrom", column(&|l| l.position_error * found.dispersion.abs()).into());
     table.push("BINS", "", found.lines.iter().map(|l| l.bins as i32).collect::<Vec<i32>>().into());
     table.push("USED", "", found.lines.iter().map(|l| l.used).collect::<Vec<bool>>().into());
     table

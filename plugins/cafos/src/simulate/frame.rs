@@ -1,8 +1,7 @@
 //! Headers and names of simulated frames, as the telescope writes them.
 
+use ifured_core::precession::from_j2000;
 use ifured_core::{Card, Header};
-
-use crate::wcs::from_j2000;
 
 /// Pixels of the whole chip along each axis.
 pub const CHIP: usize = 2048;
