@@ -4,6 +4,11 @@ use std::fs;
 
 use ifured_tests::{Scenario, assert_same_products, products};
 
+/// Tasks that found nothing to make: a catalogue that is lost cannot remember them, and they are tried again.
+fn without_products(run: &serde_json::Value) -> usize {
+    run["tasks"].as_array().unwrap().iter().filter(|t| t["outcome"]["products"].as_array().is_some_and(Vec::is_empty)).count()
+}
+
 #[test]
 fn the_truth_comes_back_and_nothing_runs_twice() {
     let s = Scenario::new();
@@ -43,7 +48,7 @@ fn a_lost_catalogue_is_rebuilt_from_the_products() {
         let _ = fs::remove_file(s.join(file));
     }
     let again = s.ifured(&["-i", "cafos", "reduce", "night/raw", "--json"]).code(0).json();
-    assert_eq!(again["ran"], 0, "{again}");
+    assert_eq!(again["ran"], without_products(&again), "{again}");
     let count = products(s.path()).keys().filter(|k| !k.starts_with("night/")).count();
     let listed = s.ifured(&["ls", "products", "--json"]).code(0).json();
     assert_eq!(listed.as_array().unwrap().len(), count);
@@ -53,10 +58,10 @@ fn a_lost_catalogue_is_rebuilt_from_the_products() {
 fn a_damaged_catalogue_is_kept_and_rebuilt() {
     let s = Scenario::new();
     s.simulate(&[]);
-    s.ifured(&["-i", "cafos", "reduce", "night/raw"]).code(0);
+    let first = s.ifured(&["-i", "cafos", "reduce", "night/raw", "--json"]).code(0).json();
     fs::write(s.join("ifured.sqlite"), b"this is no database, whatever its name says").unwrap();
     let again = s.ifured(&["-i", "cafos", "reduce", "night/raw"]).code(0);
-    let again = again.says("the catalogue was damaged").says("0 run now");
+    let again = again.says("the catalogue was damaged").says(&format!(" {} run now", without_products(&first)));
     assert!(s.join("ifured.sqlite.damaged").is_file(), "{again}");
 }
 

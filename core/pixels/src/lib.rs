@@ -14,6 +14,7 @@ pub mod illumination;
 pub mod image;
 mod network;
 pub mod order_statistics;
+pub mod polarimetry;
 pub mod regions;
 pub mod resample;
 pub mod simulate;

@@ -13,6 +13,7 @@ mod import;
 mod lamps;
 mod noise;
 mod pedestal;
+mod polarimetry;
 mod products;
 mod raw;
 mod recipes;

@@ -14,6 +14,8 @@ const DETECTOR: &[&str] = &["CCDNAME", "CCDBINX", "CCDBINY"];
 const OPTICS: &[&str] = &["INSGRID", "INSFLID", "INSPOFPI", "INSPOROT"];
 /// Width of the slit.
 const SLIT: &[&str] = &["INSAPDY"];
+/// The same, whatever the angle of the half-wave plate.
+const OPTICS_OF_ALL_ANGLES: &[&str] = &["INSGRID", "INSFLID", "INSPOFPI"];
 /// Where the telescope pointed.
 const POINTING: &[&str] = &["RA", "DEC"];
 
@@ -52,6 +54,31 @@ pub fn flat_window() -> Signature {
     window_within(&[DETECTOR, OPTICS])
 }
 
+/// Read-out and optics, whatever the angle of the half-wave plate.
+pub fn flat_of_all_angles() -> Signature {
+    exact(&[READOUT, OPTICS_OF_ALL_ANGLES])
+}
+
+/// As [`bias_window`], with the same optics at any angle of the half-wave plate.
+pub fn window_of_all_angles() -> Signature {
+    window_within(&[DETECTOR, OPTICS_OF_ALL_ANGLES])
+}
+
+/// The same optics at any angle of the half-wave plate, whatever the read-out.
+pub fn optics_of_all_angles() -> Signature {
+    exact(&[&["CCDNAME"], OPTICS_OF_ALL_ANGLES])
+}
+
+/// The same polariser, whatever the filter.
+pub fn polariser() -> Signature {
+    Signature::exact(&["CCDNAME", "INSGRID", "INSPOFPI"])
+}
+
+/// Images of one field at all angles of the half-wave plate: the same read-out and optics, no further apart than `arcsec`.
+pub fn same_field_of_all_angles(arcsec: f64) -> Signature {
+    near(flat_of_all_angles(), arcsec)
+}
+
 /// The same detector, nothing else.
 pub fn detector_only() -> Signature {
     Signature::exact(&["CCDNAME"])
@@ -59,7 +86,10 @@ pub fn detector_only() -> Signature {
 
 /// Images that can be added: the same detector, binning and optics, no further apart than `arcsec`.
 pub fn same_field(arcsec: f64) -> Signature {
-    let mut signature = exact(&[DETECTOR, OPTICS]);
+    near(exact(&[DETECTOR, OPTICS]), arcsec)
+}
+
+fn near(mut signature: Signature, arcsec: f64) -> Signature {
     signature.0.push(SignatureKey { key: "RA".into(), compare: Compare::Sky { declination: "DEC".into(), arcsec } });
     signature
 }

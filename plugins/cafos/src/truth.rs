@@ -3,6 +3,8 @@
 //! Each comparison has a tolerance from the noise. A pull is (product - truth) / error; its robust standard deviation is 1 where the variance
 //! of the product is honest.
 
+mod polarimetry;
+
 use std::path::Path;
 
 use ifured_core::recipe::{ProductPath, TruthRow};
@@ -40,6 +42,10 @@ pub fn compare(truth: &Path, products: &[ProductPath]) -> Result<Vec<TruthRow>, 
             tags::FLAT_IMAGING_MASK => known.mask(product, &mut add)?,
             tags::MASTER_FLAT_SPECTROSCOPY => known.spectroscopic_flat(product, &mut add)?,
             tags::REDUCED_IMAGING => known.image(product, &mut add)?,
+            tags::STOKES => polarimetry::stokes(polarimetry::sequence(&known.truth.polarimetry, product)?, product, &mut add)?,
+            tags::INSTRUMENTAL_POLARISATION => {
+                polarimetry::instrumental(polarimetry::sequence(&known.truth.polarimetry, product)?, product, &mut add)?;
+            }
             tags::SOLVED_IMAGING => known.solved(product, &mut add)?,
             tags::COADD => known.coadd(product, &mut add)?,
             _ => {}

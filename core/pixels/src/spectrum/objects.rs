@@ -106,8 +106,9 @@ pub fn find_objects(profile: &SlitProfile, threshold: f64) -> Vec<SlitObject> {
     let n = profile.values.len();
     let at = |k: usize| if profile.values[k].is_finite() { profile.values[k] } else { 0.0 };
     let smooth: Vec<f64> = (0..n).map(|k| (at(k.saturating_sub(1)) + at(k) + at((k + 1).min(n - 1))) / 3.0).collect();
-    let quiet: Vec<f32> = smooth.iter().map(|v| v.abs() as f32).collect();
-    let scatter = if quiet.is_empty() { 0.0 } else { MAD_TO_SIGMA * median(&quiet) };
+    // Noise between rows that the running mean does not share; wide objects hardly differ over so few.
+    let steps: Vec<f32> = (4..n).map(|k| (smooth[k] - smooth[k - 4]).abs() as f32).collect();
+    let scatter = if steps.is_empty() { 0.0 } else { MAD_TO_SIGMA * median(&steps) / 2f64.sqrt() };
     let errors: Vec<f32> = profile.errors.iter().filter(|e| e.is_finite()).map(|e| *e as f32).collect();
     let noise = if errors.is_empty() { scatter } else { scatter.max(median(&errors) / 3f64.sqrt()) };
     let mut found = Vec::new();

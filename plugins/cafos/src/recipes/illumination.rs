@@ -60,7 +60,7 @@ impl Recipe for IlluminationRecipe {
             title: "Illumination correction from a twilight and a dome flat".into(),
             description: "Fits a smooth surface to the ratio of a twilight flat to a dome flat of the same set-up.".into(),
             main: MainInput {
-                tags: vec![tags::MASTER_FLAT_IMAGING.into()],
+                tags: vec![tags::MASTER_FLAT_IMAGING.into(), tags::MASTER_FLAT_IMAGING_WOLLASTON.into()],
                 when: vec![Condition::any("IMAGETYP", Test::Equal, &["twilight"])],
                 group: Grouping { signature: signatures::flat(), span_hours: Some(0.0), within_night: true, apart: vec![], min_frames: 1 },
             },

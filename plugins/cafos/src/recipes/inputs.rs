@@ -41,20 +41,36 @@ pub fn bias() -> InputSpec {
     }
 }
 
+/// The levels of a flat or of what goes with it: signature of the set-up, and of a larger window.
+fn set_up(signature: fn() -> Signature, window: fn() -> Signature) -> Vec<Level> {
+    vec![
+        same_night(level(0, "same night, same set-up", signature())),
+        level(1, "same set-up", signature()),
+        adapted(level(2, "cut from a larger window", window()), CUT_WINDOW),
+    ]
+}
+
 /// The imaging flat; without it a flat of ones.
 pub fn imaging_flat() -> InputSpec {
     InputSpec {
         role: "flat".into(),
         tags: vec![tags::MASTER_FLAT_IMAGING.into()],
         required: false,
-        levels: vec![
-            same_night(level(0, "same night, same set-up", signatures::flat())),
-            level(1, "same set-up", signatures::flat()),
-            adapted(level(2, "cut from a larger window", signatures::flat_window()), CUT_WINDOW),
-        ],
+        levels: set_up(signatures::flat, signatures::flat_window),
         otherwise: "a flat of ones".into(),
         level_without: 3,
         parameter: None,
+    }
+}
+
+/// The flat of images through the Wollaston prism: one for all angles of the half-wave plate. Without it a flat of ones, which the ratio of the beams
+/// forgives.
+pub fn wollaston_flat() -> InputSpec {
+    InputSpec {
+        tags: vec![tags::MASTER_FLAT_IMAGING_WOLLASTON.into()],
+        levels: set_up(signatures::flat_of_all_angles, signatures::window_of_all_angles),
+        level_without: 2,
+        ..imaging_flat()
     }
 }
 
@@ -72,15 +88,16 @@ pub fn illumination() -> InputSpec {
         role: "illumination".into(),
         tags: vec![tags::ILLUMINATION.into()],
         required: false,
-        levels: vec![
-            same_night(level(0, "same night, same set-up", signatures::flat())),
-            level(1, "same set-up", signatures::flat()),
-            adapted(level(2, "cut from a larger window", signatures::flat_window()), CUT_WINDOW),
-        ],
+        levels: set_up(signatures::flat, signatures::flat_window),
         otherwise: "no correction of the illumination".into(),
         level_without: 0,
         parameter: Some("illumination".into()),
     }
+}
+
+/// The illumination correction of images through the Wollaston prism, of any angle.
+pub fn wollaston_illumination() -> InputSpec {
+    InputSpec { levels: set_up(signatures::flat_of_all_angles, signatures::window_of_all_angles), ..illumination() }
 }
 
 /// The dome flat that an illumination correction is relative to.
@@ -88,7 +105,7 @@ pub fn dome_flat() -> InputSpec {
     let dome = || vec![Condition::new("IMAGETYP", ifured_core::Test::NotEqual, "twilight")];
     InputSpec {
         role: "dome".into(),
-        tags: vec![tags::MASTER_FLAT_IMAGING.into()],
+        tags: vec![tags::MASTER_FLAT_IMAGING.into(), tags::MASTER_FLAT_IMAGING_WOLLASTON.into()],
         required: true,
         levels: vec![
             Level { when: dome(), ..same_night(level(0, "same night, same set-up", signatures::flat())) },
@@ -106,11 +123,7 @@ pub fn fringe_map() -> InputSpec {
         role: "fringe-map".into(),
         tags: vec![tags::FRINGE_MAP.into()],
         required: true,
-        levels: vec![
-            same_night(level(0, "same night, same set-up", signatures::flat())),
-            level(1, "same set-up", signatures::flat()),
-            adapted(level(2, "cut from a larger window", signatures::flat_window()), CUT_WINDOW),
-        ],
+        levels: set_up(signatures::flat, signatures::flat_window),
         otherwise: String::new(),
         level_without: 3,
         parameter: None,
@@ -150,5 +163,23 @@ pub fn response() -> InputSpec {
         otherwise: String::new(),
         level_without: 3,
         parameter: None,
+    }
+}
+
+/// The polarisation that telescope and instrument add; without it nothing is subtracted. From 400 to 860 nm it depends little on the filter (Patat &
+/// Taubenberger 2011, A&A 529, A57).
+pub fn instrumental_polarisation() -> InputSpec {
+    InputSpec {
+        role: tags::INSTRUMENTAL_POLARISATION.into(),
+        tags: vec![tags::INSTRUMENTAL_POLARISATION.into()],
+        required: false,
+        levels: vec![
+            same_night(level(0, "same night, same filter", signatures::optics_of_all_angles())),
+            level(1, "same filter", signatures::optics_of_all_angles()),
+            level(2, "another filter", signatures::polariser()),
+        ],
+        otherwise: "nothing is subtracted".into(),
+        level_without: 2,
+        parameter: Some("instrumental".into()),
     }
 }

@@ -19,13 +19,14 @@ use ndarray::{Array2, Zip};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::mode::Mode;
 use super::{in_order, inputs};
 use crate::calibration::{self, Calibration, Rows, noise_model};
 use crate::combination::{BAND_MEMORY, Method, combine_error};
 use crate::field_mask::{blocks_of, field_mask, lit_level};
 use crate::noise::{NoiseModel, header_gain};
+use crate::products;
 use crate::raw::{RawFrame, open_all};
-use crate::{products, signatures, tags};
 
 /// Pixels of each frame that levels and gain are measured from.
 const SAMPLE: usize = 150_000;
@@ -92,17 +93,19 @@ impl Default for Parameters {
     }
 }
 
-/// The recipe.
-pub struct MasterFlatImaging;
+/// The recipe, for flats of direct images and for those through the Wollaston prism.
+pub struct MasterFlatImaging(pub Mode);
 
 impl Recipe for MasterFlatImaging {
     type Parameters = Parameters;
 
     fn describe(&self) -> RecipeDescription {
+        let mode = self.0;
+        let directory = mode.flat();
         RecipeDescription {
-            name: "master-flat-imaging".into(),
+            name: mode.master_flat().into(),
             version: 1,
-            title: "Master imaging flat and mask of the field".into(),
+            title: format!("Master imaging flat{} and mask of the field", mode.title()),
             description: "Subtracts the bias, measures level and gain, scales each frame by its median in the field and \
             combines them with \
                           rejection by the noise model. Normalised to the median 1 in the field; the mask holds the fully \
@@ -110,10 +113,10 @@ impl Recipe for MasterFlatImaging {
                           twilight flats are kept apart."
                 .into(),
             main: MainInput {
-                tags: vec![tags::FLAT_IMAGING.into()],
+                tags: vec![mode.flat().into()],
                 when: vec![],
                 group: Grouping {
-                    signature: signatures::flat(),
+                    signature: mode.flat_signature(),
                     span_hours: Some(1.0),
                     within_night: true,
                     apart: vec![Condition::any("IMAGETYP", Test::Equal, &["twilight"])],
@@ -123,16 +126,16 @@ impl Recipe for MasterFlatImaging {
             inputs: vec![inputs::bias()],
             products: vec![
                 ProductSpec::new(
-                    tags::MASTER_FLAT_IMAGING,
-                    "Master imaging flat",
-                    "flat-imaging/{night}/flat-imaging_{stem}_red.fits",
-                    &signatures::flat(),
+                    mode.master_flat(),
+                    &format!("Master imaging flat{}", mode.title()),
+                    &format!("{directory}/{{night}}/{directory}_{{stem}}_red.fits"),
+                    &mode.flat_signature(),
                 ),
                 ProductSpec::new(
-                    tags::FLAT_IMAGING_MASK,
+                    mode.flat_mask(),
                     "Mask of the illuminated field, 1 inside",
-                    "flat-imaging/{night}/flat-imaging_{stem}_mask.fits",
-                    &signatures::flat(),
+                    &format!("{directory}/{{night}}/{directory}_{{stem}}_mask.fits"),
+                    &mode.flat_signature(),
                 ),
             ],
             enabled: true,
@@ -167,9 +170,9 @@ impl Recipe for MasterFlatImaging {
         header.set("IFURED FRAMES", combined.kept.len(), "number of frames combined");
         products::write_statistics(&mut header, &image);
         host.progress(0.8, "writing");
-        task::write(task, &mut outcome, tags::MASTER_FLAT_IMAGING, header.clone(), &image)?;
+        task::write(task, &mut outcome, self.0.master_flat(), header.clone(), &image)?;
         header.retain(|c| !c.keyword.starts_with("IFURED READ") && !c.keyword.starts_with("IFURED GAIN"));
-        task::write_mask(task, &mut outcome, tags::FLAT_IMAGING_MASK, header, mask.view())?;
+        task::write_mask(task, &mut outcome, self.0.flat_mask(), header, mask.view())?;
         Ok(outcome)
     }
 }

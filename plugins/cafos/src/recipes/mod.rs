@@ -9,9 +9,12 @@ mod flux_calibration;
 mod fringe_map;
 mod illumination;
 mod inputs;
+mod instrumental_polarisation;
 mod master_bias;
 mod master_flat_imaging;
 mod master_flat_spectroscopy;
+mod mode;
+mod polarimetry;
 mod response;
 mod science_imaging;
 mod science_spectroscopy;
@@ -19,17 +22,22 @@ mod single_frame;
 mod wavelength_solution;
 
 use ifured_core::{AnyRecipe, Task};
+use mode::Mode;
 
 /// All recipes, in the order in which they build on each other.
 pub fn all() -> Vec<Box<dyn AnyRecipe>> {
     vec![
         Box::new(master_bias::MasterBias),
-        Box::new(master_flat_imaging::MasterFlatImaging),
+        Box::new(master_flat_imaging::MasterFlatImaging(Mode::Direct)),
+        Box::new(master_flat_imaging::MasterFlatImaging(Mode::Wollaston)),
         Box::new(master_flat_spectroscopy::MasterFlatSpectroscopy),
         Box::new(illumination::IlluminationRecipe),
         Box::new(arc::Arc),
         Box::new(wavelength_solution::WavelengthSolution),
-        Box::new(science_imaging::ScienceImaging),
+        Box::new(science_imaging::ScienceImaging(Mode::Direct)),
+        Box::new(science_imaging::ScienceImaging(Mode::Wollaston)),
+        Box::new(instrumental_polarisation::InstrumentalPolarisation),
+        Box::new(polarimetry::Polarimetry),
         Box::new(science_spectroscopy::ScienceSpectroscopy),
         Box::new(extraction::Extraction),
         Box::new(response::ResponseRecipe),

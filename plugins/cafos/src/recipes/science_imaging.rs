@@ -10,13 +10,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::inputs;
+use super::mode::Mode;
 use super::single_frame::{Corrections, DeadPixels, Saturation, correct, remove_rays, treat_dead};
 use crate::calibration::{self, Calibration, noise_model};
 use crate::noise::{CREDIBLE_GAIN, NoiseModel};
 use crate::pedestal::pedestal;
 use crate::raw::RawFrame;
 use crate::wcs::Tan;
-use crate::{products, signatures, stars, tags};
+use crate::{products, signatures, stars};
 
 /// A bias level that has drifted by more, in ADU, is no drift: stray light, or a wrong bias.
 const MOST_DRIFT: f64 = 10.0;
@@ -83,17 +84,20 @@ impl Default for Parameters {
     }
 }
 
-/// The recipe.
-pub struct ScienceImaging;
+/// The recipe, for direct images and for those through the Wollaston prism.
+pub struct ScienceImaging(pub Mode);
 
 impl Recipe for ScienceImaging {
     type Parameters = Parameters;
 
     fn describe(&self) -> RecipeDescription {
+        let mode = self.0;
+        let name = mode.science();
+        let title = format!("Image{}, reduced", mode.title());
         RecipeDescription {
-            name: "science-imaging".into(),
+            name: name.into(),
             version: 2,
-            title: "Image, reduced".into(),
+            title: title.clone(),
             description: "Subtracts overscan (where there is one) and bias, and the drift of the bias level where the \
             corners of the frame are dark; flags saturated pixels, sets the variance by the measured noise, \
                           divides by the flat and by the illumination correction (dome flats only), sets pixels outside the \
@@ -102,7 +106,7 @@ impl Recipe for ScienceImaging {
                           the seeing and the depth."
                 .into(),
             main: MainInput {
-                tags: vec![tags::SCIENCE_IMAGING.into()],
+                tags: vec![mode.science().into()],
                 when: vec![],
                 group: Grouping {
                     signature: signatures::science(),
@@ -112,11 +116,11 @@ impl Recipe for ScienceImaging {
                     min_frames: 1,
                 },
             },
-            inputs: vec![inputs::bias(), inputs::imaging_flat(), inputs::illumination()],
+            inputs: vec![inputs::bias(), mode.flat_input(), mode.illumination_input()],
             products: vec![ProductSpec::new(
-                tags::REDUCED_IMAGING,
-                "Image, reduced",
-                "science-imaging/{night}/science-imaging_{stem}_red.fits",
+                mode.reduced(),
+                &title,
+                &format!("{name}/{{night}}/{name}_{{stem}}_red.fits"),
                 &signatures::science(),
             )],
             enabled: true,
@@ -183,7 +187,7 @@ impl Recipe for ScienceImaging {
         }
         products::write_statistics(&mut header, &image);
         host.progress(0.8, "writing");
-        task::write(task, &mut outcome, tags::REDUCED_IMAGING, header, &image)?;
+        task::write(task, &mut outcome, self.0.reduced(), header, &image)?;
         Ok(outcome)
     }
 }

@@ -71,6 +71,10 @@ pub struct Kind {
     exposure: f64,
     grism: &'static str,
     filter: (&'static str, &'static str),
+    /// Angle of the half-wave plate before the Wollaston prism.
+    plate: Option<f64>,
+    /// Where the telescope points, J2000 degrees.
+    field: (f64, f64),
     /// Offset of the pointing from the field, in arcseconds east and north.
     pub offset_arcsec: (f64, f64),
 }
@@ -82,7 +86,18 @@ const RED: (&str, &str) = ("FILT-11", "John R");
 
 impl Kind {
     fn new(tag: &'static str, file_kind: &'static str, image_type: &'static str, object: &'static str, exposure: f64) -> Self {
-        Kind { tag, file_kind, image_type, object, exposure, grism: NO_GRISM, filter: FREE, offset_arcsec: (0.0, 0.0) }
+        Kind {
+            tag,
+            file_kind,
+            image_type,
+            object,
+            exposure,
+            grism: NO_GRISM,
+            filter: FREE,
+            plate: None,
+            field: FIELD,
+            offset_arcsec: (0.0, 0.0),
+        }
     }
 
     /// A bias.
@@ -115,6 +130,18 @@ impl Kind {
         Kind { filter: RED, ..Kind::new("science-imaging", "sci", "science", "Field R", EXPOSURE) }
     }
 
+    /// A flat of the dome screen through the Wollaston prism.
+    pub fn wollaston_flat(angle: f64) -> Self {
+        let kind = Kind::new("flat-imaging-wollaston", "cal", "domeflat", "[flat] dome R Wollaston", 14.0);
+        Kind { filter: RED, plate: Some(angle), ..kind }
+    }
+
+    /// An image through the Wollaston prism.
+    pub fn wollaston(object: &'static str, field: (f64, f64), angle: f64) -> Self {
+        let kind = Kind::new("science-imaging-wollaston", "sci", "science", object, EXPOSURE);
+        Kind { filter: RED, plate: Some(angle), field, ..kind }
+    }
+
     /// A spectrum.
     pub fn spectrum() -> Self {
         Kind { grism: GREEN, ..Kind::new("science-spectroscopy", "sci", "science", "Star G200", 600.0) }
@@ -126,8 +153,8 @@ pub fn header(kind: &Kind, when: When, size: usize) -> Header {
     let mut h = Header::new();
     let corner = (CHIP - size) / 2 + 1;
     let section = format!("[{corner},{corner}:{},{}]", corner + size - 1, corner + size - 1);
-    let (east, north) = kind.offset_arcsec;
-    let (ra, dec) = from_j2000(FIELD.0 + east / 3600.0 / FIELD.1.to_radians().cos(), FIELD.1 + north / 3600.0, when.mjd());
+    let (field, (east, north)) = (kind.field, kind.offset_arcsec);
+    let (ra, dec) = from_j2000(field.0 + east / 3600.0 / field.1.to_radians().cos(), field.1 + north / 3600.0, when.mjd());
     let micro = |v: f64| (v * 1e6).round() / 1e6;
     h.set("INSTRUME", "CAFOS 2.2", "instrument ID");
     h.set("TELESCOP", "CA-2.2", "telescope-id");
@@ -173,8 +200,11 @@ pub fn header(kind: &Kind, when: When, size: usize) -> Header {
     h.set("INSGRID", kind.grism, "grism no.");
     h.set("INSGRNAM", if kind.grism == NO_GRISM { "free" } else { "green-200" }, "");
     h.set("INSGRROT", 241.22, "grism angle");
-    h.set("INSPOFPI", "FREE", "");
-    h.set("INSPOROT", 0_i64, "rotator position");
+    h.set("INSPOFPI", if kind.plate.is_some() { "Wollaston" } else { "FREE" }, "");
+    match kind.plate {
+        Some(angle) => h.set("INSPOROT", angle, "rotator position"),
+        None => h.set("INSPOROT", 0_i64, "rotator position"),
+    }
     let lit = kind.tag == "arc";
     h.set("INSCALST", lit, "Calib IN (T/F)");
     h.set("INSCALID", if lit { "Lamp 123" } else { "Lamp" }, "lamp comb.");

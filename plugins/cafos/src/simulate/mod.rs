@@ -2,11 +2,13 @@
 //!
 //! Below the directory asked for: `raw/<night>/` with frames as the telescope writes them (16-bit integers with BZERO, names with
 //! the time), and `truth/` with the noise-free bias of each night, the response, the field, `catalogue.fits` with the stars as an extract of Gaia has them, and `truth.json`. Each night has bias frames, dome flats,
-//! images of one field with small offsets, a spectroscopic flat, an arc and a spectrum, and twilight flats in the morning.
+//! images of one field with small offsets, a spectroscopic flat, an arc and a spectrum, twilight flats in the morning, and through the Wollaston prism dome
+//! flats and two sequences of four angles: a field of polarised stars and a standard.
 
 mod detector;
 mod frame;
 mod sky;
+mod wollaston;
 
 use std::fs;
 use std::path::Path;
@@ -22,6 +24,8 @@ use serde::{Deserialize, Serialize};
 use detector::Detector;
 use frame::{Kind, When};
 pub use sky::ZERO_POINT;
+pub use wollaston::TruePolarisation;
+use wollaston::{ANGLES, Target};
 
 /// Pixels along each axis if none are asked for.
 const DEFAULT_SIZE: u32 = 256;
@@ -44,6 +48,9 @@ pub struct Truth {
     pub drift: f64,
     /// One entry for each raw frame.
     pub frames: Vec<TrueFrame>,
+    /// One entry for each sequence through the Wollaston prism.
+    #[serde(default)]
+    pub polarimetry: Vec<TruePolarisation>,
 }
 
 /// What is in one raw frame.
@@ -80,7 +87,7 @@ pub fn simulate(request: &SimulationRequest, host: &dyn Host) -> Result<Simulati
     write_truth(&truth_directory, "pixel.fits", &detector.pixel)?;
     write_truth(&truth_directory, "useful.fits", &detector.useful.mapv(f32::from))?;
     write_truth(&truth_directory, "defects.fits", &detector.defects.mapv(f32::from))?;
-    let mut truth = Truth { gain: detector::GAIN, read_noise: detector::READ_NOISE, drift: detector::DRIFT, frames: Vec::new() };
+    let mut truth = Truth { gain: detector::GAIN, read_noise: detector::READ_NOISE, drift: detector::DRIFT, ..Truth::default() };
     let mut catalogue = sky::StarList::default();
     for night in 0..request.nights.max(1) {
         host.progress(f64::from(night) / f64::from(request.nights.max(1)), "simulating a night");
@@ -89,6 +96,8 @@ pub fn simulate(request: &SimulationRequest, host: &dyn Host) -> Result<Simulati
         rng.set_stream(u64::from(night) + 1);
         let mut writer = Night::new(&detector, FIRST_NIGHT_MJD + 3 * i64::from(night), &raw, &mut rng)?;
         writer.all(&mut truth.frames)?;
+        // Last, so that the rest of the night does not depend on it.
+        writer.polarimetry(&mut truth)?;
         catalogue.extend(&writer.stars);
         write_truth(&truth_directory, &format!("bias_{}.fits", writer.name), &writer.bias)?;
     }
@@ -219,6 +228,50 @@ impl<'a> Night<'a> {
         Ok(())
     }
 
+    /// Flats and sequences through the Wollaston prism.
+    fn polarimetry(&mut self, truth: &mut Truth) -> Result<(), RecipeError> {
+        let size = self.detector.size;
+        let dome = self.detector.dome_flat();
+        for (n, angle) in (0_u32..).zip(ANGLES) {
+            let level = 26_000.0 * self.rng.random_range(0.9..1.1_f32);
+            let when = 18 * 3600 + 1800 + 65 * n;
+            self.write(&Kind::wollaston_flat(angle), when, Some(dome.mapv(|r| r * level)), TrueFrame::default(), &mut truth.frames)?;
+        }
+        let field = Target::field(size, frame::FIELD, self.rng);
+        self.sequence(&field, 22 * 3600, truth)?;
+        if let Some(standard) = Target::standard(size, self.rng) {
+            self.sequence(&standard, 23 * 3600, truth)?;
+        }
+        Ok(())
+    }
+
+    /// One target at all angles.
+    fn sequence(&mut self, target: &Target, start: u32, truth: &mut Truth) -> Result<(), RecipeError> {
+        let mut first = None;
+        for (n, angle) in (0_u32..).zip(ANGLES) {
+            let shift = (self.rng.random_range(-2.0..2.0), self.rng.random_range(-2.0..2.0));
+            let (scene, sky, stars) = target.expose(self.detector.size, angle, shift, self.rng);
+            let cosmic_rays = self.cosmic_rays();
+            let mut kind = Kind::wollaston(target.object, target.place, angle);
+            kind.offset_arcsec = (shift.0 * frame::SCALE, -shift.1 * frame::SCALE);
+            let frame = TrueFrame { sky, cosmic_rays, ..TrueFrame::default() };
+            self.write(&kind, start + 150 * n, Some(&scene * &self.detector.response), frame, &mut truth.frames)?;
+            if let (None, Some(frame)) = (&first, truth.frames.last()) {
+                first = Some(target.truth(&self.name, &frame.file, stars));
+            }
+        }
+        truth.polarimetry.extend(first);
+        Ok(())
+    }
+
+    /// Pixels struck in one exposure.
+    fn cosmic_rays(&mut self) -> Vec<[f64; 3]> {
+        let size = self.detector.size;
+        let mut place = || self.rng.random_range(0..size) as f64;
+        let places: Vec<(f64, f64)> = (0..size * size / 8000).map(|_| (place(), place())).collect();
+        places.into_iter().map(|(x, y)| [x, y, self.rng.random_range(400.0..9000.0)]).collect()
+    }
+
     fn write(
         &mut self,
         kind: &Kind,
@@ -242,8 +295,13 @@ impl<'a> Night<'a> {
 }
 
 /// Adds a Gaussian star: column and row from 0, flux.
-pub fn add_star(image: &mut Array2<f32>, [x, y, flux]: [f64; 3]) {
-    let sigma = FWHM / 2.354_82;
+pub fn add_star(image: &mut Array2<f32>, star: [f64; 3]) {
+    add_star_of(image, star, FWHM);
+}
+
+/// Adds a Gaussian star of another width.
+fn add_star_of(image: &mut Array2<f32>, [x, y, flux]: [f64; 3], fwhm: f64) {
+    let sigma = fwhm / 2.354_82;
     let reach = (7.0 * sigma).ceil();
     let (rows, columns) = image.dim();
     let range = |centre: f64, end: usize| (centre - reach).max(0.0) as usize..(centre + reach + 1.0).clamp(0.0, end as f64) as usize;
