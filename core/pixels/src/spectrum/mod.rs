@@ -4,6 +4,7 @@
 //! Pixels count from 0. Wavelengths are in Angstrom, in air or in vacuum as the list of lines has them.
 
 pub mod air;
+pub mod excess_noise;
 pub mod extract;
 pub mod flexure;
 pub mod identify;

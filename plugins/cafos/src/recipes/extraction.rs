@@ -5,6 +5,7 @@ use ifured_core::{Figure, Grade, Header, Host, Outcome, QualityNumber, Recipe, R
 use ifured_pixels::Image;
 use ifured_pixels::fits::{Table, read_image};
 use ifured_pixels::spectrum::air;
+use ifured_pixels::spectrum::excess_noise::excess_variance;
 use ifured_pixels::spectrum::extract::{ExtractOptions, Extracted, SkyOfFrame, extract};
 use ifured_pixels::spectrum::flexure::{Flexure, FlexureOptions, SkySample, flexure};
 use ifured_pixels::spectrum::objects::{self, SlitObject};
@@ -112,19 +113,32 @@ impl Recipe for Extraction {
 
     fn run(&self, task: &Task, parameters: Parameters, host: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task::single(task)?;
-        let (header, image) = read_image(&input.path)?;
-        let arc = Arc::read(task, image.shape())?;
-        let view = SlitView::of(&image, arc.axis);
-        let slit = Slit::of(view, &arc, &parameters)?;
-        host.progress(0.5, "flexure");
+        let (header, mut image) = read_image(&input.path)?;
         let mut outcome = Outcome::default();
+        let Some(arc) = Arc::read(task, image.shape())? else {
+            outcome.quality.push(QualityNumber::new("N OBJECTS", 0.0, "", "objects extracted").within(1.0, f64::INFINITY, Grade::Bad));
+            outcome
+                .notes
+                .push("there is no wavelength solution for this grism: nothing is extracted; see `ifured why` for the arcs".into());
+            return Ok(outcome);
+        };
+        let sky = Sky::of(&SlitView::of(&image, arc.axis), &arc, &parameters)?;
+        let excess = add_excess_noise(&mut image, &sky, arc.axis);
+        let slit = Slit::of(SlitView::of(&image, arc.axis), sky, &parameters)?;
+        host.progress(0.5, "flexure");
+        outcome.quality.push(QualityNumber::new(
+            "EXCESS NOISE",
+            excess,
+            "adu",
+            "noise beyond that of read-out and photons, added to the errors",
+        ));
         let flexure = slit.flexure(&arc, &parameters);
         slit.judge(&mut outcome, flexure.as_ref(), parameters.flexure);
         let corrected = |w: f64| {
             let w = w - flexure.as_ref().map_or(0.0, |f| f.at(w));
             if parameters.medium == Medium::Air { w } else { air::to_vacuum(w) }
         };
-        let wavelengths = slit.wavelengths.mapv(|w| corrected(f64::from(w)) as f32);
+        let wavelengths = slit.sky.wavelengths.mapv(|w| corrected(f64::from(w)) as f32);
         host.progress(0.6, "objects");
         let gain = measured(&header, GAIN).unwrap_or(USUAL_GAIN);
         let found = slit.extract(&parameters, gain);
@@ -143,6 +157,14 @@ impl Recipe for Extraction {
     }
 }
 
+/// Adds the noise that the frame has beyond its variances to them; gives its median in ADU.
+fn add_excess_noise(image: &mut Image, sky: &Sky, axis: u8) -> f64 {
+    let excess = excess_variance(&SlitView::of(image, axis), sky.image.view(), &sky.is_sky);
+    image.variance.indexed_iter_mut().for_each(|((y, x), v)| *v += excess[if axis == 1 { x } else { y }] as f32);
+    let roots: Vec<f32> = excess.iter().map(|e| e.sqrt() as f32).collect();
+    ifured_pixels::statistics::median(&roots)
+}
+
 /// The wavelength solution of the frame.
 struct Arc {
     /// In air.
@@ -153,27 +175,32 @@ struct Arc {
 }
 
 impl Arc {
-    fn read(task: &Task, shape: (usize, usize)) -> Result<Arc, RecipeError> {
-        let image = task::required(task, "wavelengths", shape)?;
-        let header = match task.role("wavelengths").next() {
-            Some(input) => ifured_pixels::fits::primary_header(&input.path)?,
-            None => Header::new(),
+    /// None where the task has none.
+    fn read(task: &Task, shape: (usize, usize)) -> Result<Option<Arc>, RecipeError> {
+        let (Some(image), Some(input)) = (task::calibration(task, "wavelengths", shape)?, task.role("wavelengths").next()) else {
+            return Ok(None);
         };
+        let header = ifured_pixels::fits::primary_header(&input.path)?;
         let vacuum = header.text(MEDIUM).is_ok_and(|m| m.trim() == "vacuum");
         let wavelengths = if vacuum { image.data.mapv(|w| air::to_air(f64::from(w)) as f32) } else { image.data };
         let width = provenance::outcome(&header).quality.iter().find(|q| q.name == "LINE WIDTH").and_then(|q| q.value);
         let axis = if header.integer(AXIS).unwrap_or(2) == 1 { 1 } else { 2 };
-        Ok(Arc { wavelengths, axis, line_width: width.filter(|w| *w > 0.0).unwrap_or(f64::NAN) })
+        Ok(Some(Arc { wavelengths, axis, line_width: width.filter(|w| *w > 0.0).unwrap_or(f64::NAN) }))
     }
 }
 
-/// A frame with its wavelengths (slit along axis 0), its sky and the objects on it.
-struct Slit<'a> {
-    view: SlitView<'a>,
+/// The sky of a frame, slit along axis 0.
+struct Sky {
     wavelengths: Array2<f32>,
     is_sky: Vec<bool>,
     model: SkyModel,
-    sky: Array2<f32>,
+    image: Array2<f32>,
+}
+
+/// A frame with its sky and the objects on it.
+struct Slit<'a> {
+    view: SlitView<'a>,
+    sky: Sky,
     objects: Vec<SlitObject>,
 }
 
@@ -184,53 +211,58 @@ struct Object {
     spectrum: Extracted,
 }
 
-impl<'a> Slit<'a> {
-    fn of(view: SlitView<'a>, arc: &Arc, parameters: &Parameters) -> Result<Slit<'a>, RecipeError> {
+impl Sky {
+    fn of(view: &SlitView, arc: &Arc, parameters: &Parameters) -> Result<Sky, RecipeError> {
         let wavelengths = if arc.axis == 1 { arc.wavelengths.clone() } else { arc.wavelengths.t().to_owned() };
         let options = SkyOptions { slit_degree: parameters.sky_degree, ..SkyOptions::default() };
         let fit = |rows: &[bool]| {
-            fit_sky(&view, wavelengths.view(), rows, &options)
-                .map_err(|e| RecipeError::new(format!("the sky cannot be fitted: {e}"), "set `recipes.extraction.sky_regions`"))
+            enough(rows)?;
+            let model = fit_sky(view, wavelengths.view(), rows, &options)
+                .map_err(|e| RecipeError::new(format!("the sky cannot be fitted: {e}"), "set `recipes.extraction.sky_regions`"))?;
+            let image = model.image(wavelengths.view());
+            Ok::<_, RecipeError>((model, image))
         };
         let chosen = regions(&parameters.sky_regions, view.shape().0)?;
         let mut is_sky = chosen.clone().unwrap_or_else(|| {
-            let rough = objects::median_sky(&view);
-            objects::sky_rows(&objects::slit_profile(&view, |_, x| rough[x]), parameters.sky_degree + 1)
+            let rough = objects::median_sky(view);
+            objects::sky_rows(&objects::slit_profile(view, |_, x| rough[x]), parameters.sky_degree + 1)
         });
-        enough(&is_sky)?;
-        let mut model = fit(&is_sky)?;
-        let mut sky = model.image(wavelengths.view());
+        let (mut model, mut image) = fit(&is_sky)?;
         if chosen.is_none() {
             // Faint wings are seen once most of the sky is gone.
-            let again = objects::sky_rows(&objects::subtracted_profile(&view, sky.view()), 1);
+            let again = objects::sky_rows(&objects::subtracted_profile(view, image.view()), 1);
             is_sky.iter_mut().zip(again).for_each(|(a, b)| *a &= b);
-            enough(&is_sky)?;
-            model = fit(&is_sky)?;
-            sky = model.image(wavelengths.view());
+            (model, image) = fit(&is_sky)?;
         }
-        let mut objects = objects::find_objects(&objects::subtracted_profile(&view, sky.view()), parameters.threshold);
+        Ok(Sky { wavelengths, is_sky, model, image })
+    }
+
+    /// The middle row of those that are sky.
+    fn row(&self) -> usize {
+        let rows: Vec<usize> = (0..self.is_sky.len()).filter(|&y| self.is_sky[y]).collect();
+        rows[rows.len() / 2]
+    }
+}
+
+impl<'a> Slit<'a> {
+    fn of(view: SlitView<'a>, sky: Sky, parameters: &Parameters) -> Result<Slit<'a>, RecipeError> {
+        let mut objects = objects::find_objects(&objects::subtracted_profile(&view, sky.image.view()), parameters.threshold);
         if !parameters.objects.is_empty() {
             objects = asked_for(&parameters.objects, &objects, view.shape().0)?;
         }
         objects.truncate(parameters.most_objects);
-        Ok(Slit { view, wavelengths, is_sky, model, sky, objects })
-    }
-
-    /// The middle row of those that are sky.
-    fn sky_row(&self) -> usize {
-        let rows: Vec<usize> = (0..self.is_sky.len()).filter(|&y| self.is_sky[y]).collect();
-        rows[rows.len() / 2]
+        Ok(Slit { view, sky, objects })
     }
 
     fn flexure(&self, arc: &Arc, parameters: &Parameters) -> Option<Flexure> {
         if !parameters.flexure {
             return None;
         }
-        let y = self.sky_row();
-        let row = self.wavelengths.row(y);
+        let y = self.sky.row();
+        let row = self.sky.wavelengths.row(y);
         let pixel = f64::from((row[row.len() - 1] - row[0]).abs()) / (row.len().max(2) - 1) as f64;
         let sample = |w: &f32| {
-            let (value, variance) = self.model.at(f64::from(*w), y as f64)?;
+            let (value, variance) = self.sky.model.at(f64::from(*w), y as f64)?;
             Some(SkySample { wavelength: f64::from(*w), value, variance })
         };
         let mut spectrum: Vec<SkySample> = row.iter().filter_map(sample).collect();
@@ -242,14 +274,14 @@ impl<'a> Slit<'a> {
     fn judge(&self, outcome: &mut Outcome, flexure: Option<&Flexure>, wanted: bool) {
         let mut pulls: Vec<f32> = Vec::new();
         let (height, width) = self.view.shape();
-        for y in (0..height).filter(|&y| self.is_sky[y]) {
+        for y in (0..height).filter(|&y| self.sky.is_sky[y]) {
             for x in (0..width).step_by(3) {
                 if let Some((value, variance)) = self.view.good(y, x) {
-                    pulls.push(((value - f64::from(self.sky[[y, x]])) / variance.sqrt()) as f32);
+                    pulls.push(((value - f64::from(self.sky.image[[y, x]])) / variance.sqrt()) as f32);
                 }
             }
         }
-        let share = self.is_sky.iter().filter(|s| **s).count() as f64 / self.is_sky.len().max(1) as f64;
+        let share = self.sky.is_sky.iter().filter(|s| **s).count() as f64 / self.sky.is_sky.len().max(1) as f64;
         outcome.quality.extend([
             QualityNumber::new("SKY SHARE", 100.0 * share, "%", "share of the slit that is sky").within(10.0, 100.0, Grade::Questionable),
             QualityNumber::new("SKY PULL", clipped_moments(&pulls, 5.0).sigma, "", "scatter of the sky pixels over their errors").within(
@@ -259,7 +291,7 @@ impl<'a> Slit<'a> {
             ),
         ]);
         if let Some(found) = flexure {
-            let middle = self.wavelengths[[self.sky_row(), width / 2]];
+            let middle = self.sky.wavelengths[[self.sky.row(), width / 2]];
             outcome.quality.extend([
                 QualityNumber::new("FLEXURE", found.at(f64::from(middle)), "Angstrom", "arc minus sky lines, in the middle"),
                 QualityNumber::new("N SKY LINES", found.used() as f64, "", "sky lines that the correction goes by"),
@@ -276,9 +308,9 @@ impl<'a> Slit<'a> {
     }
 
     fn extract(&self, parameters: &Parameters, gain: f64) -> Vec<Object> {
-        let pixel = |y: usize, x: usize| self.view.good(y, x).map(|(v, s)| (v - f64::from(self.sky[[y, x]]), s));
-        let variance = |y: usize, x: usize| self.model.at(f64::from(self.wavelengths[[y, x]]), y as f64).map_or(0.0, |v| v.1);
-        let sky = SkyOfFrame { image: self.sky.view(), variance: &variance };
+        let pixel = |y: usize, x: usize| self.view.good(y, x).map(|(v, s)| (v - f64::from(self.sky.image[[y, x]]), s));
+        let variance = |y: usize, x: usize| self.sky.model.at(f64::from(self.sky.wavelengths[[y, x]]), y as f64).map_or(0.0, |v| v.1);
+        let sky = SkyOfFrame { image: self.sky.image.view(), variance: &variance };
         let options = ExtractOptions { radius: parameters.aperture, photon: 1.0 / gain, ..ExtractOptions::default() };
         let object = |found: &SlitObject| {
             let trace = trace(self.view.shape(), pixel, found, parameters.trace_degree);
@@ -394,7 +426,7 @@ fn rectified(slit: &Slit, wavelengths: &Array2<f32>, header: &mut Header) -> Res
     })?;
     let image = rectify(wavelengths.view(), &grid, |y, x| {
         let at = [y, x];
-        (slit.view.data[at] - slit.sky[at], slit.view.variance[at], slit.view.quality[at])
+        (slit.view.data[at] - slit.sky.image[at], slit.view.variance[at], slit.view.quality[at])
     });
     let air = header.text(MEDIUM).is_ok_and(|m| m == "air");
     header.set("BUNIT", "adu", "");

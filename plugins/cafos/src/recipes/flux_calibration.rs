@@ -23,6 +23,8 @@ pub struct FluxCalibration;
 
 /// Unit of the fluxes.
 const UNIT: &str = "erg.s-1.cm-2.Angstrom-1";
+/// Unit without a response.
+const COUNTS: &str = "adu.s-1.Angstrom-1";
 
 impl Recipe for FluxCalibration {
     type Parameters = Parameters;
@@ -33,7 +35,7 @@ impl Recipe for FluxCalibration {
             title: "Spectra in physical units".into(),
             description:
                 "Corrects the counts of each object for the extinction of the atmosphere (La Palma, King 1985) at the air mass of the \
-                frame and multiplies them by the response of a standard star. The error of the response is in the errors. Outside the \
+                frame and multiplies them by the response of a standard star; without one they stay counts per second and Angstrom. The error of the response is in the errors. Outside the \
                 wavelengths of the response there is no flux."
                     .into(),
             main: MainInput::single(&[tags::EXTRACTED_SPECTRUM], &signatures::science()),
@@ -59,6 +61,10 @@ impl Recipe for FluxCalibration {
         let mut covered = 0.0;
         for (n, (extra, spectrum)) in spectra::read(&input.path, &input.name)?.into_iter().enumerate() {
             let counts = above_atmosphere(spectrum, &header, seconds);
+            let Some(curve) = &curve else {
+                tables.push(counts.table(n + 1, COUNTS, kept(&extra)));
+                continue;
+            };
             let response: Vec<Option<(f64, f64)>> = counts.wavelength.iter().map(|w| curve.at(*w, vacuum)).collect();
             if n == 0 {
                 covered = response.iter().flatten().count() as f64 / response.len().max(1) as f64;
@@ -72,6 +78,10 @@ impl Recipe for FluxCalibration {
             tables.push(flux.table(n + 1, UNIT, kept(&extra)));
         }
         let mut outcome = Outcome::default();
+        if curve.is_none() {
+            let what = "there is no response of a standard star for this grism: the fluxes are counts per second above the atmosphere";
+            outcome.notes.push(what.into());
+        }
         outcome.quality.push(QualityNumber::new("COVERED", 100.0 * covered, "%", "share of the spectrum that has a response").within(
             50.0,
             100.0,
@@ -129,17 +139,15 @@ pub fn above_atmosphere(spectrum: SpectrumTable, header: &Header, seconds: f64) 
 struct Curve(Vec<(f64, f64, f64)>);
 
 impl Curve {
-    fn read(task: &Task) -> Result<Curve, RecipeError> {
-        let input = task
-            .role("response")
-            .next()
-            .ok_or_else(|| RecipeError::new("no response is given", "observe a standard star, or see `ifured why` for the response"))?;
+    /// None where the task has none.
+    fn read(task: &Task) -> Result<Option<Curve>, RecipeError> {
+        let Some(input) = task.role("response").next() else { return Ok(None) };
         let vacuum = is_vacuum(&primary_header(&input.path)?);
         let table = read_table(&input.path, HduSelect::name("RESPONSE"))?;
         let (wavelengths, values, errors) =
             (column(&table, "WAVELENGTH", &input.name)?, column(&table, "RESPONSE", &input.name)?, column(&table, "ERROR", &input.name)?);
         let air = |w: f64| if vacuum { to_air(w) } else { w };
-        Ok(Curve((0..table.rows).map(|k| (air(wavelengths[k]), values[k], errors[k] / values[k])).collect()))
+        Ok(Some(Curve((0..table.rows).map(|k| (air(wavelengths[k]), values[k], errors[k] / values[k])).collect())))
     }
 
     /// Response and relative error; none outside the curve.

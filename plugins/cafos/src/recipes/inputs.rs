@@ -130,38 +130,38 @@ pub fn fringe_map() -> InputSpec {
     }
 }
 
-/// The wavelength solution of the same grism, slit and window.
+/// The wavelength solution of the same grism, slit and window; without it nothing can be extracted.
 pub fn wavelengths() -> InputSpec {
     InputSpec {
         role: "wavelengths".into(),
         tags: vec![tags::WAVELENGTH_SOLUTION.into()],
-        required: true,
+        required: false,
         levels: vec![
             same_night(level(0, "same night, same grism and slit", signatures::slit())),
             level(1, "same grism and slit", signatures::slit()),
             same_night(level(2, "same night, same grism, another slit", signatures::flat())),
             level(3, "same grism, another slit", signatures::flat()),
         ],
-        otherwise: String::new(),
+        otherwise: "nothing is extracted".into(),
         level_without: 3,
         parameter: None,
     }
 }
 
-/// The response of the same grism; without it there is no flux calibration.
+/// The response of the same grism; without it fluxes stay in counts.
 pub fn response() -> InputSpec {
     InputSpec {
         role: "response".into(),
         tags: vec![tags::RESPONSE.into()],
-        required: true,
+        required: false,
         levels: vec![
             same_night(level(0, "same night, same grism and slit", signatures::slit())),
             same_night(level(1, "same night, same grism", signatures::grism())),
             level(2, "same grism and slit", signatures::slit()),
             level(3, "same grism", signatures::grism()),
         ],
-        otherwise: String::new(),
-        level_without: 3,
+        otherwise: "counts above the atmosphere, not physical units".into(),
+        level_without: 2,
         parameter: None,
     }
 }
