@@ -91,13 +91,16 @@ pub fn reduce(session: &mut Session, worker: &WorkerCommand, options: &ReduceOpt
             if options.force && !ran.contains(&planned.task.id) {
                 standing = Standing::ToDo("asked for by --force".into());
             }
-            if let Standing::ToDo(why) = &standing {
-                tracing::info!(recipe = planned.task.recipe, task = planned.task.id, why, "to do");
-            }
             standings.push(standing);
         }
+        // A plan that counts on what is known to be bad is made again before a word is said of it.
         if verdicts.learn(&plan, &standings) {
             continue;
+        }
+        for (planned, standing) in plan.tasks.iter().zip(&standings) {
+            if let Standing::ToDo(why) = standing {
+                tracing::info!(recipe = planned.task.recipe, task = planned.task.id, why, "to do");
+            }
         }
         if !announced {
             summary.run = record_start(session, &plan, options)?;

@@ -54,6 +54,9 @@ pub struct Parameters {
     pub aperture: f64,
     /// Whether the night-sky lines correct the wavelengths of the arc.
     pub flexure: bool,
+    /// Degree of the flexure in wavelength, if the sky lines allow it.
+    #[schemars(range(min = 0, max = 4), extend("x-unit" = "1"))]
+    pub flexure_degree: usize,
     /// Largest flexure that is looked for, in pixels.
     #[schemars(range(min = 0.5, max = 50.0), extend("x-unit" = "pixels"))]
     pub flexure_reach: f64,
@@ -71,6 +74,7 @@ impl Default for Parameters {
             trace_degree: 3,
             aperture: 1.5,
             flexure: true,
+            flexure_degree: 1,
             flexure_reach: 8.0,
         }
     }
@@ -268,7 +272,7 @@ impl<'a> Slit<'a> {
         let mut spectrum: Vec<SkySample> = row.iter().filter_map(sample).collect();
         spectrum.sort_by(|a, b| a.wavelength.total_cmp(&b.wavelength));
         let fwhm = if arc.line_width.is_finite() { arc.line_width } else { 3.0 * pixel };
-        flexure(&spectrum, &FlexureOptions { air: true, fwhm, reach: parameters.flexure_reach * pixel, degree: 1 })
+        flexure(&spectrum, &FlexureOptions { air: true, fwhm, reach: parameters.flexure_reach * pixel, degree: parameters.flexure_degree })
     }
 
     fn judge(&self, outcome: &mut Outcome, flexure: Option<&Flexure>, wanted: bool) {

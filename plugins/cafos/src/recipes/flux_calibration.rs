@@ -13,10 +13,14 @@ use super::inputs;
 use crate::spectra::{self, MEDIUM, SpectrumTable};
 use crate::{products, signatures, tags};
 
-/// Parameters of `flux-calibration`: none yet.
+/// Parameters of `flux-calibration`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Parameters {}
+pub struct Parameters {
+    /// Air mass of the frame; 0 takes that of the header.
+    #[schemars(range(min = 0.0, max = 40.0), extend("x-unit" = "1"))]
+    pub air_mass: f64,
+}
 
 /// The recipe.
 pub struct FluxCalibration;
@@ -51,16 +55,17 @@ impl Recipe for FluxCalibration {
         }
     }
 
-    fn run(&self, task: &Task, _: Parameters, _: &dyn Host) -> Result<Outcome, RecipeError> {
+    fn run(&self, task: &Task, parameters: Parameters, _: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task::single(task)?;
         let header = primary_header(&input.path)?;
         let seconds = exposure(&header, &input.name)?;
+        let air_mass = if parameters.air_mass > 0.0 { Some(parameters.air_mass) } else { air_mass(&header) };
         let curve = Curve::read(task)?;
         let vacuum = is_vacuum(&header);
         let mut tables = Vec::new();
         let mut covered = 0.0;
         for (n, (extra, spectrum)) in spectra::read(&input.path, &input.name)?.into_iter().enumerate() {
-            let counts = above_atmosphere(spectrum, &header, seconds);
+            let counts = above_atmosphere(spectrum, air_mass.unwrap_or(1.0), is_vacuum(&header), seconds);
             let Some(curve) = &curve else {
                 tables.push(counts.table(n + 1, COUNTS, kept(&extra)));
                 continue;
@@ -78,6 +83,9 @@ impl Recipe for FluxCalibration {
             tables.push(flux.table(n + 1, UNIT, kept(&extra)));
         }
         let mut outcome = Outcome::default();
+        if air_mass.is_none() {
+            outcome.notes.push("the header has no air mass: 1 is taken; `recipes.flux-calibration.air_mass` says it".into());
+        }
         if curve.is_none() {
             let what = "there is no response of a standard star for this grism: the fluxes are counts per second above the atmosphere";
             outcome.notes.push(what.into());
@@ -108,7 +116,8 @@ fn kept(header: &Header) -> Header {
     out
 }
 
-fn is_vacuum(header: &Header) -> bool {
+/// Whether the wavelengths of a product are those in vacuum.
+pub fn is_vacuum(header: &Header) -> bool {
     header.text(MEDIUM).is_ok_and(|m| m.trim() == "vacuum")
 }
 
@@ -122,12 +131,15 @@ pub fn exposure(header: &Header, name: &str) -> Result<f64, RecipeError> {
     })
 }
 
+/// The air mass that the header states, if it makes sense.
+pub fn air_mass(header: &Header) -> Option<f64> {
+    header.real("AIRMASS").ok().filter(|x| (1.0..40.0).contains(x))
+}
+
 /// Counts per second and Angstrom above the atmosphere.
-pub fn above_atmosphere(spectrum: SpectrumTable, header: &Header, seconds: f64) -> SpectrumTable {
+pub fn above_atmosphere(spectrum: SpectrumTable, air_mass: f64, vacuum: bool, seconds: f64) -> SpectrumTable {
     let table = extinction_la_palma();
-    let air_mass = header.real("AIRMASS").ok().filter(|x| (1.0..20.0).contains(x)).unwrap_or(1.0);
     let widths = spectrum.widths();
-    let vacuum = is_vacuum(header);
     let wavelengths = spectrum.wavelength.clone();
     spectrum.scaled(|k| {
         let air = if vacuum { to_air(wavelengths[k]) } else { wavelengths[k] };
@@ -177,6 +189,7 @@ mod tests {
     fn counts_above_the_atmosphere_and_the_curve_in_either_medium() {
         let mut header = Header::new();
         header.set("AIRMASS", 2.0, "");
+        assert_eq!(air_mass(&header), Some(2.0));
         let ones = vec![100.0; 3];
         let spectrum = SpectrumTable {
             wavelength: vec![5490.0, 5500.0, 5510.0],
@@ -187,7 +200,7 @@ mod tests {
             sky: ones,
             usable: vec![true; 3],
         };
-        let above = above_atmosphere(spectrum, &header, 5.0);
+        let above = above_atmosphere(spectrum, 2.0, false, 5.0);
         let expected = 100.0 / 5.0 / 10.0 * 10f64.powf(0.4 * 2.0 * extinction(&extinction_la_palma(), 5500.0));
         assert!((above.flux[1] / expected - 1.0).abs() < 1e-9);
         let curve = Curve(vec![(5000.0, 1.0, 0.01), (6000.0, 2.0, 0.02)]);

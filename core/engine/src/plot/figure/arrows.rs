@@ -58,6 +58,8 @@ pub(super) fn path(x: &[f64], curve: &Curve, used: bool, scale: &Scale, frame: &
 
 /// One arrow from a place, with its head; a dot if it has no length.
 pub(super) fn arrow((x, y): (f64, f64), dx: f64, dy: f64) -> String {
+    // Far beyond the paper is far enough: squares of what is longer are no numbers.
+    let (dx, dy) = (dx.clamp(-1e6, 1e6), dy.clamp(-1e6, 1e6));
     let length = dx.hypot(dy);
     if length < 0.3 {
         return format!("M{} {}a1 1 0 1 0 2 0a1 1 0 1 0-2 0", c(x - 1.0), c(y));
