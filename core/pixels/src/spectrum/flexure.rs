@@ -112,7 +112,7 @@ pub fn flexure(spectrum: &[SkySample], options: &FlexureOptions) -> Option<Flexu
         }
     }
     let (gain, shift, width) = best?;
-    if !(gain > SIGNIFICANT * SIGNIFICANT) {
+    if gain.is_nan() || gain <= SIGNIFICANT * SIGNIFICANT {
         return None;
     }
     let mut found: Vec<SkyLineShift> = chosen.iter().filter_map(|w| refine(w, width, shift)).collect();

@@ -85,7 +85,7 @@ pub fn sky_rows(profile: &SlitProfile, degree: usize) -> Vec<bool> {
     let level: Vec<f64> = (0..n).map(|k| smooth[k] - fit.polynomial.at(y[k])).collect();
     let quiet: Vec<f32> = (0..n).filter(|&k| fit.used[k]).map(|k| level[k].abs() as f32).collect();
     let noise = MAD_TO_SIGMA * median(&quiet);
-    let stands_out: Vec<bool> = level.iter().map(|l| !(l.abs() <= 4.0 * noise)).collect();
+    let stands_out: Vec<bool> = level.iter().map(|l| l.is_nan() || l.abs() > 4.0 * noise).collect();
     // Wings reach further than where they are seen: by half the width of what stands out.
     let mut sky = vec![true; n];
     let mut k = 0;

@@ -121,7 +121,7 @@ pub fn fit_sky(view: &SlitView, wavelengths: ArrayView2<f32>, is_sky: &[bool], o
             }
         }
         // Where a model is known, its residuals say how far noise reaches: no less than the variances say.
-        scale = if sizes.is_empty() { 1.0 } else { (MAD_TO_SIGMA * f64::from(crate::statistics::median(&sizes))).max(1.0) };
+        scale = if sizes.is_empty() { 1.0 } else { (MAD_TO_SIGMA * crate::statistics::median(&sizes)).max(1.0) };
         let solution = equations.solve(1e-9)?;
         model = Some(SkyModel { splines: splines.clone(), solution, terms, height, pixels });
     }

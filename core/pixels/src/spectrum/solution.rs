@@ -214,7 +214,7 @@ fn fit(
         });
         let bad = worst.filter(|&n| {
             let size = solved[n].residual.abs() / scale(lines[n].0.position);
-            !(size <= options.tolerance) && count > degree + 2
+            (size.is_nan() || size > options.tolerance) && count > degree + 2
         });
         if let Some(n) = bad {
             used[n] = false;

@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Four numbers and whether they count.
+type AnyRow = (f64, f64, f64, f64, Option<bool>);
 type Columns<'a> = &'a [(&'a str, &'a str, Vec<f64>)];
 
 fn table(name: &str, columns: Columns<'_>) -> Table {
@@ -213,8 +215,8 @@ proptest! {
         rows in prop::collection::vec((any_number(), any_number(), any_number(), any_number(), any::<Option<bool>>()), 0..40),
         scale in prop::sample::select(vec![1.0, 1e-12, 1e12, 1e200]),
     ) {
-        let column = |f: &dyn Fn(&(f64, f64, f64, f64, Option<bool>)) -> f64| rows.iter().map(|r| f(r) * scale).collect::<Vec<f64>>();
-        let columns = [("A", "m", column(&|r| r.0)), ("B", "m", column(&|r| r.1)), ("C", "s", column(&|r| r.2)), ("D", "s", column(&|r| r.3))];
+        let column = |f: fn(&AnyRow) -> f64| rows.iter().map(|r| f(r) * scale).collect::<Vec<f64>>();
+        let columns = [("A", "m", column(|r| r.0)), ("B", "m", column(|r| r.1)), ("C", "s", column(|r| r.2)), ("D", "s", column(|r| r.3))];
         let mut table = table("ANY", &columns);
         table.push("U", "", rows.iter().map(|r| r.4).collect::<Vec<_>>().into());
         let lines = Figure::new("", "A").line("B").error("C").used("U").line("C").points("D").error("B").used("U");

@@ -4,13 +4,11 @@ use super::vote::{Candidate, VOTE, bent};
 use super::{FEWEST, Matching};
 use crate::fit::{Basis, FitOptions, Polynomial, fit_polynomial};
 
+/// A polynomial, the matches (detected, listed) that it goes by, and the tolerance of the matches.
+type Refined = (Polynomial, Vec<(usize, usize)>, f64);
+
 /// Polynomials of growing degree with shrinking tolerance; each that is sharp enough to be judged, with its matches and the tolerance.
-pub(super) fn refine(
-    voters: &[f64],
-    list: &[f64],
-    candidate: &Candidate,
-    matching: &Matching,
-) -> Vec<(Polynomial, Vec<(usize, usize)>, f64)> {
+pub(super) fn refine(voters: &[f64], list: &[f64], candidate: &Candidate, matching: &Matching) -> Vec<Refined> {
     let last = matching.pixels as f64 - 1.0;
     let mut good = Vec::new();
     for start in bent(voters, list, candidate, matching.pixels) {
@@ -20,14 +18,7 @@ pub(super) fn refine(
 }
 
 /// The steps of [`refine`] from one start.
-fn sharpen(
-    voters: &[f64],
-    list: &[f64],
-    mut polynomial: Polynomial,
-    matching: &Matching,
-    last: f64,
-    good: &mut Vec<(Polynomial, Vec<(usize, usize)>, f64)>,
-) {
+fn sharpen(voters: &[f64], list: &[f64], mut polynomial: Polynomial, matching: &Matching, last: f64, good: &mut Vec<Refined>) {
     let end = matching.tolerance;
     for (degree, tolerance) in [
         (3, 0.75 * VOTE),
