@@ -2,9 +2,40 @@
 
 use ifured_core::{Figure, Header, RecipeError};
 use ifured_pixels::fits::{ColumnData, HduSelect, Table, read_table};
+use ifured_pixels::spectrum::air;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Keyword that says `air` or `vacuum`.
-pub const MEDIUM: &str = "IFURED WAVE MEDIUM";
+const MEDIUM: &str = "IFURED WAVE MEDIUM";
+/// What wavelengths are measured in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Medium {
+    /// Standard air.
+    #[default]
+    Air,
+    /// Vacuum (Ciddor 1996).
+    Vacuum,
+}
+
+impl Medium {
+    /// Says it in the header of a product.
+    pub fn write(self, header: &mut Header) {
+        header.set(MEDIUM, if self == Medium::Air { "air" } else { "vacuum" }, "what wavelengths are measured in");
+    }
+
+    /// What the header of a product says; air if it says nothing.
+    pub fn of(header: &Header) -> Medium {
+        if header.text(MEDIUM).is_ok_and(|m| m.trim() == "vacuum") { Medium::Vacuum } else { Medium::Air }
+    }
+
+    /// A wavelength of this medium, in air.
+    pub fn to_air(self, wavelength: f64) -> f64 {
+        if self == Medium::Vacuum { air::to_air(wavelength) } else { wavelength }
+    }
+}
+
 /// Names of the tables of objects, brightest first: `SPECTRUM1`, `SPECTRUM2`…
 pub const SPECTRUM: &str = "SPECTRUM";
 
@@ -53,14 +84,10 @@ impl SpectrumTable {
     /// # Errors
     /// If a column is missing.
     pub fn of(table: &Table, name: &str) -> Result<Self, RecipeError> {
-        let missing = |column: &str| RecipeError::new(format!("{name} has no column {column}"), "it is no extracted spectrum of ifured");
-        let real = |column: &str| match table.column(column).map(|c| &c.data) {
-            Some(ColumnData::F64(cells)) => Ok((0..table.rows).map(|r| cells.row(r).map_or(f64::NAN, |c| c[0])).collect()),
-            _ => Err(missing(column)),
-        };
+        let real = |column: &str| column_of_reals(table, column, name);
         let usable = match table.column("USABLE").map(|c| &c.data) {
             Some(ColumnData::Logical(cells)) => (0..table.rows).map(|r| cells.row(r).is_some_and(|c| c[0] == Some(true))).collect(),
-            _ => return Err(missing("USABLE")),
+            _ => return Err(no_column("USABLE", name)),
         };
         Ok(SpectrumTable {
             wavelength: real("WAVELENGTH")?,
@@ -92,6 +119,21 @@ impl SpectrumTable {
         }
         self
     }
+}
+
+/// A column of real numbers.
+///
+/// # Errors
+/// If the table has no such column.
+pub fn column_of_reals(table: &Table, column: &str, name: &str) -> Result<Vec<f64>, RecipeError> {
+    match table.column(column).map(|c| &c.data) {
+        Some(ColumnData::F64(cells)) => Ok((0..table.rows).map(|r| cells.row(r).map_or(f64::NAN, |c| c[0])).collect()),
+        _ => Err(no_column(column, name)),
+    }
+}
+
+fn no_column(column: &str, name: &str) -> RecipeError {
+    RecipeError::new(format!("{name} has no column {column}"), "give a product of the recipe that makes it, or make it again")
 }
 
 /// All spectra of a product, brightest first, with the headers of their tables.

@@ -1,6 +1,6 @@
 //! Arcs: bias subtracted, with variance and flags of saturated lines.
 
-use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
+use ifured_core::recipe::{MainInput, Memory, ProductSpec};
 use ifured_core::{Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::quality;
 use ifured_pixels::task;
@@ -46,17 +46,7 @@ impl Recipe for Arc {
             version: 1,
             title: "Arc lamp frame, bias subtracted".into(),
             description: "Subtracts the bias, sets the variance by the noise model and flags saturated pixels.".into(),
-            main: MainInput {
-                tags: vec![tags::ARC.into()],
-                when: vec![],
-                group: Grouping {
-                    signature: signatures::science(),
-                    span_hours: Some(0.0),
-                    within_night: true,
-                    apart: vec![],
-                    min_frames: 1,
-                },
-            },
+            main: MainInput::single(&[tags::ARC], &signatures::science()),
             inputs: vec![inputs::bias()],
             products: vec![ProductSpec::new(
                 tags::REDUCED_ARC,

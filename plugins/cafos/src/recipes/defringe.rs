@@ -1,6 +1,6 @@
 //! Subtraction of a fringe map, scaled to the image by least squares together with the sky and its gradient; stars are clipped.
 
-use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
+use ifured_core::recipe::{MainInput, Memory, ProductSpec};
 use ifured_core::{Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task, Value};
 use ifured_pixels::fits::read_image;
 use ifured_pixels::fringe::{FringeScaleOptions, fringe_scale, subtract_fringes};
@@ -45,17 +45,7 @@ impl Recipe for Defringe {
             version: 1,
             title: "Image with its fringes subtracted".into(),
             description: "Scales the fringe map to the image by least squares over sky pixels and subtracts it.".into(),
-            main: MainInput {
-                tags: vec![tags::REDUCED_IMAGING.into()],
-                when: vec![],
-                group: Grouping {
-                    signature: signatures::science(),
-                    span_hours: Some(0.0),
-                    within_night: true,
-                    apart: vec![],
-                    min_frames: 1,
-                },
-            },
+            main: MainInput::single(&[tags::REDUCED_IMAGING], &signatures::science()),
             inputs: vec![inputs::fringe_map()],
             products: vec![ProductSpec::new(
                 tags::DEFRINGED_IMAGING,

@@ -20,9 +20,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::inputs;
-use super::wavelength_solution::{AXIS, Medium};
+use super::wavelength_solution::AXIS;
 use crate::noise::{GAIN, USUAL_GAIN, measured};
-use crate::spectra::{MEDIUM, SpectrumTable};
+use crate::spectra::{Medium, SpectrumTable};
 use crate::{products, signatures, tags};
 
 /// Parameters of `extraction`.
@@ -147,7 +147,7 @@ impl Recipe for Extraction {
         let gain = measured(&header, GAIN).unwrap_or(USUAL_GAIN);
         let found = slit.extract(&parameters, gain);
         let mut header = products::header_of(&header);
-        header.set(MEDIUM, if parameters.medium == Medium::Air { "air" } else { "vacuum" }, "what wavelengths are measured in");
+        parameters.medium.write(&mut header);
         judge_objects(&mut outcome, &found);
         let rectified = rectified(&slit, &wavelengths, &mut header.clone())?;
         task::write(task, &mut outcome, tags::RECTIFIED_SPECTRUM, rectified.0, &rectified.1)?;
@@ -185,8 +185,10 @@ impl Arc {
             return Ok(None);
         };
         let header = ifured_pixels::fits::primary_header(&input.path)?;
-        let vacuum = header.text(MEDIUM).is_ok_and(|m| m.trim() == "vacuum");
-        let wavelengths = if vacuum { image.data.mapv(|w| air::to_air(f64::from(w)) as f32) } else { image.data };
+        let wavelengths = match Medium::of(&header) {
+            Medium::Air => image.data,
+            medium => image.data.mapv(|w| medium.to_air(f64::from(w)) as f32),
+        };
         let width = provenance::outcome(&header).quality.iter().find(|q| q.name == "LINE WIDTH").and_then(|q| q.value);
         let axis = if header.integer(AXIS).unwrap_or(2) == 1 { 1 } else { 2 };
         Ok(Some(Arc { wavelengths, axis, line_width: width.filter(|w| *w > 0.0).unwrap_or(f64::NAN) }))
@@ -432,9 +434,8 @@ fn rectified(slit: &Slit, wavelengths: &Array2<f32>, header: &mut Header) -> Res
         let at = [y, x];
         (slit.view.data[at] - slit.sky.image[at], slit.view.variance[at], slit.view.quality[at])
     });
-    let air = header.text(MEDIUM).is_ok_and(|m| m == "air");
     header.set("BUNIT", "adu", "");
-    header.set("CTYPE1", if air { "AWAV" } else { "WAVE" }, "");
+    header.set("CTYPE1", if Medium::of(header) == Medium::Air { "AWAV" } else { "WAVE" }, "");
     header.set("CUNIT1", "Angstrom", "");
     header.set("CRPIX1", 1.0, "");
     header.set("CRVAL1", grid.start, "");

@@ -2,15 +2,14 @@
 
 use ifured_core::recipe::{MainInput, Memory, ProductSpec};
 use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
-use ifured_pixels::fits::{ColumnData, HduSelect, Table, primary_header, read_table};
-use ifured_pixels::spectrum::air::to_air;
+use ifured_pixels::fits::{HduSelect, primary_header, read_table};
 use ifured_pixels::spectrum::standards::{extinction, extinction_la_palma};
 use ifured_pixels::task;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::inputs;
-use crate::spectra::{self, MEDIUM, SpectrumTable};
+use crate::spectra::{self, Medium, SpectrumTable};
 use crate::{products, signatures, tags};
 
 /// Parameters of `flux-calibration`.
@@ -61,16 +60,16 @@ impl Recipe for FluxCalibration {
         let seconds = exposure(&header, &input.name)?;
         let air_mass = if parameters.air_mass > 0.0 { Some(parameters.air_mass) } else { air_mass(&header) };
         let curve = Curve::read(task)?;
-        let vacuum = is_vacuum(&header);
+        let medium = Medium::of(&header);
         let mut tables = Vec::new();
         let mut covered = 0.0;
         for (n, (extra, spectrum)) in spectra::read(&input.path, &input.name)?.into_iter().enumerate() {
-            let counts = above_atmosphere(spectrum, air_mass.unwrap_or(1.0), is_vacuum(&header), seconds);
+            let counts = above_atmosphere(spectrum, air_mass.unwrap_or(1.0), medium, seconds);
             let Some(curve) = &curve else {
                 tables.push(counts.table(n + 1, COUNTS, kept(&extra)));
                 continue;
             };
-            let response: Vec<Option<(f64, f64)>> = counts.wavelength.iter().map(|w| curve.at(*w, vacuum)).collect();
+            let response: Vec<Option<(f64, f64)>> = counts.wavelength.iter().map(|w| curve.at(medium.to_air(*w))).collect();
             if n == 0 {
                 covered = response.iter().flatten().count() as f64 / response.len().max(1) as f64;
             }
@@ -116,11 +115,6 @@ fn kept(header: &Header) -> Header {
     out
 }
 
-/// Whether the wavelengths of a product are those in vacuum.
-pub fn is_vacuum(header: &Header) -> bool {
-    header.text(MEDIUM).is_ok_and(|m| m.trim() == "vacuum")
-}
-
 /// Exposure time in seconds.
 ///
 /// # Errors
@@ -137,14 +131,11 @@ pub fn air_mass(header: &Header) -> Option<f64> {
 }
 
 /// Counts per second and Angstrom above the atmosphere.
-pub fn above_atmosphere(spectrum: SpectrumTable, air_mass: f64, vacuum: bool, seconds: f64) -> SpectrumTable {
+pub fn above_atmosphere(spectrum: SpectrumTable, air_mass: f64, medium: Medium, seconds: f64) -> SpectrumTable {
     let table = extinction_la_palma();
     let widths = spectrum.widths();
     let wavelengths = spectrum.wavelength.clone();
-    spectrum.scaled(|k| {
-        let air = if vacuum { to_air(wavelengths[k]) } else { wavelengths[k] };
-        10f64.powf(0.4 * extinction(&table, air) * air_mass) / (seconds * widths[k])
-    })
+    spectrum.scaled(|k| 10f64.powf(0.4 * extinction(&table, medium.to_air(wavelengths[k])) * air_mass) / (seconds * widths[k]))
 }
 
 /// A response curve: wavelength in air, response, relative error.
@@ -154,29 +145,23 @@ impl Curve {
     /// None where the task has none.
     fn read(task: &Task) -> Result<Option<Curve>, RecipeError> {
         let Some(input) = task.role("response").next() else { return Ok(None) };
-        let vacuum = is_vacuum(&primary_header(&input.path)?);
+        let medium = Medium::of(&primary_header(&input.path)?);
         let table = read_table(&input.path, HduSelect::name("RESPONSE"))?;
-        let (wavelengths, values, errors) =
-            (column(&table, "WAVELENGTH", &input.name)?, column(&table, "RESPONSE", &input.name)?, column(&table, "ERROR", &input.name)?);
-        let air = |w: f64| if vacuum { to_air(w) } else { w };
-        Ok(Some(Curve((0..table.rows).map(|k| (air(wavelengths[k]), values[k], errors[k] / values[k])).collect())))
+        let (wavelengths, values, errors) = (
+            spectra::column_of_reals(&table, "WAVELENGTH", &input.name)?,
+            spectra::column_of_reals(&table, "RESPONSE", &input.name)?,
+            spectra::column_of_reals(&table, "ERROR", &input.name)?,
+        );
+        Ok(Some(Curve((0..table.rows).map(|k| (medium.to_air(wavelengths[k]), values[k], errors[k] / values[k])).collect())))
     }
 
-    /// Response and relative error; none outside the curve.
-    fn at(&self, wavelength: f64, vacuum: bool) -> Option<(f64, f64)> {
-        let air = if vacuum { to_air(wavelength) } else { wavelength };
+    /// Response and relative error at a wavelength in air; none outside the curve.
+    fn at(&self, air: f64) -> Option<(f64, f64)> {
         let k = self.0.partition_point(|p| p.0 <= air).min(self.0.len().saturating_sub(1));
         let (a, b) = (self.0.get(k.checked_sub(1)?)?, self.0.get(k)?);
         let part = (air - a.0) / (b.0 - a.0);
         // The last point of the curve belongs to it.
         (part <= 1.0).then_some((a.1 + part * (b.1 - a.1), a.2.max(b.2)))
-    }
-}
-
-fn column(table: &Table, name: &str, file: &str) -> Result<Vec<f64>, RecipeError> {
-    match table.column(name).map(|c| &c.data) {
-        Some(ColumnData::F64(cells)) => Ok((0..table.rows).map(|r| cells.row(r).map_or(f64::NAN, |c| c[0])).collect()),
-        _ => Err(RecipeError::new(format!("{file} has no column {name}"), "it is no response of ifured")),
     }
 }
 
@@ -200,12 +185,12 @@ mod tests {
             sky: ones,
             usable: vec![true; 3],
         };
-        let above = above_atmosphere(spectrum, 2.0, false, 5.0);
+        let above = above_atmosphere(spectrum, 2.0, Medium::Air, 5.0);
         let expected = 100.0 / 5.0 / 10.0 * 10f64.powf(0.4 * 2.0 * extinction(&extinction_la_palma(), 5500.0));
         assert!((above.flux[1] / expected - 1.0).abs() < 1e-9);
         let curve = Curve(vec![(5000.0, 1.0, 0.01), (6000.0, 2.0, 0.02)]);
-        assert_eq!(curve.at(5500.0, false), Some((1.5, 0.02)));
-        assert!((curve.at(to_vacuum(5500.0), true).unwrap().0 - 1.5).abs() < 1e-6);
-        assert!(curve.at(4999.0, false).is_none() && curve.at(6001.0, false).is_none());
+        assert_eq!(curve.at(5500.0), Some((1.5, 0.02)));
+        assert!((curve.at(Medium::Vacuum.to_air(to_vacuum(5500.0))).unwrap().0 - 1.5).abs() < 1e-6);
+        assert!(curve.at(4999.0).is_none() && curve.at(6001.0).is_none());
     }
 }

@@ -9,9 +9,9 @@ use ifured_pixels::task;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::flux_calibration::{above_atmosphere, air_mass, exposure, is_vacuum};
+use super::flux_calibration::{above_atmosphere, air_mass, exposure};
 use crate::description::STANDARD;
-use crate::spectra::{self, SpectrumTable};
+use crate::spectra::{self, Medium, SpectrumTable};
 use crate::{products, signatures, tags};
 
 /// Parameters of `response`.
@@ -77,9 +77,10 @@ impl Recipe for ResponseRecipe {
         })?;
         let spectra = spectra::read(&input.path, &input.name)?;
         let (_, spectrum) = spectra.first().ok_or_else(|| RecipeError::new(format!("{} holds no spectrum", input.name), ""))?;
-        let options = ResponseOptions { bin: parameters.bin, spacing: parameters.spacing, clip: parameters.clip, air: !is_vacuum(&header) };
-        let counts =
-            above_atmosphere(spectrum.clone(), air_mass(&header).unwrap_or(1.0), is_vacuum(&header), exposure(&header, &input.name)?);
+        let medium = Medium::of(&header);
+        let options =
+            ResponseOptions { bin: parameters.bin, spacing: parameters.spacing, clip: parameters.clip, air: medium == Medium::Air };
+        let counts = above_atmosphere(spectrum.clone(), air_mass(&header).unwrap_or(1.0), medium, exposure(&header, &input.name)?);
         let mut outcome = Outcome::default();
         match response(&samples(&counts), &star.fluxes(), &options) {
             Ok(found) => {

@@ -1,6 +1,6 @@
 //! Images: bias, flat, illumination, field, cosmic rays, first world coordinates.
 
-use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
+use ifured_core::recipe::{MainInput, Memory, ProductSpec};
 use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::detector::gain_from_background;
 use ifured_pixels::statistics::clipped_moments;
@@ -105,17 +105,7 @@ impl Recipe for ScienceImaging {
                           cosmic rays, writes a first world coordinate system from the pointing, and finds the stars, which give \
                           the seeing and the depth."
                 .into(),
-            main: MainInput {
-                tags: vec![mode.science().into()],
-                when: vec![],
-                group: Grouping {
-                    signature: signatures::science(),
-                    span_hours: Some(0.0),
-                    within_night: true,
-                    apart: vec![],
-                    min_frames: 1,
-                },
-            },
+            main: MainInput::single(&[mode.science()], &signatures::science()),
             inputs: vec![inputs::bias(), mode.flat_input(), mode.illumination_input()],
             products: vec![ProductSpec::new(
                 mode.reduced(),

@@ -1,6 +1,6 @@
 //! Long-slit spectra in two dimensions: bias, flat, cosmic rays. Extraction is another step.
 
-use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
+use ifured_core::recipe::{MainInput, Memory, ProductSpec};
 use ifured_core::{Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::quality;
 use ifured_pixels::task;
@@ -67,17 +67,7 @@ impl Recipe for ScienceSpectroscopy {
                 pixel-to-pixel flat \
                           and removes cosmic rays. The bias may have been taken with another grism or aperture."
                 .into(),
-            main: MainInput {
-                tags: vec![tags::SCIENCE_SPECTROSCOPY.into()],
-                when: vec![],
-                group: Grouping {
-                    signature: signatures::science(),
-                    span_hours: Some(0.0),
-                    within_night: true,
-                    apart: vec![],
-                    min_frames: 1,
-                },
-            },
+            main: MainInput::single(&[tags::SCIENCE_SPECTROSCOPY], &signatures::science()),
             inputs: vec![inputs::bias(), inputs::spectroscopic_flat()],
             products: vec![ProductSpec::new(
                 tags::REDUCED_SPECTROSCOPY,

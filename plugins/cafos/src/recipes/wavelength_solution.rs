@@ -6,7 +6,7 @@
 //! one or one with
 //! too few lines makes no product: it is graded as bad, and says why.
 
-use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
+use ifured_core::recipe::{MainInput, Memory, ProductSpec};
 use ifured_core::{Figure, Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::Image;
 use ifured_pixels::fits::{Table, read_image};
@@ -19,19 +19,8 @@ use ndarray::Array2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::spectra::MEDIUM;
+use crate::spectra::Medium;
 use crate::{lamps, products, signatures, tags};
-
-/// What wavelengths are measured in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Medium {
-    /// Standard air.
-    #[default]
-    Air,
-    /// Vacuum (Ciddor 1996).
-    Vacuum,
-}
 
 /// Parameters of `wavelength-solution`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -82,17 +71,7 @@ impl Recipe for WavelengthSolution {
                           the image. Without a \
                           believable identification there is no product."
                 .into(),
-            main: MainInput {
-                tags: vec![tags::REDUCED_ARC.into()],
-                when: vec![],
-                group: Grouping {
-                    signature: signatures::science(),
-                    span_hours: Some(0.0),
-                    within_night: true,
-                    apart: vec![],
-                    min_frames: 1,
-                },
-            },
+            main: MainInput::single(&[tags::REDUCED_ARC], &signatures::science()),
             inputs: vec![],
             products: vec![ProductSpec::new(
                 tags::WAVELENGTH_SOLUTION,
@@ -176,7 +155,7 @@ fn header_of(arc: &Header, axis: u8, medium: Medium, lamps: &[String]) -> Header
     let mut header = products::header_of(arc);
     header.set("BUNIT", "Angstrom", "");
     header.set(AXIS, i64::from(axis), "axis of the dispersion");
-    header.set(MEDIUM, if medium == Medium::Air { "air" } else { "vacuum" }, "what wavelengths are measured in");
+    medium.write(&mut header);
     header.set("IFURED LAMPS", lamps.join("/"), "lamps whose lines were used");
     header
 }

@@ -9,7 +9,7 @@ mod calibration;
 
 use std::path::Path;
 
-use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
+use ifured_core::recipe::{MainInput, Memory, ProductSpec};
 use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::astrometry::{AstrometryError, Catalogue, Expected, ImageStar, Solution, SolveOptions, catalogue::Place, solve};
 use ifured_pixels::fits::read_image;
@@ -93,17 +93,7 @@ impl Recipe for Astrometry {
                           lists the stars, the table STARS what is left of those that are in the catalogue. An image without enough stars, or \
                           of another field, is an error that leaves the others alone."
                 .into(),
-            main: MainInput {
-                tags: vec![tags::REDUCED_IMAGING.into()],
-                when: vec![],
-                group: Grouping {
-                    signature: signatures::science(),
-                    span_hours: Some(0.0),
-                    within_night: true,
-                    apart: vec![],
-                    min_frames: 1,
-                },
-            },
+            main: MainInput::single(&[tags::REDUCED_IMAGING], &signatures::science()),
             inputs: vec![],
             products: vec![ProductSpec::new(
                 tags::SOLVED_IMAGING,
