@@ -89,6 +89,7 @@ fn frame(row: ScannedRow, instrument: &InstrumentDescription, rules: &[Rule], co
         hash: row.hash,
         bytes: row.fingerprint.map(|f| f.size as u64).unwrap_or(0),
         header: row.header,
+        extensions: row.extensions,
         statistics: row.statistics,
         mjd,
         instrument: None,
@@ -261,6 +262,7 @@ mod tests {
             fingerprint: None,
             hash: object.into(),
             header,
+            extensions: Vec::new(),
             statistics: Vec::new(),
             error: String::new(),
         }

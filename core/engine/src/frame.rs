@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ifured_core::header::normalise;
-use ifured_core::lookup::STATISTICS;
+use ifured_core::lookup::{EXTENSIONS, FRAME, STATISTICS};
 use ifured_core::{Header, Lookup, SignatureValues, Tag, Value};
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,8 @@ pub struct Frame {
     pub bytes: u64,
     /// Primary header, with the corrections of the configuration and the keywords of known objects.
     pub header: Header,
+    /// Names of its extensions, those that have one.
+    pub extensions: Vec<String>,
     /// Pixel statistics of the whole frame.
     pub statistics: Statistics,
     /// Modified Julian date of the start of the exposure.
@@ -101,6 +103,8 @@ impl Lookup for Frame {
         match key.as_str() {
             "NIGHT" => Some(Value::Text(self.night.clone())),
             "MJD" => self.mjd.map(Value::Real),
+            FRAME => Some(Value::Text(self.name.clone())),
+            EXTENSIONS => Some(Value::Text(self.extensions.join(","))),
             _ => self.header.get(&key).cloned(),
         }
     }

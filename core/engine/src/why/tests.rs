@@ -17,8 +17,8 @@ fn recipe(name: &str, tag: &str, min_frames: usize, inputs: Vec<InputSpec>) -> R
         description: String::new(),
         main: MainInput {
             tags: vec![tag.into()],
-            when: vec![],
             group: Grouping { signature: Signature::exact(&["CCD"]), span_hours: Some(1.0), within_night: true, apart: vec![], min_frames },
+            ..MainInput::default()
         },
         inputs,
         products: vec![ProductSpec {
@@ -51,7 +51,7 @@ fn input(role: &str, required: bool) -> InputSpec {
         levels: vec![level(0, "same night", true, None), level(1, "same set-up", false, Some(30.0))],
         otherwise: format!("no {role} correction"),
         level_without: 3,
-        parameter: None,
+        ..InputSpec::default()
     }
 }
 
