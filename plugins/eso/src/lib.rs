@@ -13,6 +13,7 @@
 //! Keywords are written without the word `HIERARCH`: `ESO DPR CATG`.
 #![deny(missing_docs)]
 
+pub mod association_xml;
 pub mod classification;
 pub mod error;
 pub mod instrument;
@@ -23,6 +24,7 @@ pub mod questions;
 pub mod samples;
 pub mod sexagesimal;
 pub mod simulation;
+pub mod sof;
 
 pub use classification::{Dpr, product, product_like, raw};
 pub use error::EsoError;
