@@ -6,7 +6,7 @@
 //! refused (it could grow without end), and size, depth and number of entries are limited. An entry whose name could be a path is left
 //! out with a note; the rest counts.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use ifured_core::RecipeError;
@@ -99,7 +99,8 @@ pub struct Associations {
 /// # Errors
 /// If it cannot be read, is no such XML, is cut off, has a document type or entities, or exceeds the usual limits.
 pub fn read(path: &Path) -> Result<Associations, RecipeError> {
-    let failed = |what: String| RecipeError::new(format!("{}: {what}", path.display()), "download it again with the data, or do without it");
+    let failed =
+        |what: String| RecipeError::new(format!("{}: {what}", path.display()), "download it again with the data, or do without it");
     let file = std::fs::File::open(path).map_err(|e| failed(e.to_string()))?;
     parse(BufReader::new(file), &Limits::default()).map_err(failed)
 }
@@ -274,6 +275,8 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use proptest::prelude::*;
 
     use super::*;

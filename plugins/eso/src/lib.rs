@@ -16,6 +16,7 @@
 pub mod association_xml;
 pub mod classification;
 pub mod error;
+pub mod esorex;
 pub mod instrument;
 pub mod observatory;
 #[cfg(feature = "testing")]
