@@ -13,8 +13,10 @@
 //! Keywords are written without the word `HIERARCH`: `ESO DPR CATG`.
 #![deny(missing_docs)]
 
+pub mod association_xml;
 pub mod classification;
 pub mod error;
+pub mod esorex;
 pub mod instrument;
 pub mod observatory;
 #[cfg(feature = "testing")]
@@ -23,6 +25,7 @@ pub mod questions;
 pub mod samples;
 pub mod sexagesimal;
 pub mod simulation;
+pub mod sof;
 
 pub use classification::{Dpr, product, product_like, raw};
 pub use error::EsoError;

@@ -14,6 +14,7 @@ mod bands;
 mod checksum;
 mod content_hash;
 mod convert;
+mod copy;
 mod error;
 mod image_reader;
 mod inflate;
@@ -40,6 +41,7 @@ mod write_header;
 
 pub use bands::ImageBands;
 pub use content_hash::{ContentHasher, hash_of_bytes, hash_of_file};
+pub use copy::copy_with_header;
 pub use error::FitsError;
 pub use image_reader::ImageReader;
 pub use inflate::Limits;

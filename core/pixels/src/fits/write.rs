@@ -198,6 +198,32 @@ fn image_structure(kind: PixelType, shape: &[usize]) -> Structure {
     Structure::Image { bitpix, axes: shape.iter().rev().copied().collect(), unsigned: kind == PixelType::U16 }
 }
 
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A file beside `path` that will get its name when it is complete.
+pub(super) fn temporary_beside(path: &Path) -> Result<NamedTempFile, FitsError> {
+    tempfile::Builder::new()
+        .prefix(&format!(".ifured-tmp-{}-", std::process::id()))
+        .suffix(".fits")
+        // The usual rights of a new file; the system takes away those of the umask.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(directory_of(path))
+        .map_err(|e| io_error(path, "create a temporary file beside it", e))
+}
+
+/// Syncs a complete file and gives it its name.
+pub(super) fn publish(mut file: NamedTempFile, path: &Path) -> Result<(), FitsError> {
+    file.as_file_mut().flush().and_then(|()| file.as_file().sync_all()).map_err(|e| io_error(path, "sync", e))?;
+    file.persist(path).map_err(|e| io_error(path, "rename the temporary file to it", e.error))?;
+    // The name is safe only when the directory is; file systems that cannot sync a directory say EINVAL.
+    match File::open(directory_of(path)).and_then(|d| d.sync_all()) {
+        Err(e) if e.raw_os_error() != Some(libc::EINVAL) => Err(io_error(path, "sync its directory", e)),
+        _ => Ok(()),
+    }
+}
+
 /// An image that will be written: its header, and its type and shape (slowest axis first), or `None` for no data.
 pub type PlannedImage<'a> = (&'a Header, Option<(PixelType, &'a [usize])>);
 
@@ -215,7 +241,6 @@ struct Unit {
 /// of a band of rows together. Dropped before [`ProductWriter::finish`] it leaves nothing behind.
 pub struct ProductWriter {
     path: PathBuf,
-    directory: PathBuf,
     file: NamedTempFile,
     units: Vec<Unit>,
     length: u64,
@@ -237,10 +262,6 @@ impl ProductWriter {
     }
 
     fn plan(path: &Path, plans: Vec<(&Header, Structure, Option<PixelType>)>) -> Result<Self, FitsError> {
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
         let unwritable = |hdu, what: &str| FitsError::Unwritable { path: path.to_owned(), hdu, what: what.to_owned() };
         if matches!(plans.first(), None | Some((_, Structure::Table { .. }, _))) {
             return Err(unwritable(0, "the first HDU of a file must be an image or empty"));
@@ -255,15 +276,9 @@ impl ProductWriter {
             units.push(Unit { header, kind, offset, data_bytes, written: 0, sum: Sum::default() });
             offset += length + data_bytes.next_multiple_of(BLOCK);
         }
-        let file = tempfile::Builder::new()
-            .prefix(&format!(".ifured-tmp-{}-", std::process::id()))
-            .suffix(".fits")
-            // The usual rights of a new file; the system takes away those of the umask.
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(&directory)
-            .map_err(|e| io_error(path, "create a temporary file beside it", e))?;
+        let file = temporary_beside(path)?;
         file.as_file().set_len(offset).map_err(|e| io_error(path, "reserve space", e))?;
-        Ok(ProductWriter { path: path.to_owned(), directory, file, units, length: offset, buffer: Vec::new() })
+        Ok(ProductWriter { path: path.to_owned(), file, units, length: offset, buffer: Vec::new() })
     }
 
     /// Appends pixels to image `hdu` (from 0), in the order of the file.
@@ -313,13 +328,8 @@ impl ProductWriter {
         // Headers come last, for they hold the sums of the data; the hash is of the file as it is, read while it is in memory.
         let mut file = self.file.as_file();
         let hash = file.rewind().and_then(|()| hash_of_rest(&mut file, |_, _| {})).map_err(|e| io_error(&self.path, "read back", e))?.0;
-        self.file.as_file_mut().flush().and_then(|()| self.file.as_file().sync_all()).map_err(|e| io_error(&self.path, "sync", e))?;
-        self.file.persist(&self.path).map_err(|e| io_error(&self.path, "rename the temporary file to it", e.error))?;
-        // The name is safe only when the directory is; file systems that cannot sync a directory say EINVAL.
-        match File::open(&self.directory).and_then(|d| d.sync_all()) {
-            Err(e) if e.raw_os_error() != Some(libc::EINVAL) => Err(io_error(&self.path, "sync its directory", e)),
-            _ => Ok(Written { hash, bytes: self.length }),
-        }
+        publish(self.file, &self.path)?;
+        Ok(Written { hash, bytes: self.length })
     }
 
     fn unwritable(&self, hdu: usize, what: String) -> FitsError {

@@ -63,19 +63,35 @@ impl HeaderBytes {
         let columns: Vec<String> = user.iter().flat_map(|c| c.columns()).collect();
         let has_value = |c: &&&Card| c.value().is_some();
         if user.iter().filter(has_value).any(|c| c.columns().len() > 1) {
-            cards.push(Card::new("LONGSTRN", "OGIP 1.0", "long strings continue on CONTINUE cards"));
+            cards.push(long_strings());
         }
+        HeaderBytes::of_lines(cards.iter().flat_map(Card::columns).chain(columns))
+    }
+
+    /// A header as it is, with the cards of its structure among its own, which must come first; its checksums are made anew.
+    pub(super) fn of_cards(header: &Header) -> Self {
+        let mut lines: Vec<String> = Vec::new();
+        let mut long = false;
+        for card in header.cards().iter().filter(|c| !matches!(c.keyword.as_str(), "DATASUM" | "CHECKSUM")) {
+            let columns = card.columns();
+            long |= card.value().is_some() && columns.len() > 1;
+            lines.extend(columns);
+        }
+        if long && !header.contains("LONGSTRN") {
+            lines.extend(long_strings().columns());
+        }
+        HeaderBytes::of_lines(lines)
+    }
+
+    fn of_lines(lines: impl IntoIterator<Item = String>) -> Self {
         let mut bytes: Vec<u8> = Vec::new();
         let mut push = |line: &str| {
             let start = bytes.len();
             bytes.extend(line.chars().map(|c| u8::try_from(c).unwrap_or(b'?')));
             start
         };
-        cards.iter().flat_map(Card::columns).for_each(|line| {
+        lines.into_iter().for_each(|line| {
             push(&line);
-        });
-        columns.iter().for_each(|line| {
-            push(line);
         });
         let datasum = push(&datasum_card(0));
         let checksum = push(&checksum_card(&"0".repeat(16)));
@@ -92,6 +108,10 @@ impl HeaderBytes {
         let text = encode(sum.plus(datasum));
         self.bytes[self.checksum..self.checksum + 80].copy_from_slice(checksum_card(&text).as_bytes());
     }
+}
+
+fn long_strings() -> Card {
+    Card::new("LONGSTRN", "OGIP 1.0", "long strings continue on CONTINUE cards")
 }
 
 // The comments are constant: a date, as other writers put it, would make equal products unequal.

@@ -1,0 +1,174 @@
+//! What esorex prints while it runs: `22:34:53 [ INFO  ] muse_bias: [tid=000] Combination method: median`.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// Lines of errors that are kept: the first says most, the last are a summary.
+const ERRORS_KEPT: usize = 12;
+/// Longest line that is looked at.
+const LONGEST_LINE: usize = 4096;
+/// Bytes read at a time.
+const CHUNK: usize = 1 << 16;
+
+/// How serious a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// What is being done.
+    Info,
+    /// Something odd.
+    Warning,
+    /// Something that went wrong.
+    Error,
+    /// Anything else: continued lines, headings, debug.
+    Other,
+}
+
+/// A line, parted.
+pub fn part(line: &str) -> (Severity, &str) {
+    let (Some(open), Some(close)) = (line.find('['), line.find(']')) else { return (Severity::Other, line.trim()) };
+    let severity = match line.get(open + 1..close).unwrap_or("").trim() {
+        "INFO" => Severity::Info,
+        "WARNING" => Severity::Warning,
+        "ERROR" => Severity::Error,
+        _ => return (Severity::Other, line.trim()),
+    };
+    let text = line[close + 1..].trim_start();
+    let text = text.split_once(": ").map_or(text, |(_, text)| text);
+    let text = text.strip_prefix("[tid=").and_then(|rest| Some(rest.split_once(']')?.1)).unwrap_or(text);
+    (severity, text.trim())
+}
+
+/// What a growing log has said so far.
+#[derive(Debug, Default)]
+pub struct Followed {
+    /// The last line of kind [`Severity::Info`].
+    pub last: String,
+    /// How far the recipe is, from 0 to 1; does not go back.
+    pub fraction: f64,
+    /// The last lines of errors.
+    pub errors: VecDeque<String>,
+    /// How many warnings there were.
+    pub warnings: usize,
+    /// Files that it says it has loaded.
+    loaded: usize,
+    /// Files that it is given.
+    inputs: usize,
+    unfinished: Vec<u8>,
+    read: u64,
+}
+
+impl Followed {
+    /// Of a recipe that is given so many files.
+    pub fn of(inputs: usize) -> Self {
+        Followed { inputs, ..Followed::default() }
+    }
+
+    /// Reads on; says whether there was anything new.
+    pub fn read_on(&mut self, file: &File) -> std::io::Result<bool> {
+        let mut buffer = vec![0; CHUNK];
+        let before = self.read;
+        loop {
+            let n = file.read_at(&mut buffer, self.read)?;
+            if n == 0 {
+                return Ok(self.read > before);
+            }
+            self.read += n as u64;
+            self.take(&buffer[..n]);
+        }
+    }
+
+    /// Takes the bytes that follow. Lines that a terminal would overwrite (parted by CR) count as lines.
+    fn take(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if matches!(byte, b'\n' | b'\r') {
+                let line = std::mem::take(&mut self.unfinished);
+                self.line(&String::from_utf8_lossy(&line));
+            } else if self.unfinished.len() < LONGEST_LINE {
+                self.unfinished.push(byte);
+            }
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        let (severity, text) = part(line);
+        match severity {
+            Severity::Info if !text.is_empty() => {
+                self.loaded += usize::from(text.starts_with("loaded "));
+                self.fraction = self.fraction.max(self.fraction_of(text));
+                self.last = text.to_owned();
+            }
+            Severity::Warning => self.warnings += 1,
+            Severity::Error => {
+                // The first stays: it is the cause.
+                if self.errors.len() == ERRORS_KEPT {
+                    self.errors.remove(1);
+                }
+                self.errors.push_back(text.to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    /// What a line says of how far the recipe is: a percentage, or that a product was made; else the files loaded count for a fifth.
+    fn fraction_of(&self, text: &str) -> f64 {
+        if let Some(percent) = percentage(text) {
+            return percent / 100.0;
+        }
+        if text.starts_with("Saving ") || text.starts_with("Created product") || text.starts_with("Calculating product checksums") {
+            return 0.9;
+        }
+        0.2 * (self.loaded as f64 / self.inputs.max(1) as f64).min(1.0)
+    }
+}
+
+/// `… 37.5% done`, where it is said of the work: a number with a sign behind it and `done`, `complete` or `ETA` in the line.
+fn percentage(text: &str) -> Option<f64> {
+    if !["done", "complete", "ETA"].iter().any(|word| text.contains(word)) {
+        return None;
+    }
+    let before = text.split_once('%')?.0.trim_end();
+    let start = before.rfind(|c: char| !c.is_ascii_digit() && c != '.').map_or(0, |n| n + 1);
+    before.get(start..)?.parse().ok().filter(|p| (0.0..=100.0).contains(p))
+}
+
+/// The end of a text file, at most so many bytes, from the beginning of a line.
+pub fn tail(path: &Path, bytes: u64) -> std::io::Result<String> {
+    let file = File::open(path)?;
+    let from = file.metadata()?.len().saturating_sub(bytes);
+    let mut buffer = vec![0; bytes as usize];
+    let n = file.read_at(&mut buffer, from)?;
+    let text = String::from_utf8_lossy(&buffer[..n]).into_owned();
+    Ok(if from == 0 { text } else { text.split_once('\n').map(|(_, rest)| rest.to_owned()).unwrap_or(text) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_parted() {
+        assert_eq!(
+            part("22:34:53 [ INFO  ] muse_bias: [tid=000] Combination method: median"),
+            (Severity::Info, "Combination method: median")
+        );
+        assert_eq!(part("[ ERROR ] esorex: Unable to find recipe 'x'."), (Severity::Error, "Unable to find recipe 'x'."));
+        assert_eq!(part("22:34:53 [WARNING] odd"), (Severity::Warning, "odd"));
+        assert_eq!(part("  a continued line [x]"), (Severity::Other, "a continued line [x]"));
+        assert_eq!(part("]["), (Severity::Other, "]["));
+    }
+
+    #[test]
+    fn a_growing_log_is_followed() {
+        let mut log = Followed::of(4);
+        log.take(b"10:00:00 [ INFO  ] r: loaded \"a\"\n10:00:01 [ INFO  ] r: loa");
+        assert_eq!((log.last.as_str(), log.fraction), ("loaded \"a\"", 0.05));
+        log.take(b"ded \"b\"\n10:00:02 [ INFO  ] r: 40.0% done\r10:00:03 [ INFO  ] r: kept 99% of the pixels\n");
+        assert_eq!((log.last.as_str(), log.fraction), ("kept 99% of the pixels", 0.4));
+        for n in 0..20 {
+            log.take(format!("10:00:04 [ ERROR ] r: error {n}\n").as_bytes());
+        }
+        assert_eq!((log.errors.len(), log.errors[0].as_str(), log.errors[11].as_str()), (12, "error 0", "error 19"));
+    }
+}

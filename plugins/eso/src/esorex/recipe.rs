@@ -1,0 +1,315 @@
+//! A recipe of ESO's pipeline as a recipe of ifured.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ifured_core::recipe::{TaskInput, TaskOutput, WrittenProduct};
+use ifured_core::words::closest;
+use ifured_core::{AnyRecipe, Host, Outcome, RecipeDescription, RecipeError, Task, provenance};
+use ifured_pixels::fits;
+use serde_json::{Map, Value};
+
+use super::parameters::{self, Parameter, RecipeParameters};
+use super::products::{Judged, ProductRule, judge};
+use super::program::{InstalledRecipe, Program};
+use super::quality::{self, QcNumber};
+use super::run::{Call, LOG, Ran, RunLimits, run};
+use crate::sof::SofEntry;
+
+/// What stands before the tag in [`TaskInput::adapt`] of a frame that goes in under another tag than its own.
+pub const AS_TAG: &str = "as:";
+
+/// What a recipe of ESO's pipeline is told besides its parameters, from the task: the number of the IFU, for example.
+pub type OptionsOfTask = fn(&Task) -> Result<Vec<(String, Value)>, RecipeError>;
+
+/// A recipe of ESO's pipeline, run by esorex.
+///
+/// A task's frames go in, in its order, each under its own tag or under that of `as:TAG`. What comes out is judged by the products, gets
+/// provenance and the paths of the task's outputs. Where a recipe makes several files of one tag, the first has the path of the output
+/// and the others the same with `_2`, `_3`…, in the order of their names. The log stays beside the first product, as `….esorex.log`.
+///
+/// What a run leaves behind when it fails is kept beside the outputs, in `failed-RECIPE-TASK`, until the task is run again.
+pub struct EsorexRecipe {
+    /// What the engine needs to know; schema and defaults of the parameters are filled in.
+    pub description: RecipeDescription,
+    /// Name of the recipe of ESO: `muse_bias`.
+    pub recipe: String,
+    /// Its parameters, as the plugin ships them.
+    pub parameters: Vec<Parameter>,
+    /// Version of the pipeline that they are of.
+    pub version: String,
+    /// Parameters that users do not see; they keep the default of the installed recipe unless fixed.
+    pub hidden: Vec<String>,
+    /// Parameters that have this value always; users do not see them.
+    pub fixed: Vec<(String, Value)>,
+    /// Parameters that follow from the task; hide them, too.
+    pub of_task: Option<OptionsOfTask>,
+    /// What its products must be; one for each product of the description.
+    pub products: Vec<ProductRule>,
+    /// QC keywords that become quality numbers.
+    pub quality: Vec<QcNumber>,
+    /// Longest time, in minutes.
+    pub minutes: f64,
+    /// Largest memory, in bytes; none is nine tenths of what is free when it starts.
+    pub memory: Option<u64>,
+    /// The program, if not [`Program::find`]: for tests.
+    pub program: Option<PathBuf>,
+}
+
+impl EsorexRecipe {
+    /// A recipe whose first product is required, with the parameters of a plugin's file.
+    ///
+    /// # Errors
+    /// If the file does not have the recipe.
+    pub fn new(description: RecipeDescription, recipe: &str, parameters: &RecipeParameters) -> Result<Self, RecipeError> {
+        let rule = |(n, tag): (usize, &str)| if n == 0 { ProductRule::required(tag) } else { ProductRule::optional(tag) };
+        let products = description.products.iter().map(|p| p.tag.as_str()).enumerate().map(rule).collect();
+        Ok(EsorexRecipe {
+            description,
+            recipe: recipe.into(),
+            parameters: parameters.of(recipe)?,
+            version: parameters.version.clone(),
+            hidden: Vec::new(),
+            fixed: Vec::new(),
+            of_task: None,
+            products,
+            quality: Vec::new(),
+            minutes: 24.0 * 60.0,
+            memory: None,
+            program: None,
+        })
+    }
+
+    /// Hides parameters that the engine has no use for.
+    pub fn hide(mut self, names: &[&str]) -> Self {
+        self.hidden.extend(names.iter().map(|n| (*n).to_owned()));
+        self
+    }
+
+    /// Gives a parameter a value for good.
+    pub fn fix(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.fixed.push((name.to_owned(), value.into()));
+        self
+    }
+
+    fn unseen(&self) -> Vec<&str> {
+        self.hidden.iter().chain(self.fixed.iter().map(|(name, _)| name)).map(String::as_str).collect()
+    }
+
+    /// Options of the command line, and notes about those that the installed recipe does not have.
+    fn options(&self, task: &Task, installed: &InstalledRecipe) -> Result<(Vec<String>, Vec<String>), RecipeError> {
+        let unseen = self.unseen();
+        let mut wanted: Vec<(String, Value)> = Vec::new();
+        for (name, value) in task.parameters.as_object().unwrap_or(&Map::new()) {
+            if unseen.contains(&name.as_str()) || !self.parameters.iter().any(|p| p.name == *name) {
+                let known = self.parameters.iter().map(|p| p.name.as_str()).filter(|n| !unseen.contains(n));
+                let near = closest(name, known).map(|n| format!("; is `{n}` meant?")).unwrap_or_default();
+                let what = format!("parameters of recipe {}: there is no `{name}`{near}", task.recipe);
+                return Err(RecipeError::new(what, "see `ifured recipe show` for the parameters"));
+            }
+            wanted.push((name.clone(), value.clone()));
+        }
+        wanted.extend(self.fixed.iter().cloned());
+        if let Some(of_task) = self.of_task {
+            wanted.extend(of_task(task)?);
+        }
+        let (mut options, mut notes) = (Vec::new(), Vec::new());
+        for (name, value) in &wanted {
+            let shipped = self.parameters.iter().find(|p| p.name == *name).map(|p| &p.default);
+            match installed.parameters.iter().find(|p| p.name == *name) {
+                Some(p) if parameters::same(&p.default, value) => {}
+                Some(_) => options.push(parameters::option(name, value)?),
+                None if shipped.is_some_and(|default| parameters::same(default, value)) => {}
+                None => notes.push(format!(
+                    "parameter {name} = {value} has no effect: {} {} does not have it (version {} does)",
+                    self.recipe, installed.version, self.version
+                )),
+            }
+        }
+        Ok((options, notes))
+    }
+
+    fn limits(&self) -> RunLimits {
+        let time = Duration::try_from_secs_f64(self.minutes * 60.0).unwrap_or(Duration::MAX);
+        RunLimits { time, memory: self.memory }
+    }
+
+    /// Runs the recipe in a directory and judges what it made.
+    fn made(&self, task: &Task, host: &dyn Host, program: &Program, directory: &Path) -> Result<(Outcome, Judged, Ran), RecipeError> {
+        let installed = program.recipe(&self.recipe)?;
+        let (options, mut notes) = self.options(task, &installed)?;
+        if installed.version != self.version {
+            notes.push(format!("the parameters are those of {} {}; installed is {}", self.recipe, self.version, installed.version));
+        }
+        let frames = frames(task, directory)?;
+        let (threads, limits) = (host.threads(), self.limits());
+        let call = Call { program, recipe: &self.recipe, options: &options, frames: &frames, threads, limits, directory };
+        let ran = run(&call, &Scaled(host))?;
+        let mut judged = judge(&self.recipe, &ran, directory, &self.products)?;
+        let quality = quality::of(&judged, &self.products, &self.quality);
+        notes.append(&mut judged.notes);
+        if ran.warnings > 0 {
+            notes.push(format!("{} warnings in the log of {}", ran.warnings, self.recipe));
+        }
+        Ok((Outcome { quality, notes, ..Outcome::default() }, judged, ran))
+    }
+}
+
+impl AnyRecipe for EsorexRecipe {
+    fn description(&self) -> RecipeDescription {
+        let unseen = self.unseen();
+        RecipeDescription {
+            schema: parameters::schema(&self.description.name, &self.parameters, &unseen),
+            defaults: parameters::defaults(&self.parameters, &unseen),
+            ..self.description.clone()
+        }
+    }
+
+    fn execute(&self, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError> {
+        let own;
+        let program = match &self.program {
+            Some(path) => {
+                own = Program::at(path)?;
+                &own
+            }
+            None => Program::find()?,
+        };
+        let first =
+            task.outputs.first().ok_or_else(|| RecipeError::new("the task has no outputs", "make the plan again with `ifured plan`"))?;
+        let first_path = absolute(&first.path)?;
+        let beside = first_path.parent().unwrap_or(Path::new("/"));
+        let scratch = Scratch::new(beside, &self.recipe, &task.id)?;
+        let (mut outcome, judged, ran) = match self.made(task, host, program, &scratch.directory) {
+            Ok(made) => made,
+            Err(error) => return Err(scratch.keep(error)),
+        };
+        if let Err(error) = place(task, &mut outcome, judged) {
+            return Err(scratch.keep(error));
+        }
+        let log = first_path.with_extension("esorex.log");
+        if std::fs::rename(&ran.log, &log).is_ok() {
+            outcome.notes.push(format!("log of {}: {}", self.recipe, Path::new(&first.name).with_extension("esorex.log").display()));
+        }
+        host.progress(1.0, &format!("{} is done", self.recipe));
+        Ok(outcome)
+    }
+}
+
+/// What is left of the progress when esorex is done: the products are copied.
+struct Scaled<'a>(&'a dyn Host);
+
+impl Host for Scaled<'_> {
+    fn progress(&self, fraction: f64, what: &str) {
+        self.0.progress(0.95 * fraction, what);
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, RecipeError> {
+    std::path::absolute(path).map_err(|e| RecipeError::new(format!("{}: {e}", path.display()), "give an absolute path"))
+}
+
+/// The frames of a task, in its order. esorex cannot be told of a header that the configuration corrects: it gets a corrected copy.
+fn frames(task: &Task, directory: &Path) -> Result<Vec<SofEntry>, RecipeError> {
+    let one = |(n, input): (usize, &TaskInput)| {
+        let tag = input.adapt.as_deref().and_then(|a| a.strip_prefix(AS_TAG)).unwrap_or(input.tag.as_str());
+        let path = absolute(&input.path)?;
+        if input.corrections.is_empty() {
+            return Ok(SofEntry::new(path, tag));
+        }
+        let place = directory.join("corrected").join(n.to_string());
+        let name = path.file_name().map(PathBuf::from).unwrap_or_default();
+        std::fs::create_dir_all(&place).map_err(|e| RecipeError::new(format!("cannot create {}: {e}", place.display()), ""))?;
+        fits::copy_with_header(&path, &place.join(&name), |header| {
+            for (keyword, value) in &input.corrections {
+                header.set(keyword, value.clone(), "");
+            }
+        })?;
+        Ok(SofEntry::new(place.join(name), tag))
+    };
+    task.inputs.iter().enumerate().map(one).collect()
+}
+
+/// Copies the products to the paths of the task's outputs, with provenance.
+fn place(task: &Task, outcome: &mut Outcome, judged: Judged) -> Result<(), RecipeError> {
+    for output in &task.outputs {
+        let of_tag: Vec<_> = judged.products.iter().filter(|p| p.tag == output.tag.as_str()).collect();
+        for (n, product) in of_tag.iter().enumerate() {
+            let output = numbered(output, n + 1);
+            if let Some(parent) = output.path.parent() {
+                std::fs::create_dir_all(parent)
+                    .map_err(|e| RecipeError::new(format!("cannot create {}: {e}", parent.display()), "choose another --output DIR"))?;
+            }
+            let stamp = |header: &mut _| provenance::write(header, task, outcome, output.tag.as_str());
+            let written = fits::copy_with_header(&product.path, &output.path, stamp)?;
+            outcome.products.push(WrittenProduct { tag: output.tag, name: output.name, hash: written.hash, bytes: written.bytes });
+            // The disk may not have room for all products twice.
+            let _ = std::fs::remove_file(&product.path);
+        }
+        remove_older(output, of_tag.len());
+    }
+    Ok(())
+}
+
+/// The output of the `n`-th file of a tag, from 1.
+fn numbered(output: &TaskOutput, n: usize) -> TaskOutput {
+    if n == 1 {
+        return output.clone();
+    }
+    let more = |path: &Path| {
+        let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        let extension = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
+        path.with_file_name(format!("{stem}_{n}{extension}"))
+    };
+    TaskOutput { path: more(&output.path), name: more(Path::new(&output.name)).display().to_string(), ..output.clone() }
+}
+
+/// Removes what an earlier run has made of this output and this one has not.
+fn remove_older(output: &TaskOutput, made: usize) {
+    let older = (made + 1..).map(|n| numbered(output, n).path);
+    for path in older.take_while(|path| fits::primary_header(path).is_ok_and(|h| h.contains(provenance::TASK))) {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// The directory of a run.
+struct Scratch {
+    directory: PathBuf,
+    failed: PathBuf,
+    kept: bool,
+}
+
+impl Scratch {
+    /// Makes it beside the outputs: large products are not copied from disk to disk. What an earlier run of this task left is removed.
+    fn new(beside: &Path, recipe: &str, task: &str) -> Result<Self, RecipeError> {
+        let id: String = task.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
+        let failed = beside.join(format!("failed-{recipe}-{id}"));
+        let directory = beside.join(format!(".ifured-esorex-{recipe}-{id}"));
+        for old in [&failed, &directory] {
+            let _ = std::fs::remove_dir_all(old);
+        }
+        std::fs::create_dir_all(&directory).map_err(|e| {
+            RecipeError::new(format!("cannot create {}: {e}", directory.display()), "choose another --output DIR, or make room")
+        })?;
+        Ok(Scratch { directory, failed, kept: false })
+    }
+
+    /// Keeps it, and says where it is.
+    fn keep(mut self, error: RecipeError) -> RecipeError {
+        let log = [LOG, super::run::PRINTED].iter().any(|f| self.directory.join(f).is_file());
+        if !log {
+            // It was not even started.
+            return error;
+        }
+        self.kept = true;
+        let kept = if std::fs::rename(&self.directory, &self.failed).is_ok() { &self.failed } else { &self.directory };
+        RecipeError::new(format!("{}\n  all of the run is in {}", error.what, kept.display()), error.advice)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _ = std::fs::remove_dir_all(&self.directory);
+        }
+    }
+}
