@@ -24,6 +24,10 @@ pub enum Compare {
         #[schemars(range(min = 0.0), extend("x-unit" = "arcseconds", "examples" = [60.0]))]
         arcsec: f64,
     },
+    /// Equal to the value that what is offered has under this other keyword.
+    EqualTo(#[schemars(extend("examples" = ["ESO FILT ID"]))] String),
+    /// Text that matches this pattern (`*` and `?` are wild) in both.
+    Like(#[schemars(extend("examples" = ["WFM*"]))] String),
     /// The name of an extension: what is offered has that name, or is a file with an extension of that name, or one that starts with it and a dot
     /// (`CHAN01.DATA`). If none is asked for, all agree.
     Extension,
@@ -110,6 +114,15 @@ impl SignatureKey {
             Compare::Sky { declination, arcsec } => {
                 let separation = sky_separation(wanted, found, &self.key, declination);
                 (separation.is_some_and(|s| s <= *arcsec), separation)
+            }
+            Compare::EqualTo(other) => {
+                let found = found.lookup(other);
+                let agree = same(&a, &found);
+                return (!agree).then(|| Disagreement { key: normalise(other), wanted: a, found, by: None });
+            }
+            Compare::Like(pattern) => {
+                let fits = |v: &Option<Value>| v.as_ref().and_then(Value::as_text).is_some_and(|t| crate::rule::like(pattern, t.trim()));
+                (fits(&a) && fits(&b), None)
             }
             Compare::Extension => (offers_extension(&a, &b, found.lookup(crate::lookup::EXTENSIONS)), None),
             Compare::Contains => {
@@ -213,6 +226,22 @@ mod tests {
             assert_eq!(s.compare(&wanted, &found).is_empty(), agrees, "{found:?}");
         }
         assert!(s.compare(&header(&[]), &wanted).is_empty());
+    }
+
+    #[test]
+    fn another_keyword_may_hold_the_value() {
+        let s = Signature(vec![SignatureKey { key: "FILT1".into(), compare: Compare::EqualTo("FILT".into()) }]);
+        let wanted = header(&[("FILT1", "K".into())]);
+        assert!(s.compare(&wanted, &header(&[("FILT", "K".into())])).is_empty());
+        assert_eq!(s.compare(&wanted, &header(&[("FILT1", "K".into())]))[0].to_string(), "FILT is nothing, needed `K`");
+    }
+
+    #[test]
+    fn a_pattern_holds_for_both() {
+        let s = Signature(vec![SignatureKey { key: "MODE".into(), compare: Compare::Like("WFM*".into()) }]);
+        let mode = |m: &str| header(&[("MODE", m.into())]);
+        assert!(s.compare(&mode("WFM-AO-N"), &mode("WFM-NOAO-E")).is_empty());
+        assert!(!s.compare(&mode("WFM-AO-N"), &mode("NFM-AO-N")).is_empty() && !s.compare(&mode("NFM"), &mode("NFM")).is_empty());
     }
 
     #[test]

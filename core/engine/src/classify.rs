@@ -166,7 +166,8 @@ fn give_tag(frame: &mut Frame, instrument: &InstrumentDescription, rules: &[Rule
             reasons.push(why);
         }
     }
-    if frame.state == FrameState::Good && frame.mjd.is_none() {
+    let timeless = instrument.frame_types.iter().any(|t| t.timeless && t.rule.tag == frame.tag);
+    if frame.state == FrameState::Good && frame.mjd.is_none() && !timeless {
         reasons.extend(frame.notes.iter().filter(|n| n.ends_with("the frame has no time")).cloned());
     }
     if !reasons.is_empty() {

@@ -84,11 +84,11 @@ impl Frame {
         self.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
-    /// Pixels of the primary array; 0 without data.
+    /// Pixels of the primary array; where that is empty, what an extension of 16-bit numbers would have if all are alike.
     pub fn pixels(&self) -> f64 {
         let axes = self.header.integer("NAXIS").unwrap_or(0);
         if axes < 1 {
-            return 0.0;
+            return self.bytes as f64 / 2.0 / self.extensions.len().max(1) as f64;
         }
         (1..=axes).map(|n| self.header.integer(&format!("NAXIS{n}")).unwrap_or(0) as f64).product()
     }

@@ -87,7 +87,7 @@ impl MainInput {
 ///
 /// Levels follow the convention of ESO's EDPS: 0 is what the calibration plan foresees, 1 is sufficient, 2 probably
 /// acceptable, 3 a significant risk.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Level {
     /// The quality level.
     pub level: i32,
