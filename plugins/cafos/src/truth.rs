@@ -4,6 +4,7 @@
 //! of the product is honest.
 
 mod polarimetry;
+mod spectra;
 
 use std::path::Path;
 
@@ -46,6 +47,10 @@ pub fn compare(truth: &Path, products: &[ProductPath]) -> Result<Vec<TruthRow>, 
             tags::INSTRUMENTAL_POLARISATION => {
                 polarimetry::instrumental(polarimetry::sequence(&known.truth.polarimetry, product)?, product, &mut add)?;
             }
+            tags::WAVELENGTH_SOLUTION => spectra::wavelengths(spectra::spectrum(&known.truth.spectra, product)?, product, &mut add)?,
+            tags::EXTRACTED_SPECTRUM => spectra::extracted(spectra::spectrum(&known.truth.spectra, product)?, product, &mut add)?,
+            tags::CALIBRATED_SPECTRUM => spectra::calibrated(spectra::spectrum(&known.truth.spectra, product)?, product, &mut add)?,
+            tags::RESPONSE => spectra::curve(product, &mut add)?,
             tags::SOLVED_IMAGING => known.solved(product, &mut add)?,
             tags::COADD => known.coadd(product, &mut add)?,
             _ => {}
