@@ -294,6 +294,13 @@ impl<'a> Known<'a> {
     }
 }
 
+/// A quality number of a product and its error.
+fn number(header: &ifured_core::Header, name: &str) -> (f64, f64) {
+    let numbers = provenance::outcome(header).quality;
+    let found = numbers.iter().find(|q| q.name == name);
+    (found.and_then(|q| q.value).unwrap_or(f64::NAN), found.and_then(|q| q.error).unwrap_or(f64::NAN))
+}
+
 fn at<T: Copy>(array: &Array2<T>, p: usize) -> T {
     array[[p / array.ncols(), p % array.ncols()]]
 }
