@@ -12,7 +12,7 @@ use crate::fit::{Basis, FitOptions, NormalEquations, PolynomialFit, fit_polynomi
 use crate::statistics::SigmaClip;
 
 /// Vacuum wavelength in Angstrom and relative intensity of the night-sky lines.
-fn sky_lines() -> Vec<(f64, f64)> {
+pub fn sky_lines() -> Vec<(f64, f64)> {
     let line = |text: &str| {
         let mut words = text.split_whitespace();
         Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
