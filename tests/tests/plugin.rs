@@ -76,7 +76,7 @@ fn plugins_are_found_where_the_user_says_and_nowhere_else() {
     let s = Scenario::new();
     let known = |ran: &Ran| ran.stdout.contains("myspec");
     let listed = with(&s, library, &["plugin", "ls"]).code(0);
-    assert!(listed.stdout.contains("libmyspec.so") && listed.stdout.contains("interface version 2"), "{}", listed.stdout);
+    assert!(listed.stdout.contains("libmyspec.so") && listed.stdout.contains("interface version 3"), "{}", listed.stdout);
 
     fs::create_dir_all(s.join("plugins")).unwrap();
     fs::create_dir_all(s.join("home/ifured/plugins")).unwrap();

@@ -20,7 +20,7 @@ use crate::recipe::{Host, Outcome, ProductPath, RecipeError, Simulation, Simulat
 
 /// Version of this interface: a plugin made for another is refused. It changes with every change of [`ModuleTable`] or of what its
 /// calls say.
-pub const INTERFACE_VERSION: u32 = 2;
+pub const INTERFACE_VERSION: u32 = 3;
 
 /// Name of the C symbol in which a plugin library says its [`INTERFACE_VERSION`]; read before anything else of it is touched.
 pub const VERSION_SYMBOL: &str = "IFURED_INTERFACE_VERSION";

@@ -21,8 +21,27 @@ pub fn with_channel(mut signature: Signature) -> Signature {
     signature
 }
 
-fn nightly(spec: InputSpec, signature: &Signature) -> InputSpec {
-    spec.same_night(signature).within_days(NEAR, signature).within_days(FAR, signature)
+/// Of the same night, of the days around it, further away.
+fn nightly(mut spec: InputSpec, signature: &Signature) -> InputSpec {
+    let level = |level: i32, title: String, days: Option<f64>| Level {
+        level,
+        title,
+        signature: signature.clone(),
+        same_night: days.is_none(),
+        max_age_days: days,
+        ..Level::default()
+    };
+    spec.levels.push(level(0, "same night, same set-up".into(), None));
+    spec.levels.push(level(1, format!("same set-up, within {NEAR} days"), Some(NEAR)));
+    spec.levels.push(level(2, format!("same set-up, within {FAR} days"), Some(FAR)));
+    spec
+}
+
+/// The next level of an input: whatever the time.
+fn whenever(mut spec: InputSpec, title: &str, signature: &Signature) -> InputSpec {
+    let level = spec.levels.last().map_or(0, |l| l.level + 1);
+    spec.levels.push(Level { level, title: title.into(), signature: signature.clone(), ..Level::default() });
+    spec
 }
 
 /// One of the channel of the task, required.
@@ -37,7 +56,7 @@ fn each_channel(role: &str, tag: &str, signature: Signature) -> InputSpec {
 
 /// What belongs to the instrument: the nearest in time, whatever the time.
 fn fixed(role: &str, tag: &str) -> InputSpec {
-    InputSpec::required(role, tag).any_time(&Signature::default())
+    whenever(InputSpec::required(role, tag), "nearest in time", &Signature::default())
 }
 
 fn optional(spec: InputSpec, otherwise: &str, level_without: i32) -> InputSpec {
@@ -83,7 +102,7 @@ pub fn masters_of_all_channels() -> Vec<InputSpec> {
 /// Line-spread functions of all channels; without them sky lines cannot be subtracted.
 pub fn line_spread() -> InputSpec {
     let spec = each_channel("line-spread", "LSF_PROFILE", set_up());
-    optional(spec.any_time(&mode()), "sky lines are not modelled", 3)
+    optional(whenever(spec, "same mode", &mode()), "sky lines are not modelled", 3)
 }
 
 /// Known bad pixels, if there is a table.
@@ -104,7 +123,7 @@ pub fn geometry() -> InputSpec {
         ..Level::default()
     };
     let spec = InputSpec { levels: vec![same("WFM*"), same("NFM*")], ..InputSpec::required("geometry", "GEOMETRY_TABLE") };
-    spec.any_time(&Signature::default())
+    whenever(spec, "field not said", &Signature::default())
 }
 
 /// The twilight cube; without it the illumination of the field is that of the lamp.
@@ -122,24 +141,23 @@ pub fn vignetting() -> InputSpec {
 /// Sensor of the temperature by which lamp flats beside the science exposures are chosen.
 const TEMPERATURE: &str = "ESO INS TEMP7 VAL";
 
-/// The lamp flat beside an exposure: within two hours and half a degree, then within a degree, then of the night; none that is warmer or colder by more
-/// than a degree if the temperatures are known.
+/// The lamp flat beside an exposure: the illumination of the slices changes with the temperature. Within two hours and half a degree, then one
+/// degree, then the night and one degree; where temperatures are not known, the nearest of the night. None that is warmer or colder by more.
 pub fn illumination() -> InputSpec {
-    let within = |degrees: f64| {
+    let level = |level: i32, title: &str, compare: Compare, hours: Option<f64>| {
         let mut signature = set_up();
-        signature.0.push(SignatureKey { key: TEMPERATURE.into(), compare: Compare::Within(degrees) });
-        signature
+        signature.0.push(SignatureKey { key: TEMPERATURE.into(), compare });
+        let max_age_days = hours.map(|h| h / 24.0);
+        Level { level, title: title.into(), signature, same_night: true, max_age_days, ..Level::default() }
     };
-    let unknown = || {
-        let mut signature = set_up();
-        signature.0.push(SignatureKey { key: TEMPERATURE.into(), compare: Compare::Exact });
-        signature
-    };
-    let spec = InputSpec::required("illumination", "ILLUM")
-        .within_days(2.0 / 24.0, &within(0.5))
-        .within_days(2.0 / 24.0, &within(1.0))
-        .same_night(&within(1.0))
-        .same_night(&unknown());
+    let levels = vec![
+        level(0, "within 2 hours and 0.5 degrees", Compare::Within(0.5), Some(2.0)),
+        level(1, "within 2 hours and 1 degree", Compare::Within(1.0), Some(2.0)),
+        level(2, "same night, within 1 degree", Compare::Within(1.0), None),
+        // Exact: both are unknown.
+        level(1, "same night, temperatures not known", Compare::Exact, None),
+    ];
+    let spec = InputSpec { levels, ..InputSpec::required("illumination", "ILLUM") };
     optional(spec, "slices keep the illumination of the master flat", 2)
 }
 
@@ -165,7 +183,7 @@ pub fn filters() -> InputSpec {
 
 /// The response of the standard nearest in time.
 pub fn response() -> InputSpec {
-    nightly(InputSpec::required("response", "STD_RESPONSE"), &mode()).any_time(&mode())
+    whenever(nightly(InputSpec::required("response", "STD_RESPONSE"), &mode()), "same mode, another season", &mode())
 }
 
 /// The telluric correction of the standard nearest in time.
@@ -175,32 +193,41 @@ pub fn telluric() -> InputSpec {
 
 /// Sky lines: as measured in a sky exposure of the night (the nearest), else the list of lines from which the science exposure itself is fitted.
 pub fn sky_lines() -> InputSpec {
-    let measured = Level {
-        title: "measured in the same night".into(),
-        same_night: true,
-        signature: mode(),
-        when: vec![key("ESO DPR CATG").present()],
-        ..Level::default()
-    };
-    let listed = Level { title: "list of lines".into(), when: vec![key("ESO DPR CATG").absent()], ..Level::default() };
-    let spec = InputSpec { levels: vec![measured, listed], ..InputSpec::required("sky-lines", "SKY_LINES") };
+    let spec = InputSpec { levels: vec![measured_in_the_night(), list_of_lines()], ..InputSpec::required("sky-lines", "SKY_LINES") };
     optional(spec, "no sky lines are subtracted", 3)
+}
+
+/// Measured in an exposure, not a list that is shipped.
+fn measured_in_the_night() -> Level {
+    let when = vec![key("ESO DPR CATG").present()];
+    Level { title: "measured in the same night".into(), same_night: true, signature: mode(), when, ..Level::default() }
+}
+
+fn list_of_lines() -> Level {
+    Level { title: "list of lines".into(), when: vec![key("ESO DPR CATG").absent()], ..Level::default() }
 }
 
 /// The list of sky lines to start from.
 pub fn sky_line_list() -> InputSpec {
-    let listed = Level { title: "list of lines".into(), when: vec![key("ESO DPR CATG").absent()], ..Level::default() };
-    InputSpec { levels: vec![listed], ..InputSpec::required("sky-lines", "SKY_LINES") }
+    InputSpec { levels: vec![list_of_lines()], ..InputSpec::required("sky-lines", "SKY_LINES") }
 }
 
 /// The continuum of the sky, as measured in the sky exposure of the night that is nearest.
 pub fn sky_continuum() -> InputSpec {
-    optional(InputSpec::required("sky-continuum", "SKY_CONTINUUM").same_night(&mode()), "the continuum is that of the exposure itself", 0)
+    optional(
+        InputSpec { levels: vec![measured_in_the_night()], ..InputSpec::required("sky-continuum", "SKY_CONTINUUM") },
+        "the continuum is that of the exposure itself",
+        0,
+    )
 }
 
 /// The scale of the field.
 pub fn astrometry() -> InputSpec {
-    let spec = InputSpec::required("astrometry", "ASTROMETRY_WCS").within_days(400.0, &mode()).any_time(&Signature::default());
+    let spec = whenever(
+        whenever(InputSpec::required("astrometry", "ASTROMETRY_WCS"), "same mode", &mode()),
+        "another mode",
+        &Signature::default(),
+    );
     optional(spec, "a scale of 0.2 arcseconds is taken", 2)
 }
 
