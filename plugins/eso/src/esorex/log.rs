@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 /// Lines of errors that are kept: the first says most, the last are a summary.
 const ERRORS_KEPT: usize = 12;
@@ -25,19 +24,20 @@ pub enum Severity {
     Other,
 }
 
-/// A line, parted.
-pub fn part(line: &str) -> (Severity, &str) {
-    let (Some(open), Some(close)) = (line.find('['), line.find(']')) else { return (Severity::Other, line.trim()) };
+/// A line, parted: how serious it is, who says it (`esorex` or the recipe), what.
+pub fn part(line: &str) -> (Severity, &str, &str) {
+    let other = (Severity::Other, "", line.trim());
+    let (Some(open), Some(close)) = (line.find('['), line.find(']')) else { return other };
     let severity = match line.get(open + 1..close).unwrap_or("").trim() {
         "INFO" => Severity::Info,
         "WARNING" => Severity::Warning,
         "ERROR" => Severity::Error,
-        _ => return (Severity::Other, line.trim()),
+        _ => return other,
     };
-    let text = line[close + 1..].trim_start();
-    let text = text.split_once(": ").map_or(text, |(_, text)| text);
+    let rest = line[close + 1..].trim_start();
+    let (who, text) = rest.split_once(": ").unwrap_or(("", rest));
     let text = text.strip_prefix("[tid=").and_then(|rest| Some(rest.split_once(']')?.1)).unwrap_or(text);
-    (severity, text.trim())
+    (severity, who, text.trim())
 }
 
 /// What a growing log has said so far.
@@ -49,7 +49,7 @@ pub struct Followed {
     pub fraction: f64,
     /// The last lines of errors.
     pub errors: VecDeque<String>,
-    /// How many warnings there were.
+    /// How many warnings of the recipe there were.
     pub warnings: usize,
     /// Files that it says it has loaded.
     loaded: usize,
@@ -92,14 +92,15 @@ impl Followed {
     }
 
     fn line(&mut self, line: &str) {
-        let (severity, text) = part(line);
+        let (severity, who, text) = part(line);
         match severity {
             Severity::Info if !text.is_empty() => {
                 self.loaded += usize::from(text.starts_with("loaded "));
                 self.fraction = self.fraction.max(self.fraction_of(text));
                 self.last = text.to_owned();
             }
-            Severity::Warning => self.warnings += 1,
+            // esorex warns of directories that are not installed, whatever is run.
+            Severity::Warning if who != "esorex" => self.warnings += 1,
             Severity::Error => {
                 // The first stays: it is the cause.
                 if self.errors.len() == ERRORS_KEPT {
@@ -133,30 +134,18 @@ fn percentage(text: &str) -> Option<f64> {
     before.get(start..)?.parse().ok().filter(|p| (0.0..=100.0).contains(p))
 }
 
-/// The end of a text file, at most so many bytes, from the beginning of a line.
-pub fn tail(path: &Path, bytes: u64) -> std::io::Result<String> {
-    let file = File::open(path)?;
-    let from = file.metadata()?.len().saturating_sub(bytes);
-    let mut buffer = vec![0; bytes as usize];
-    let n = file.read_at(&mut buffer, from)?;
-    let text = String::from_utf8_lossy(&buffer[..n]).into_owned();
-    Ok(if from == 0 { text } else { text.split_once('\n').map(|(_, rest)| rest.to_owned()).unwrap_or(text) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn lines_are_parted() {
-        assert_eq!(
-            part("22:34:53 [ INFO  ] muse_bias: [tid=000] Combination method: median"),
-            (Severity::Info, "Combination method: median")
-        );
-        assert_eq!(part("[ ERROR ] esorex: Unable to find recipe 'x'."), (Severity::Error, "Unable to find recipe 'x'."));
-        assert_eq!(part("22:34:53 [WARNING] odd"), (Severity::Warning, "odd"));
-        assert_eq!(part("  a continued line [x]"), (Severity::Other, "a continued line [x]"));
-        assert_eq!(part("]["), (Severity::Other, "]["));
+        let line = "22:34:53 [ INFO  ] muse_bias: [tid=000] Combination method: median";
+        assert_eq!(part(line), (Severity::Info, "muse_bias", "Combination method: median"));
+        assert_eq!(part("[ ERROR ] esorex: Unable to find recipe 'x'."), (Severity::Error, "esorex", "Unable to find recipe 'x'."));
+        assert_eq!(part("22:34:53 [WARNING] odd"), (Severity::Warning, "", "odd"));
+        assert_eq!(part("  a continued line [x]"), (Severity::Other, "", "a continued line [x]"));
+        assert_eq!(part("]["), (Severity::Other, "", "]["));
     }
 
     #[test]

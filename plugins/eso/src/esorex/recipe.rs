@@ -148,8 +148,10 @@ impl EsorexRecipe {
         let mut judged = judge(&self.recipe, &ran, directory, &self.products)?;
         let quality = quality::of(&judged, &self.products, &self.quality);
         notes.append(&mut judged.notes);
-        if ran.warnings > 0 {
-            notes.push(format!("{} warnings in the log of {}", ran.warnings, self.recipe));
+        match ran.warnings {
+            0 => {}
+            1 => notes.push(format!("1 warning in the log of {}", self.recipe)),
+            many => notes.push(format!("{many} warnings in the log of {}", self.recipe)),
         }
         Ok((Outcome { quality, notes, ..Outcome::default() }, judged, ran))
     }

@@ -5,7 +5,7 @@
 //! reservation shows as an obscure error of the recipe instead of as lack of memory.
 //!
 //! A recipe must not outlive its task. The group is ended after every run, so that nothing that the recipe has started goes on; and if we
-//! are killed ourselves, the system ends esorex (`PR_SET_PDEATHSIG`).
+//! are killed ourselves, the system ends esorex (`PR_SET_PDEATHSIG`, which looks at the thread that started it: that one waits here).
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -85,7 +85,7 @@ pub struct Ran {
     pub memory: u64,
     /// The last lines of errors.
     pub errors: VecDeque<String>,
-    /// Warnings.
+    /// Warnings of the recipe.
     pub warnings: usize,
     /// The log.
     pub log: PathBuf,
@@ -112,7 +112,7 @@ pub fn run(call: &Call<'_>, host: &dyn Host) -> Result<Ran, RecipeError> {
     let mut log = Followed::of(call.frames.len());
     host.progress(0.0, &format!("{} starts", call.recipe));
     let ended = group.watch(call, start, |_| {
-        if let Ok(true) = log.read_on(&followed) {
+        if log.read_on(&followed).is_ok_and(|new| new) && !log.last.is_empty() {
             host.progress(log.fraction, &format!("{}: {}", call.recipe, log.last));
         }
     });
