@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ifured_core::recipe::{MainInput, ProductSpec, QuietHost, TaskInput, TaskOutput};
 use ifured_core::{AnyRecipe, Grade, Header, Host, Outcome, RecipeDescription, RecipeError, Signature, Task, provenance};
@@ -252,9 +252,8 @@ fn a_recipe_that_hangs_is_ended_with_all_that_it_started() {
     let stage = Stage::new(r#"sleep 1000 & echo $! > "$HERE/child"; sleep 1000"#);
     let mut recipe = stage.recipe();
     recipe.minutes = 1.0 / 60.0;
-    let start = Instant::now();
     let error = recipe.execute(&stage.task(), &QuietHost).unwrap_err();
-    assert!(error.what.contains("longer than 0.0 minutes") && start.elapsed() < Duration::from_secs(100), "{}", error.what);
+    assert!(error.what.contains("longer than 1 s"), "{}", error.what);
     assert!(is_gone(&stage.path("child")));
 }
 

@@ -55,14 +55,17 @@ pub struct Followed {
     loaded: usize,
     /// Files that it is given.
     inputs: usize,
+    /// Word before a number that grows from 1 to the other: `slice` of 48.
+    counted: Option<(&'static str, u32)>,
     unfinished: Vec<u8>,
     read: u64,
 }
 
 impl Followed {
-    /// Of a recipe that is given so many files.
-    pub fn of(inputs: usize) -> Self {
-        Followed { inputs, ..Followed::default() }
+    /// Of a recipe that is given so many files. Where its log counts what it works on, `counted` is the word before the number and the last
+    /// number: `("slice", 48)`.
+    pub fn of(inputs: usize, counted: Option<(&'static str, u32)>) -> Self {
+        Followed { inputs, counted, ..Followed::default() }
     }
 
     /// Reads on; says whether there was anything new.
@@ -112,7 +115,7 @@ impl Followed {
         }
     }
 
-    /// What a line says of how far the recipe is: a percentage, or that a product was made; else the files loaded count for a fifth.
+    /// What a line says of how far the recipe is: a percentage, a number that is counted, or that a product was made; else the files loaded count for a fifth.
     fn fraction_of(&self, text: &str) -> f64 {
         if let Some(percent) = percentage(text) {
             return percent / 100.0;
@@ -120,8 +123,19 @@ impl Followed {
         if text.starts_with("Saving ") || text.starts_with("Created product") || text.starts_with("Calculating product checksums") {
             return 0.9;
         }
+        if let Some(share) = self.counted.and_then(|(word, last)| share_of(text, word, last)) {
+            return 0.2 + 0.7 * share;
+        }
         0.2 * (self.loaded as f64 / self.inputs.max(1) as f64).min(1.0)
     }
+}
+
+/// `… in slice 12 of IFU 1` as 12 of 48.
+fn share_of(text: &str, word: &str, last: u32) -> Option<f64> {
+    let mut words = text.split_whitespace();
+    words.find(|w| *w == word)?;
+    let number: u32 = words.next()?.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok()?;
+    (1..=last).contains(&number).then(|| f64::from(number) / f64::from(last))
 }
 
 /// `… 37.5% done`, where it is said of the work: a number with a sign behind it and `done`, `complete` or `ETA` in the line.
@@ -150,11 +164,13 @@ mod tests {
 
     #[test]
     fn a_growing_log_is_followed() {
-        let mut log = Followed::of(4);
+        let mut log = Followed::of(4, Some(("slice", 48)));
         log.take(b"10:00:00 [ INFO  ] r: loaded \"a\"\n10:00:01 [ INFO  ] r: loa");
         assert_eq!((log.last.as_str(), log.fraction), ("loaded \"a\"", 0.05));
         log.take(b"ded \"b\"\n10:00:02 [ INFO  ] r: 40.0% done\r10:00:03 [ INFO  ] r: kept 99% of the pixels\n");
         assert_eq!((log.last.as_str(), log.fraction), ("kept 99% of the pixels", 0.4));
+        log.take(b"10:00:03 [ INFO  ] r: fit in slice 24 of IFU 1\n");
+        assert!((log.fraction - 0.55).abs() < 1e-9, "{}", log.fraction);
         for n in 0..20 {
             log.take(format!("10:00:04 [ ERROR ] r: error {n}\n").as_bytes());
         }

@@ -48,6 +48,8 @@ pub struct EsorexRecipe {
     pub products: Vec<ProductRule>,
     /// QC keywords that become quality numbers.
     pub quality: Vec<QcNumber>,
+    /// What its log counts while it works, for the progress: `("slice", 48)` where it says `… in slice 12 of …`.
+    pub counted: Option<(&'static str, u32)>,
     /// Longest time, in minutes.
     pub minutes: f64,
     /// Largest memory, in bytes; none is nine tenths of what is free when it starts.
@@ -74,6 +76,7 @@ impl EsorexRecipe {
             of_task: None,
             products,
             quality: Vec::new(),
+            counted: None,
             minutes: 24.0 * 60.0,
             memory: None,
             program: None,
@@ -143,7 +146,8 @@ impl EsorexRecipe {
         }
         let frames = frames(task, directory)?;
         let (threads, limits) = (host.threads(), self.limits());
-        let call = Call { program, recipe: &self.recipe, options: &options, frames: &frames, threads, limits, directory };
+        let call =
+            Call { program, recipe: &self.recipe, options: &options, frames: &frames, threads, limits, counted: self.counted, directory };
         let ran = run(&call, &Scaled(host))?;
         let mut judged = judge(&self.recipe, &ran, directory, &self.products)?;
         let quality = quality::of(&judged, &self.products, &self.quality);

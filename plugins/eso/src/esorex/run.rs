@@ -57,6 +57,8 @@ pub struct Call<'a> {
     pub threads: usize,
     /// Limits.
     pub limits: RunLimits,
+    /// What its log counts, see [`Followed::of`].
+    pub counted: Option<(&'static str, u32)>,
     /// Empty directory for it; must be absolute.
     pub directory: &'a Path,
 }
@@ -109,7 +111,7 @@ pub fn run(call: &Call<'_>, host: &dyn Host) -> Result<Ran, RecipeError> {
     let start = Instant::now();
     let mut group = Group::start(call, output)
         .map_err(|e| RecipeError::new(format!("cannot start {}: {e}", call.program.path.display()), "see whether it is a program"))?;
-    let mut log = Followed::of(call.frames.len());
+    let mut log = Followed::of(call.frames.len(), call.counted);
     host.progress(0.0, &format!("{} starts", call.recipe));
     let ended = group.watch(call, start, |_| {
         if log.read_on(&followed).is_ok_and(|new| new) && !log.last.is_empty() {
@@ -118,8 +120,12 @@ pub fn run(call: &Call<'_>, host: &dyn Host) -> Result<Ran, RecipeError> {
     });
     let ended = ended.map_err(|e| failed("watch esorex", e))?;
     let _ = log.read_on(&followed);
-    let log_path = [LOG, UNFINISHED_LOG, PRINTED].iter().map(|f| directory.join(f)).find(|f| f.is_file()).unwrap_or(printed);
-    Ok(Ran { ended, time: start.elapsed(), memory: group.memory, errors: log.errors, warnings: log.warnings, log: log_path })
+    let (unfinished, finished) = (directory.join(UNFINISHED_LOG), directory.join(LOG));
+    if !finished.is_file() && std::fs::rename(&unfinished, &finished).is_err() {
+        // It ended before it had a log: what it printed is all there is.
+        let _ = std::fs::copy(&printed, &finished);
+    }
+    Ok(Ran { ended, time: start.elapsed(), memory: group.memory, errors: log.errors, warnings: log.warnings, log: finished })
 }
 
 /// Frames whose path cannot stand in a set of frames are linked into the directory of the run.
