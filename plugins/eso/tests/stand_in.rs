@@ -342,6 +342,17 @@ fn parameters_are_checked_and_those_that_are_not_installed_are_noted() {
 }
 
 #[test]
+fn corrected_headers_reach_the_recipe_in_a_copy() {
+    let stage = Stage::new(r#"cp corrected/0/good.fits "$HERE/seen.fits"; cp "$HERE/good.fits" ."#);
+    let mut task = stage.task();
+    task.inputs[0] =
+        TaskInput { path: stage.path("good.fits"), corrections: vec![("ESO DPR TYPE".into(), "BIAS".into())], ..task.inputs[0].clone() };
+    stage.recipe().execute(&task, &QuietHost).unwrap();
+    assert_eq!(primary_header(stage.path("seen.fits")).unwrap().text("ESO DPR TYPE"), Ok("BIAS"));
+    assert!(!primary_header(stage.path("good.fits")).unwrap().contains("ESO DPR TYPE"));
+}
+
+#[test]
 fn a_recipe_that_is_not_installed_says_so() {
     let stage = Stage::new("");
     let mut recipe = stage.recipe();

@@ -223,9 +223,11 @@ fn frames(task: &Task, directory: &Path) -> Result<Vec<SofEntry>, RecipeError> {
             return Ok(SofEntry::new(path, tag));
         }
         let place = directory.join("corrected").join(n.to_string());
-        let name = path.file_name().map(PathBuf::from).unwrap_or_default();
+        // The copy is not compressed any more, and esorex goes by the name.
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = name.trim_end_matches(".gz").trim_end_matches(".Z");
         std::fs::create_dir_all(&place).map_err(|e| RecipeError::new(format!("cannot create {}: {e}", place.display()), ""))?;
-        fits::copy_with_header(&path, &place.join(&name), |header| {
+        fits::copy_with_header(&path, &place.join(name), |header| {
             for (keyword, value) in &input.corrections {
                 header.set(keyword, value.clone(), "");
             }
@@ -246,10 +248,8 @@ fn place(task: &Task, outcome: &mut Outcome, judged: Judged) -> Result<(), Recip
                     .map_err(|e| RecipeError::new(format!("cannot create {}: {e}", parent.display()), "choose another --output DIR"))?;
             }
             let stamp = |header: &mut _| provenance::write(header, task, outcome, output.tag.as_str());
-            let written = fits::copy_with_header(&product.path, &output.path, stamp)?;
+            let written = fits::move_with_header(&product.path, &output.path, stamp)?;
             outcome.products.push(WrittenProduct { tag: output.tag, name: output.name, hash: written.hash, bytes: written.bytes });
-            // The disk may not have room for all products twice.
-            let _ = std::fs::remove_file(&product.path);
         }
         remove_older(output, of_tag.len());
     }

@@ -1,6 +1,6 @@
 //! One run of esorex: its own directory, its own process group, limits of time and memory, its log followed.
 //!
-//! The memory that is limited is what the processes of the group really occupy, looked at twice a second, and not their address space
+//! The memory that is limited is what the processes of the group really occupy, looked at once a second, and not their address space
 //! (`RLIMIT_AS`): CPL and OpenMP reserve several times of what they use, so a limit on the reserve ends healthy recipes, and a refused
 //! reservation shows as an obscure error of the recipe instead of as lack of memory.
 //!
@@ -24,7 +24,7 @@ use crate::sof::{self, SofEntry};
 /// How often the run is looked at.
 const POLL: Duration = Duration::from_millis(50);
 /// How often its memory is looked at.
-const MEMORY_POLL: Duration = Duration::from_millis(500);
+const MEMORY_POLL: Duration = Duration::from_secs(1);
 
 /// File with the set of frames, in the directory of the run.
 pub const SOF: &str = "frames.sof";
