@@ -37,12 +37,15 @@ const SHIPPED: &str = r#"{"pipeline": "TOY", "version": "1.1", "source": "test",
 
 /// A directory with a stand-in, products that it can copy, and a place for outputs.
 struct Stage {
-    directory: tempfile::TempDir,
+    directory: PathBuf,
+    /// Removes the directory; none for who only uses it.
+    _owned: Option<tempfile::TempDir>,
 }
 
 impl Stage {
     fn new(behaviour: &str) -> Self {
-        let stage = Stage { directory: tempfile::tempdir().unwrap() };
+        let owned = tempfile::tempdir().unwrap();
+        let stage = Stage { directory: owned.path().to_owned(), _owned: Some(owned) };
         let here = stage.path("").display().to_string();
         let script = ANSWERS.replacen('\n', &format!("\nHERE='{}'\n", here.trim_end_matches('/')), 1) + behaviour + "\n";
         std::fs::write(stage.path("esorex"), script).unwrap();
@@ -62,7 +65,7 @@ impl Stage {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        self.directory.join(name)
     }
 
     fn product(&self, name: &str, catg: &str, value: f32) {
@@ -262,6 +265,39 @@ fn what_a_recipe_leaves_running_is_ended() {
     let stage = Stage::new(r#"sleep 1000 & echo $! > "$HERE/child"; cp "$HERE/good.fits" ."#);
     assert_eq!(stage.run().unwrap().grade(), Grade::Good);
     assert!(is_gone(&stage.path("child")));
+}
+
+#[test]
+fn esorex_ends_when_we_are_killed() {
+    let stage = Stage::new(r#"echo $$ > "$HERE/started.new"; mv "$HERE/started.new" "$HERE/started"; exec sleep 1000"#);
+    let mut us = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "hangs_in_a_process_of_its_own"])
+        .env("IFURED_TEST_STAGE", stage.path(""))
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let started = (0..3000).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        stage.path("started").is_file()
+    });
+    us.kill().unwrap();
+    us.wait().unwrap();
+    assert!(started && is_gone(&stage.path("started")));
+    // What it left is removed by the next run.
+    assert!(stage.outputs().iter().any(|n| n.starts_with(".ifured-esorex-")));
+    let next = Stage::new(r#"cp "$HERE/good.fits" ."#);
+    let mut recipe = stage.recipe();
+    recipe.program = Some(next.path("esorex"));
+    recipe.execute(&stage.task(), &QuietHost).unwrap();
+    assert!(!stage.outputs().iter().any(|n| n.starts_with(".ifured-esorex-")));
+}
+
+/// Runs the recipe of [`esorex_ends_when_we_are_killed`], to be killed.
+#[test]
+#[ignore = "run by the test that kills it"]
+fn hangs_in_a_process_of_its_own() {
+    let stage = Stage { directory: std::env::var_os("IFURED_TEST_STAGE").unwrap().into(), _owned: None };
+    let _ = stage.run();
 }
 
 /// Whether the process whose number is in a file has ended, or does so soon.
