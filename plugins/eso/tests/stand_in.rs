@@ -196,7 +196,7 @@ fn a_good_run_gives_products_with_provenance_and_a_log() {
     assert!(stage.path("linked").is_file());
     // Only what differs from the defaults of the installed recipe.
     let arguments = std::fs::read_to_string(stage.path("arguments")).unwrap();
-    assert!(arguments.trim_end().ends_with("toy_bias --sigma=5.0 --nifu=7 frames.sof"), "{arguments}");
+    assert!(arguments.trim_end().ends_with("toy_bias --sigma=5 --nifu=7 frames.sof"), "{arguments}");
     let environment = std::fs::read_to_string(stage.path("environment")).unwrap();
     let names: Vec<&str> = environment.lines().filter_map(|l| Some(l.split_once('=')?.0)).collect();
     let allowed = |n: &&str| {
