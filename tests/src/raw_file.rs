@@ -40,6 +40,16 @@ pub fn filled(bytes: &[u8], value: u16) -> Vec<u8> {
     bytes
 }
 
+/// A copy of a 16-bit frame whose pixels are changed: all of them, row by row.
+pub fn with_pixels(bytes: &[u8], change: impl FnOnce(&mut [u16])) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let start = data_start(&bytes);
+    let mut pixels: Vec<u16> = bytes[start..].chunks_exact(2).map(|p| u16::from_be_bytes([p[0], p[1]]) ^ 0x8000).collect();
+    change(&mut pixels);
+    bytes[start..].chunks_exact_mut(2).zip(pixels).for_each(|(p, v)| p.copy_from_slice(&(v ^ 0x8000).to_be_bytes()));
+    bytes
+}
+
 /// The raw frames below a directory, by name.
 pub fn raw_files(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -169,6 +169,16 @@ pub struct ClassificationChange {
     pub signature: Option<Vec<SignatureKey>>,
 }
 
+/// Where a calibration comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// Made by this reduction from raw frames.
+    Raw,
+    /// Found in the data.
+    Archive,
+}
+
 /// A changed association.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -181,6 +191,11 @@ pub struct AssociationChange {
     #[schemars(range(min = 0.0), extend("x-unit" = "days", "x-default" = "the limit of each level", "examples" = [3]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age_days: Option<f64>,
+    /// Which of two that fit at the same level is taken first: one that this reduction makes from raw frames, or one that was found in the data,
+    /// such as a master calibration of an archive. Otherwise the nearest in time.
+    #[schemars(extend("x-default" = "the nearest in time", "examples" = ["archive"]))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefer: Option<Source>,
     /// Whether calibrations of grade `bad` may be used.
     #[schemars(extend("default" = false))]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -45,12 +45,14 @@ pub struct Figure {
     pub x: String,
     /// What is drawn against it.
     pub series: Vec<Series>,
+    /// Whether the vertical axis is logarithmic.
+    pub logarithmic: bool,
 }
 
 impl Figure {
     /// A figure without series.
     pub fn new(title: &str, x: &str) -> Self {
-        Figure { title: title.into(), x: x.into(), series: Vec::new() }
+        Figure { title: title.into(), x: x.into(), ..Figure::default() }
     }
 
     /// Adds a column as a line.
@@ -68,6 +70,12 @@ impl Figure {
     /// Adds arrows at the places (x, y).
     pub fn arrows(mut self, y: &str, dx: &str, dy: &str) -> Self {
         self.series.push(Series { y: y.into(), style: Style::Arrows { dx: dx.into(), dy: dy.into() }, ..Series::default() });
+        self
+    }
+
+    /// The vertical axis is logarithmic.
+    pub fn logarithmic(mut self) -> Self {
+        self.logarithmic = true;
         self
     }
 
@@ -92,6 +100,9 @@ impl Figure {
         let n = Figure::of(header).len() + 1;
         header.set(&format!("IFURED FIG{n} TITLE"), self.title.as_str(), "");
         header.set(&format!("IFURED FIG{n} X"), self.x.as_str(), "");
+        if self.logarithmic {
+            header.set(&format!("IFURED FIG{n} LOG"), true, "");
+        }
         for (k, series) in self.series.iter().enumerate() {
             let mut set = |name: &str, value: &str| header.set(&format!("IFURED FIG{n} S{} {name}", k + 1), value, "");
             set("Y", &series.y);
@@ -128,7 +139,8 @@ impl Figure {
         let figure = |n: usize| {
             let x = text(format!("IFURED FIG{n} X"))?;
             let title = text(format!("IFURED FIG{n} TITLE")).unwrap_or_default();
-            Some(Figure { title, x, series: (1..).map_while(|k| series(n, k)).collect() })
+            let logarithmic = header.logical(&format!("IFURED FIG{n} LOG")).unwrap_or(false);
+            Some(Figure { title, x, series: (1..).map_while(|k| series(n, k)).collect(), logarithmic })
         };
         (1..).map_while(figure).collect()
     }
@@ -141,7 +153,8 @@ mod tests {
     #[test]
     fn figures_come_back_from_a_header() {
         let mut header = Header::default();
-        let first = Figure::new("Spectrum, and its error", "WAVELENGTH").line("FLUX").error("UNCERTAINTY").points("SKY").used("GOOD");
+        let first =
+            Figure::new("Spectrum, and its error", "WAVELENGTH").line("FLUX").error("UNCERTAINTY").points("SKY").used("GOOD").logarithmic();
         let second = Figure::new("Residuals", "X").arrows("Y", "DX", "DY").used("USED");
         first.write(&mut header);
         second.write(&mut header);

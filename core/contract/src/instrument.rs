@@ -36,12 +36,21 @@ pub struct FrameType {
     pub role: Role,
     /// The values that identify a set-up.
     pub signature: Signature,
+    /// Whether it may have no time: what belongs to the instrument and not to a night.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub timeless: bool,
 }
 
 impl FrameType {
     /// Frames for which all of `when` holds.
     pub fn new(tag: &str, title: &str, role: Role, signature: &Signature, when: Vec<Condition>) -> Self {
-        FrameType { rule: Rule { tag: tag.into(), when, expect: Vec::new() }, title: title.into(), role, signature: signature.clone() }
+        let rule = Rule { tag: tag.into(), when, expect: Vec::new() };
+        FrameType { rule, title: title.into(), role, signature: signature.clone(), timeless: false }
+    }
+
+    /// It may have no time.
+    pub fn timeless(self) -> Self {
+        FrameType { timeless: true, ..self }
     }
 
     /// What a good one fulfils; one that does not is `wrong-…`.

@@ -8,6 +8,11 @@ pub trait Lookup {
     fn lookup(&self, key: &str) -> Option<Value>;
 }
 
+/// Keyword that stands for the file name of a raw frame, or of the first raw frame that a product was made from.
+pub const FRAME: &str = "FRAME";
+/// Keyword that stands for the names of the extensions of a file, separated by commas.
+pub const EXTENSIONS: &str = "EXTENSIONS";
+
 impl Lookup for Header {
     fn lookup(&self, key: &str) -> Option<Value> {
         self.get(key).cloned()

@@ -24,6 +24,13 @@ pub enum Compare {
         #[schemars(range(min = 0.0), extend("x-unit" = "arcseconds", "examples" = [60.0]))]
         arcsec: f64,
     },
+    /// Equal to the value that what is offered has under this other keyword.
+    EqualTo(#[schemars(extend("examples" = ["ESO FILT ID"]))] String),
+    /// Text that matches this pattern (`*` and `?` are wild) in both.
+    Like(#[schemars(extend("examples" = ["WFM*"]))] String),
+    /// The name of an extension: what is offered has that name, or is a file with an extension of that name, or one that starts with it and a dot
+    /// (`CHAN01.DATA`). If none is asked for, all agree.
+    Extension,
     /// A detector section `[x1,y1:x2,y2]`: what is offered contains what is needed, so that it can be cut out.
     Contains,
 }
@@ -108,6 +115,16 @@ impl SignatureKey {
                 let separation = sky_separation(wanted, found, &self.key, declination);
                 (separation.is_some_and(|s| s <= *arcsec), separation)
             }
+            Compare::EqualTo(other) => {
+                let found = found.lookup(other);
+                let agree = same(&a, &found);
+                return (!agree).then(|| Disagreement { key: normalise(other), wanted: a, found, by: None });
+            }
+            Compare::Like(pattern) => {
+                let fits = |v: &Option<Value>| v.as_ref().and_then(Value::as_text).is_some_and(|t| crate::rule::like(pattern, t.trim()));
+                (fits(&a) && fits(&b), None)
+            }
+            Compare::Extension => (offers_extension(&a, &b, found.lookup(crate::lookup::EXTENSIONS)), None),
             Compare::Contains => {
                 let section = |v: &Option<Value>| Section::parse(v.as_ref()?.as_text()?).ok();
                 let inside = matches!((section(&b), section(&a)), (Some(outer), Some(inner)) if outer.contains(&inner));
@@ -116,6 +133,13 @@ impl SignatureKey {
         };
         (!agree).then(|| Disagreement { key: normalise(&self.key), wanted: a, found: b, by })
     }
+}
+
+fn offers_extension(wanted: &Option<Value>, found: &Option<Value>, extensions: Option<Value>) -> bool {
+    let Some(wanted) = wanted.as_ref().and_then(Value::as_text) else { return true };
+    let named = |v: &Option<Value>| v.as_ref().and_then(Value::as_text).map(str::trim) == Some(wanted);
+    let inside = |name: &str| name.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    named(found) || extensions.as_ref().and_then(Value::as_text).is_some_and(|names| names.split(',').any(inside))
 }
 
 fn same(a: &Option<Value>, b: &Option<Value>) -> bool {
@@ -186,6 +210,38 @@ mod tests {
         ]);
         let s = Signature::exact(&["CCDNAME", "CCDBINX", "ORIGSECX", "INSFLID", "NONE"]).extract(&h);
         assert_eq!(s.to_string(), "SITE#1d_15__1__2048.0__FILT- 9__None");
+    }
+
+    #[test]
+    fn an_extension_is_offered_by_its_own_file_and_by_one_of_all() {
+        let s = Signature(vec![SignatureKey { key: "EXTNAME".into(), compare: Compare::Extension }]);
+        let wanted = header(&[("EXTNAME", "CHAN01".into())]);
+        for (found, agrees) in [
+            (header(&[("EXTNAME", "CHAN01".into())]), true),
+            (header(&[("EXTNAME", "CHAN10".into())]), false),
+            (header(&[("EXTENSIONS", "CHAN01.DATA,CHAN01.DQ,CHAN02.DATA".into())]), true),
+            (header(&[("EXTENSIONS", "CHAN011,CHAN02".into())]), false),
+            (header(&[]), false),
+        ] {
+            assert_eq!(s.compare(&wanted, &found).is_empty(), agrees, "{found:?}");
+        }
+        assert!(s.compare(&header(&[]), &wanted).is_empty());
+    }
+
+    #[test]
+    fn another_keyword_may_hold_the_value() {
+        let s = Signature(vec![SignatureKey { key: "FILT1".into(), compare: Compare::EqualTo("FILT".into()) }]);
+        let wanted = header(&[("FILT1", "K".into())]);
+        assert!(s.compare(&wanted, &header(&[("FILT", "K".into())])).is_empty());
+        assert_eq!(s.compare(&wanted, &header(&[("FILT1", "K".into())]))[0].to_string(), "FILT is nothing, needed `K`");
+    }
+
+    #[test]
+    fn a_pattern_holds_for_both() {
+        let s = Signature(vec![SignatureKey { key: "MODE".into(), compare: Compare::Like("WFM*".into()) }]);
+        let mode = |m: &str| header(&[("MODE", m.into())]);
+        assert!(s.compare(&mode("WFM-AO-N"), &mode("WFM-NOAO-E")).is_empty());
+        assert!(!s.compare(&mode("WFM-AO-N"), &mode("NFM-AO-N")).is_empty() && !s.compare(&mode("NFM"), &mode("NFM")).is_empty());
     }
 
     #[test]

@@ -3,10 +3,12 @@
 //! Every candidate is kept, ranked: those that fit by level, then by distance in time; then those that do not, each with
 //! the first key it failed at every level and by how much.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use ifured_core::config::AssociationChange;
-use ifured_core::recipe::{InputSpec, Level};
+use ifured_core::Lookup;
+use ifured_core::config::{AssociationChange, Source};
+use ifured_core::recipe::{InputSpec, Level, Take};
 use ifured_core::rule::Verdict;
 use serde::{Deserialize, Serialize};
 
@@ -96,8 +98,8 @@ pub struct Candidate {
 pub struct Association {
     /// The input.
     pub role: String,
-    /// Name of the one that was taken; none if none would do.
-    pub chosen: Option<String>,
+    /// Names of those that were taken; none if none would do.
+    pub chosen: Vec<String>,
     /// All candidates, best first.
     pub candidates: Vec<Candidate>,
 }
@@ -114,11 +116,11 @@ pub struct Choice {
     pub why: String,
 }
 
-/// Ranks all items that may serve as an input of a group whose first item is `wanted`.
-pub fn associate(wanted: &Item, spec: &InputSpec, change: &AssociationChange, items: &[Arc<Item>]) -> (Option<Choice>, Association) {
+/// Ranks all items that may serve as an input of a group whose first item is `wanted`, and takes what the input asks for.
+pub fn associate(wanted: &Item, spec: &InputSpec, change: &AssociationChange, items: &[Arc<Item>]) -> (Vec<Choice>, Association) {
     let mut ranked: Vec<(Arc<Item>, Candidate, Option<&Level>)> = items
         .iter()
-        .filter(|i| spec.tags.contains(&i.tag))
+        .filter(|i| spec.tags.contains(&i.tag) && !of_other_extension(wanted, i))
         .map(|i| {
             let (candidate, level) = judge(wanted, i, spec, change);
             (i.clone(), candidate, level)
@@ -127,18 +129,42 @@ pub fn associate(wanted: &Item, spec: &InputSpec, change: &AssociationChange, it
     ranked.sort_by(|(a, ca, _), (b, cb, _)| {
         let rank = |c: &Candidate| (c.level.is_none(), c.level.unwrap_or(0));
         let away = |c: &Candidate| c.days.map_or(f64::INFINITY, f64::abs);
-        rank(ca).cmp(&rank(cb)).then(away(ca).total_cmp(&away(cb))).then_with(|| a.name.cmp(&b.name))
+        let source = |i: &Item| if i.producer.is_some() { Source::Raw } else { Source::Archive };
+        let second = |i: &Item| change.prefer.is_some_and(|p| p != source(i));
+        rank(ca).cmp(&rank(cb)).then(second(a).cmp(&second(b))).then(away(ca).total_cmp(&away(cb))).then_with(|| a.name.cmp(&b.name))
     });
-    let chosen = ranked.first().and_then(|(item, candidate, level)| {
+    let fitting = ranked.iter().filter_map(|(item, candidate, level)| {
         let level = (*level)?;
         Some(Choice { item: item.clone(), level: level.level, adapt: level.adapt.clone(), why: candidate.why.clone() })
     });
+    let mut chosen = taken(fitting, &spec.take);
+    // Recipes get them in the order of time, whatever made them fit.
+    chosen.sort_by(|a, b| a.item.mjd.total_cmp(&b.item.mjd).then_with(|| a.item.name.cmp(&b.item.name)));
     let association = Association {
         role: spec.role.clone(),
-        chosen: chosen.as_ref().map(|c| c.item.name.clone()),
+        chosen: chosen.iter().map(|c| c.item.name.clone()).collect(),
         candidates: ranked.into_iter().map(|(_, c, _)| c).collect(),
     };
     (chosen, association)
+}
+
+/// A frame of one extension is never calibrated with the product of another: that is not worth a line among the candidates.
+fn of_other_extension(wanted: &Item, item: &Item) -> bool {
+    matches!((&wanted.extension, &item.extension), (Some(a), Some(b)) if a != b)
+}
+
+/// Those that an input takes, of what fits, best first.
+fn taken(fitting: impl Iterator<Item = Choice>, take: &Take) -> Vec<Choice> {
+    let mut fitting = fitting.peekable();
+    let Some(best) = fitting.peek().map(|c| c.level) else { return Vec::new() };
+    match take {
+        Take::Nearest => fitting.take(1).collect(),
+        Take::All => fitting.take_while(|c| c.level == best).collect(),
+        Take::EachOf(key) => {
+            let mut seen = HashSet::new();
+            fitting.filter(|c| seen.insert(c.item.lookup(key).map(|v| v.to_string()))).collect()
+        }
+    }
 }
 
 fn judge<'a>(wanted: &Item, item: &Item, spec: &'a InputSpec, change: &AssociationChange) -> (Candidate, Option<&'a Level>) {
@@ -234,7 +260,7 @@ mod tests {
             ],
             otherwise: String::new(),
             level_without: 3,
-            parameter: None,
+            ..InputSpec::default()
         }
     }
 
@@ -254,7 +280,7 @@ mod tests {
             bias("other-ccd", "n2", 100.0, "B", small),
         ];
         let (choice, association) = associate(&wanted, &spec(), &AssociationChange::default(), &items);
-        let choice = choice.unwrap();
+        let choice = &choice[0];
         assert_eq!(
             (choice.item.name.as_str(), choice.level, choice.why.as_str()),
             ("same-night", 0, "same set-up, same night, 21.6 h later")
@@ -276,7 +302,7 @@ mod tests {
         let wanted = bias("science", "n2", 100.0, "A", "[11,11:20,20]");
         let items = vec![bias("no-time", "n2", f64::NAN, "A", "[11,11:20,20]"), bias("far", "n2", 160.0, "A", "[11,11:20,20]")];
         let (choice, association) = associate(&wanted, &spec(), &AssociationChange::default(), &items);
-        assert_eq!(choice.unwrap().item.name, "far");
+        assert_eq!(choice[0].item.name, "far");
         let text = serde_json::to_string(&association).unwrap();
         assert_eq!(serde_json::from_str::<Association>(&text).unwrap(), association);
         let limited = AssociationChange { max_age_days: Some(5.0), ..Default::default() };
@@ -285,12 +311,50 @@ mod tests {
     }
 
     #[test]
+    fn as_many_are_taken_as_the_input_asks_for() {
+        let section = "[11,11:20,20]";
+        let wanted = bias("science", "n2", 100.0, "A", section);
+        let of =
+            |name: &str, night: &str, mjd: f64, extension: &str| Arc::new(bias(name, night, mjd, "A", section).of_extension(extension));
+        let items = vec![
+            of("1-late", "n2", 100.5, "CHAN01"),
+            of("1", "n2", 100.1, "CHAN01"),
+            of("2", "n2", 100.2, "CHAN02"),
+            of("3", "n1", 99.0, "CHAN03"),
+        ];
+        let names = |take: Take, wanted: &Item| {
+            let spec = spec().take(take);
+            let (chosen, association) = associate(wanted, &spec, &AssociationChange::default(), &items);
+            assert_eq!(association.chosen, chosen.iter().map(|c| c.item.name.clone()).collect::<Vec<_>>());
+            association.chosen.join(" ")
+        };
+        assert_eq!(names(Take::Nearest, &wanted), "1");
+        assert_eq!(names(Take::All, &wanted), "1 2 1-late");
+        assert_eq!(names(Take::EachOf("EXTNAME".into()), &wanted), "3 1 2");
+        assert_eq!(names(Take::All, &wanted.of_extension("CHAN02")), "2");
+        assert_eq!(names(Take::Nearest, &wanted.of_extension("CHAN04")), "");
+    }
+
+    #[test]
+    fn what_is_preferred_comes_first_at_the_same_level_only() {
+        let section = "[11,11:20,20]";
+        let wanted = bias("science", "n2", 100.0, "A", section);
+        let made =
+            |name: &str, night: &str, mjd: f64| Arc::new(Item { producer: Some(0), ..(*bias(name, night, mjd, "A", section)).clone() });
+        let items = vec![made("made", "n2", 100.3), bias("found", "n2", 100.2, "A", section), made("made-before", "n1", 99.9)];
+        for (prefer, first) in [(None, "found"), (Some(Source::Raw), "made"), (Some(Source::Archive), "found")] {
+            let change = AssociationChange { prefer, ..Default::default() };
+            assert_eq!(associate(&wanted, &spec(), &change, &items).0[0].item.name, first);
+        }
+    }
+
+    #[test]
     fn configuration_limits_level_and_age() {
         let wanted = bias("science", "n2", 100.0, "A", "[11,11:20,20]");
         let items = vec![bias("full", "n2", 100.01, "A", "[1,1:100,100]"), bias("old", "n0", 90.0, "A", "[11,11:20,20]")];
         let change = AssociationChange { max_level: Some(1), max_age_days: Some(5.0), ..Default::default() };
         let (choice, association) = associate(&wanted, &spec(), &change, &items);
-        assert!(choice.is_none());
+        assert!(choice.is_empty());
         assert_eq!(association.candidates[0].why, "level 2 is worse than max_level of the configuration");
     }
 }

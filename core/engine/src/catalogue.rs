@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS frames (
     path TEXT PRIMARY KEY, root TEXT NOT NULL, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER,
     hash TEXT NOT NULL, header TEXT NOT NULL, statistics TEXT NOT NULL, error TEXT NOT NULL,
     name TEXT NOT NULL DEFAULT '', night TEXT NOT NULL DEFAULT '', mjd REAL, tag TEXT NOT NULL DEFAULT '',
-    state TEXT NOT NULL DEFAULT '', why TEXT NOT NULL DEFAULT '');
+    state TEXT NOT NULL DEFAULT '', why TEXT NOT NULL DEFAULT '', extensions TEXT NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS tasks (
     id TEXT PRIMARY KEY, recipe TEXT NOT NULL, night TEXT NOT NULL, state TEXT NOT NULL, task TEXT NOT NULL,
     outcome TEXT NOT NULL, grade TEXT NOT NULL);
@@ -52,6 +52,8 @@ pub struct ScannedRow {
     pub hash: String,
     /// Header as it is in the file.
     pub header: Header,
+    /// Names of its extensions, those that have one.
+    pub extensions: Vec<String>,
     /// Pixel statistics.
     pub statistics: Statistics,
     /// Why it could not be read; empty if it could.
@@ -164,6 +166,10 @@ impl Catalogue {
         db.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
         db.pragma_update(None, "synchronous", "NORMAL").map_err(fail)?;
         db.execute_batch(SCHEMA).map_err(fail)?;
+        // Catalogues of version 0.1.0 had no names of extensions: their frames are read again.
+        if db.prepare("SELECT extensions FROM frames").is_err() {
+            db.execute_batch("DELETE FROM frames; ALTER TABLE frames ADD COLUMN extensions TEXT NOT NULL DEFAULT '';").map_err(fail)?;
+        }
         // A damaged page shows up only when it is read.
         let ok: String = db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(fail)?;
         if ok != "ok" {
@@ -191,7 +197,8 @@ impl Catalogue {
 
     /// All files that were scanned, in the order of their paths.
     pub fn scanned(&self) -> Result<Vec<ScannedRow>> {
-        let sql = "SELECT path, root, size, mtime_ns, ctime_ns, inode, hash, header, statistics, error FROM frames ORDER BY path";
+        let sql =
+            "SELECT path, root, size, mtime_ns, ctime_ns, inode, hash, header, statistics, error, extensions FROM frames ORDER BY path";
         let mut query = self.db.prepare(sql).map_err(self.fail())?;
         let rows = query.query_map([], scanned_row).map_err(self.fail())?;
         let rows: Vec<_> = rows.map(|r| r.map_err(self.fail())).collect::<Result<_>>()?;
@@ -206,8 +213,8 @@ impl Catalogue {
         for row in changed {
             let f = row.fingerprint;
             tx.execute(
-                "INSERT OR REPLACE INTO frames (path, root, size, mtime_ns, ctime_ns, inode, hash, header, statistics, error)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT OR REPLACE INTO frames (path, root, size, mtime_ns, ctime_ns, inode, hash, header, statistics, error, extensions)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
                 params![
                     text(&row.path),
                     text(&row.root),
@@ -218,7 +225,8 @@ impl Catalogue {
                     row.hash,
                     row.header.columns().concat(),
                     json(&row.statistics),
-                    row.error
+                    row.error,
+                    row.extensions.join("\n")
                 ],
             )
             .map_err(&fail)?;
@@ -426,6 +434,7 @@ fn scanned_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<(ScannedRow, String)> 
         header: Header::new(),
         statistics: serde_json::from_str(&r.get::<_, String>(8)?).unwrap_or_default(),
         error: r.get(9)?,
+        extensions: r.get::<_, String>(10)?.lines().map(str::to_owned).collect(),
     };
     Ok((row, r.get(7)?))
 }

@@ -89,6 +89,7 @@ fn frame(row: ScannedRow, instrument: &InstrumentDescription, rules: &[Rule], co
         hash: row.hash,
         bytes: row.fingerprint.map(|f| f.size as u64).unwrap_or(0),
         header: row.header,
+        extensions: row.extensions,
         statistics: row.statistics,
         mjd,
         instrument: None,
@@ -165,7 +166,8 @@ fn give_tag(frame: &mut Frame, instrument: &InstrumentDescription, rules: &[Rule
             reasons.push(why);
         }
     }
-    if frame.state == FrameState::Good && frame.mjd.is_none() {
+    let timeless = instrument.frame_types.iter().any(|t| t.timeless && t.rule.tag == frame.tag);
+    if frame.state == FrameState::Good && frame.mjd.is_none() && !timeless {
         reasons.extend(frame.notes.iter().filter(|n| n.ends_with("the frame has no time")).cloned());
     }
     if !reasons.is_empty() {
@@ -261,6 +263,7 @@ mod tests {
             fingerprint: None,
             hash: object.into(),
             header,
+            extensions: Vec::new(),
             statistics: Vec::new(),
             error: String::new(),
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ifured_core::header::normalise;
-use ifured_core::lookup::STATISTICS;
+use ifured_core::lookup::{EXTENSIONS, FRAME, STATISTICS};
 use ifured_core::{Header, Lookup, SignatureValues, Tag, Value};
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,8 @@ pub struct Frame {
     pub bytes: u64,
     /// Primary header, with the corrections of the configuration and the keywords of known objects.
     pub header: Header,
+    /// Names of its extensions, those that have one.
+    pub extensions: Vec<String>,
     /// Pixel statistics of the whole frame.
     pub statistics: Statistics,
     /// Modified Julian date of the start of the exposure.
@@ -82,11 +84,11 @@ impl Frame {
         self.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
-    /// Pixels of the primary array; 0 without data.
+    /// Pixels of the primary array; where that is empty, what an extension of 16-bit numbers would have if all are alike.
     pub fn pixels(&self) -> f64 {
         let axes = self.header.integer("NAXIS").unwrap_or(0);
         if axes < 1 {
-            return 0.0;
+            return self.bytes as f64 / 2.0 / self.extensions.len().max(1) as f64;
         }
         (1..=axes).map(|n| self.header.integer(&format!("NAXIS{n}")).unwrap_or(0) as f64).product()
     }
@@ -101,6 +103,8 @@ impl Lookup for Frame {
         match key.as_str() {
             "NIGHT" => Some(Value::Text(self.night.clone())),
             "MJD" => self.mjd.map(Value::Real),
+            FRAME => Some(Value::Text(self.name.clone())),
+            EXTENSIONS => Some(Value::Text(self.extensions.join(","))),
             _ => self.header.get(&key).cloned(),
         }
     }

@@ -60,6 +60,7 @@ pub(crate) mod tests {
             hash: format!("hash-{name}"),
             bytes: 1,
             header,
+            extensions: vec![],
             statistics: vec![],
             mjd: Some(mjd),
             instrument: None,

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ifured_core::header::normalise;
+use ifured_core::lookup::EXTENSIONS;
 use ifured_core::{Lookup, Tag, Value};
 
 use crate::frame::Frame;
@@ -26,6 +28,8 @@ pub struct Item {
     pub first: Arc<Frame>,
     /// Raw frames in it.
     pub frames: usize,
+    /// Extension of the frames that it is about; none if it is about whole frames.
+    pub extension: Option<String>,
     /// Index of the task that makes it; none for a raw frame.
     pub producer: Option<usize>,
     /// Quality level it already carries from its own calibrations.
@@ -47,6 +51,7 @@ impl Item {
             night: frame.night.clone(),
             mjd: frame.mjd.unwrap_or(f64::NAN),
             frames: 1,
+            extension: None,
             producer: None,
             level: 0,
             failed: None,
@@ -54,10 +59,20 @@ impl Item {
             first: frame,
         }
     }
+
+    /// One extension of it.
+    pub fn of_extension(&self, name: &str) -> Item {
+        Item { extension: Some(name.to_owned()), ..self.clone() }
+    }
 }
 
 impl Lookup for Item {
     fn lookup(&self, key: &str) -> Option<Value> {
-        self.first.lookup(key)
+        match &self.extension {
+            Some(name) if normalise(key) == "EXTNAME" => Some(Value::Text(name.clone())),
+            // What a product has for extensions is not those of the frame that it was made from.
+            _ if self.producer.is_some() && normalise(key) == EXTENSIONS => None,
+            _ => self.first.lookup(key),
+        }
     }
 }

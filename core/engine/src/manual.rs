@@ -66,7 +66,11 @@ pub fn task(
         .iter()
         .map(|p| {
             let pattern = p.path.rsplit('/').next().unwrap_or(&p.path);
-            let name = pattern.replace("{stem}", &stem).replace("{night}", "").replace("{tag}", task_inputs[0].tag.as_str());
+            let name = pattern
+                .replace("{stem}", &stem)
+                .replace("{night}", "")
+                .replace("{extension}", "")
+                .replace("{tag}", task_inputs[0].tag.as_str());
             TaskOutput { tag: p.tag.clone(), path: output.join(&name), name }
         })
         .collect();
@@ -81,6 +85,7 @@ pub fn task(
         parameters,
         night: first.parent().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
         signature: recipe.products.first().map(|p| p.signature.extract(&header).to_string()).unwrap_or_default(),
+        extension: None,
         inputs: task_inputs,
         outputs,
         level: missing.iter().map(|m| m.level).max().unwrap_or(0),

@@ -134,8 +134,10 @@ fn in_order<'a>(instrument: &'a InstrumentDescription, config: &Config) -> Resul
     let mut waiting: Vec<&RecipeDescription> = instrument.recipes.iter().filter(|r| is_enabled(r, config)).collect();
     let mut ordered = Vec::new();
     while !waiting.is_empty() {
-        let to_come: HashSet<&Tag> = waiting.iter().flat_map(|r| r.products.iter().map(|p| &p.tag)).collect();
         let ready = waiting.iter().position(|r| {
+            // What a recipe makes itself it does not wait for: it may refine what lies in the data.
+            let others = waiting.iter().filter(|o| o.name != r.name);
+            let to_come: HashSet<&Tag> = others.flat_map(|o| o.products.iter().map(|p| &p.tag)).collect();
             let mut needs = r.main.tags.iter().chain(r.inputs.iter().flat_map(|i| i.tags.iter()));
             needs.all(|tag| !to_come.contains(tag))
         });
@@ -182,7 +184,11 @@ impl Planner<'_> {
         let mut main: Vec<Arc<Item>> = self.items.iter().filter(|i| fits(i)).cloned().collect();
         self.leave_out_replaced(&mut main);
         let mut made = Vec::new();
-        for members in group(main, &grouping) {
+        let groups = match &recipe.main.each_extension {
+            Some(pattern) => by_extension(main, pattern).into_iter().flat_map(|part| group(part, &grouping)).collect(),
+            None => group(main, &grouping),
+        };
+        for members in groups {
             if members.len() < grouping.min_frames {
                 self.plan.skipped.push(Skipped {
                     recipe: recipe.name.clone(),
@@ -219,25 +225,24 @@ impl Planner<'_> {
         let mut associations = Vec::new();
         let mut blocked = Vec::new();
         for spec in &recipe.inputs {
-            if spec.parameter.as_ref().is_some_and(|p| parameters.get(p) == Some(&serde_json::Value::Bool(false))) {
+            let switched_off = spec.parameter.as_ref().is_some_and(|p| parameters.get(p) == Some(&serde_json::Value::Bool(false)));
+            if switched_off || !spec.when.iter().all(|c| c.check(&**first) == Verdict::Holds) {
                 continue;
             }
             let change = self.association_change(recipe, spec);
-            let (choice, association) = associate(first, spec, &change, &self.items);
+            let (choices, association) = associate(first, spec, &change, &self.items);
             let why = association.candidates.first().map_or_else(
                 || format!("there is no {}", spec.tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(" or ")),
                 |c| format!("nearest candidate {}: {}", c.name, c.why),
             );
             associations.push(association);
-            match choice {
-                Some(choice) => chosen.push((spec, choice)),
-                None if change.required.unwrap_or(spec.required) => blocked.push(format!("no {}: {why}", spec.role)),
-                None => missing.push(MissingInput {
-                    role: spec.role.clone(),
-                    otherwise: spec.otherwise.clone(),
-                    level: spec.level_without,
-                    why,
-                }),
+            if !choices.is_empty() {
+                chosen.extend(choices.into_iter().map(|choice| (spec, choice)));
+            } else if change.required.unwrap_or(spec.required) {
+                blocked.push(format!("no {}: {why}", spec.role));
+            } else {
+                let (role, otherwise) = (spec.role.clone(), spec.otherwise.clone());
+                missing.push(MissingInput { role, otherwise, level: spec.level_without, why });
             }
         }
         let files = files.as_deref().unwrap_or_else(|why| {
@@ -257,7 +262,7 @@ impl Planner<'_> {
         }
         let index = self.plan.tasks.len();
         let mut task = self.task(recipe, parameters, files, members, &chosen, missing);
-        task.outputs = recipe.products.iter().map(|p| self.output_of(p, first, &task.id)).collect();
+        task.outputs = recipe.products.iter().map(|p| self.output_of(p, first, &task)).collect();
         let mut producers: Vec<usize> = members.iter().filter_map(|m| m.producer).collect();
         producers.extend(chosen.iter().filter_map(|(_, c)| c.item.producer));
         producers.sort_unstable();
@@ -276,6 +281,7 @@ impl Planner<'_> {
                 mjd: members.iter().map(|m| m.mjd * m.frames as f64).sum::<f64>() / frames as f64,
                 first: first.first.clone(),
                 frames,
+                extension: task_extension(recipe, members).cloned(),
                 producer: Some(index),
                 level: task.level,
                 failed: failed.clone(),
@@ -328,6 +334,7 @@ impl Planner<'_> {
             parameters: parameters.clone(),
             night: members[0].night.clone(),
             signature,
+            extension: task_extension(recipe, members).cloned(),
             inputs,
             outputs: Vec::new(),
             missing,
@@ -338,8 +345,12 @@ impl Planner<'_> {
         task
     }
 
-    fn output_of(&mut self, product: &ProductSpec, first: &Item, id: &str) -> TaskOutput {
-        let name = fill(&product.path, &[("night", &first.night), ("stem", &stem(&first.first.name)), ("tag", first.tag.as_str())]);
+    fn output_of(&mut self, product: &ProductSpec, first: &Item, task: &Task) -> TaskOutput {
+        let extension = task.extension.as_ref().map_or_else(String::new, |e| format!("-{e}"));
+        let stem = stem(&first.first.name);
+        let parts = [("night", first.night.as_str()), ("stem", &stem), ("tag", first.tag.as_str()), ("extension", &extension)];
+        let name = fill(&product.path, &parts);
+        let id = &task.id;
         let name = if self.taken.contains(&name) {
             // Two groups that would write the same file: the later one says so in its name.
             match name.strip_suffix(".fits") {
@@ -354,6 +365,31 @@ impl Planner<'_> {
     }
 }
 
+/// The extension that a task of a group is about, if its recipe goes by extensions.
+fn task_extension<'a>(recipe: &RecipeDescription, members: &'a [Arc<Item>]) -> Option<&'a String> {
+    members[0].extension.as_ref().filter(|_| recipe.main.each_extension.is_some())
+}
+
+/// The frames of each extension whose name matches a pattern, in the order of the names; frames that have none as they are, last.
+fn by_extension(items: Vec<Arc<Item>>, pattern: &str) -> Vec<Vec<Arc<Item>>> {
+    let mut parts: BTreeMap<String, Vec<Arc<Item>>> = BTreeMap::new();
+    let mut whole = Vec::new();
+    for item in items {
+        if let Some(name) = &item.extension {
+            parts.entry(name.clone()).or_default().push(item);
+            continue;
+        }
+        let names: Vec<&String> = item.first.extensions.iter().filter(|e| rule::like(pattern, e)).collect();
+        for name in &names {
+            parts.entry((*name).clone()).or_default().push(Arc::new(item.of_extension(name)));
+        }
+        if names.is_empty() {
+            whole.push(item);
+        }
+    }
+    parts.into_values().chain(Some(whole).filter(|w| !w.is_empty())).collect()
+}
+
 fn fill(pattern: &str, values: &[(&str, &str)]) -> String {
     let safe = |v: &str| v.replace(['/', '\0'], "_");
     values.iter().fold(pattern.to_owned(), |text, (key, value)| text.replace(&format!("{{{key}}}"), &safe(value)))
@@ -363,10 +399,12 @@ fn fill(pattern: &str, values: &[(&str, &str)]) -> String {
 pub fn identity(task: &Task) -> String {
     let inputs: Vec<_> = task.inputs.iter().map(|i| (&i.role, &i.tag, &i.name, &i.identity, i.level, &i.adapt, &i.corrections)).collect();
     let missing: Vec<_> = task.missing.iter().map(|m| (&m.role, &m.otherwise)).collect();
+    // Whole frames hash as they did before tasks went by extensions.
+    let recipe = task.extension.as_ref().map_or_else(|| task.recipe.clone(), |e| format!("{} {e}", task.recipe));
     let text = serde_json::json!([
         task.instrument,
         task.plugin,
-        task.recipe,
+        recipe,
         task.recipe_version,
         canonical(&task.parameters),
         task.night,

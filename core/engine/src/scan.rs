@@ -67,26 +67,29 @@ pub fn scan(catalogue: &mut Catalogue, root: &Path, statistics: bool, progress: 
 }
 
 fn read_row(path: &Path, root: &Path, fingerprint: Option<Fingerprint>, statistics: bool) -> ScannedRow {
-    let row = |hash: String, header: Header, statistics: Statistics, error: String| ScannedRow {
+    let row = |hash: String, header: Header, extensions: Vec<String>, statistics: Statistics, error: String| ScannedRow {
         path: path.to_owned(),
         root: root.to_owned(),
         fingerprint,
         hash,
         header,
+        extensions,
         statistics,
         error,
     };
     let header = fits::primary_header(path).unwrap_or_default();
     if header.contains(provenance::TASK) {
-        return row(String::new(), header, Vec::new(), String::new());
+        return row(String::new(), header, Vec::new(), Vec::new(), String::new());
     }
     match fits::scan_file(path, statistics) {
         Ok(file) => {
             let header = file.hdus.first().map(|h| h.header.clone()).unwrap_or_default();
             let statistics = file.statistics.map(|s| statistics_by_name(&s)).unwrap_or_default();
-            row(file.hash, header, statistics, String::new())
+            let name = |h: &fits::HduInfo| h.header.text("EXTNAME").ok().map(|n| n.trim().to_owned()).filter(|n| !n.is_empty());
+            let extensions = file.hdus.iter().skip(1).filter_map(name).collect();
+            row(file.hash, header, extensions, statistics, String::new())
         }
-        Err(e) => row(String::new(), header, Vec::new(), e.to_string()),
+        Err(e) => row(String::new(), header, Vec::new(), Vec::new(), e.to_string()),
     }
 }
 

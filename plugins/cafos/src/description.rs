@@ -4,7 +4,7 @@
 //! with one difference: text is compared without regard to case everywhere, so that `WOLLASTON` is a Wollaston frame.
 
 use ifured_core::instrument::{FrameType, InstrumentDescription, NightRule, Role, TimeKeys};
-use ifured_core::{Condition, Equinox, KnownObject, KnownObjects, Rule, Signature, Test};
+use ifured_core::{Condition, Equinox, KnownObject, KnownObjects, Signature, Test};
 use ifured_pixels::spectrum::standards::{STANDARDS, Standard};
 
 use crate::signatures;
@@ -37,7 +37,7 @@ fn not_saturated() -> Condition {
 }
 
 fn frame_type(tag: &str, title: &str, role: Role, signature: Signature, when: Vec<Condition>, expect: Vec<Condition>) -> FrameType {
-    FrameType { rule: Rule { tag: tag.into(), when, expect }, title: title.into(), role, signature }
+    FrameType::new(tag, title, role, &signature, when).expecting(expect)
 }
 
 /// The kinds of raw frames, in the order in which they are tried.

@@ -34,6 +34,11 @@ impl Medium {
     pub fn to_air(self, wavelength: f64) -> f64 {
         if self == Medium::Vacuum { air::to_air(wavelength) } else { wavelength }
     }
+
+    /// A wavelength in air, in this medium.
+    pub fn of_air(self, wavelength: f64) -> f64 {
+        if self == Medium::Vacuum { air::to_vacuum(wavelength) } else { wavelength }
+    }
 }
 
 /// Names of the tables of objects, brightest first: `SPECTRUM1`, `SPECTRUM2`…

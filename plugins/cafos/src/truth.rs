@@ -4,6 +4,7 @@
 //! of the product is honest.
 
 mod polarimetry;
+mod spectra;
 
 use std::path::Path;
 
@@ -46,6 +47,10 @@ pub fn compare(truth: &Path, products: &[ProductPath]) -> Result<Vec<TruthRow>, 
             tags::INSTRUMENTAL_POLARISATION => {
                 polarimetry::instrumental(polarimetry::sequence(&known.truth.polarimetry, product)?, product, &mut add)?;
             }
+            tags::WAVELENGTH_SOLUTION => spectra::wavelengths(spectra::spectrum(&known.truth.spectra, product)?, product, &mut add)?,
+            tags::EXTRACTED_SPECTRUM => spectra::extracted(spectra::spectrum(&known.truth.spectra, product)?, product, &mut add)?,
+            tags::CALIBRATED_SPECTRUM => spectra::calibrated(spectra::spectrum(&known.truth.spectra, product)?, product, &mut add)?,
+            tags::RESPONSE => spectra::curve(product, &mut add)?,
             tags::SOLVED_IMAGING => known.solved(product, &mut add)?,
             tags::COADD => known.coadd(product, &mut add)?,
             _ => {}
@@ -287,6 +292,13 @@ impl<'a> Known<'a> {
             .filter(|&p| at(&self.useful, p) == 1.0 && at(&self.defects, p) == 0.0 && at(&image.quality, p) == 0)
             .collect()
     }
+}
+
+/// A quality number of a product and its error.
+fn number(header: &ifured_core::Header, name: &str) -> (f64, f64) {
+    let numbers = provenance::outcome(header).quality;
+    let found = numbers.iter().find(|q| q.name == name);
+    (found.and_then(|q| q.value).unwrap_or(f64::NAN), found.and_then(|q| q.error).unwrap_or(f64::NAN))
 }
 
 fn at<T: Copy>(array: &Array2<T>, p: usize) -> T {

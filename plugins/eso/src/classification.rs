@@ -6,7 +6,7 @@
 //! lacks `ESO DPR CATG`.
 
 use ifured_core::rule::Operand;
-use ifured_core::{Condition, FrameType, Role, Rule, Signature, Test, Value};
+use ifured_core::{Condition, FrameType, Role, Signature, Test, Value};
 
 /// Category of a raw frame: `CALIB`, `SCIENCE`, `ACQUISITION`, `TECHNICAL`, `TEST`.
 pub const DPR_CATG: &str = "ESO DPR CATG";
@@ -49,7 +49,7 @@ impl Dpr<'_> {
 
 /// A kind of raw frame.
 pub fn raw(tag: &str, title: &str, role: Role, dpr: Dpr, signature: Signature) -> FrameType {
-    FrameType { rule: Rule { tag: tag.into(), when: dpr.conditions(), expect: vec![] }, title: title.into(), role, signature }
+    FrameType::new(tag, title, role, &signature, dpr.conditions())
 }
 
 /// A product or static calibration whose `PRO CATG` is its tag.
@@ -60,7 +60,9 @@ pub fn product(tag: &str, title: &str, role: Role, signature: Signature) -> Fram
 /// A product whose `PRO CATG` matches one of the patterns, for pipelines that write the name of the target into it.
 pub fn product_like(tag: &str, patterns: &[&str], title: &str, role: Role, signature: Signature) -> FrameType {
     let when = vec![Condition::present(PRO_CATG), Condition::any(PRO_CATG, Test::Like, patterns)];
-    FrameType { rule: Rule { tag: tag.into(), when, expect: vec![] }, title: title.into(), role, signature }
+    let kind = FrameType::new(tag, title, role, &signature, when);
+    // Calibrations that a pipeline ships are of no time.
+    if role == Role::Calibration { kind.timeless() } else { kind }
 }
 
 /// `INSTRUME` is this, to the letter.
@@ -75,7 +77,7 @@ fn absent(key: &str) -> Condition {
 #[cfg(test)]
 mod tests {
     use ifured_core::rule::classify;
-    use ifured_core::{Header, State};
+    use ifured_core::{Header, Rule, State};
 
     use super::*;
 

@@ -13,7 +13,6 @@ use crate::{classification, observatory};
 
 /// An instrument whose frames are classified by DPR and PRO keywords.
 ///
-/// Nothing is reduced: it has no recipes. One that has recipes implements [`Instrument`] itself and hands the rest on.
 #[derive(Clone, Copy)]
 pub struct EsoInstrument {
     /// Name, lower case: `muse`.
@@ -28,6 +27,8 @@ pub struct EsoInstrument {
     pub instrume: &'static str,
     /// Kinds of frames in the order in which the rules are tried.
     pub frame_types: fn() -> Vec<FrameType>,
+    /// Its recipes.
+    pub recipes: fn() -> Vec<Box<dyn AnyRecipe>>,
     /// Keywords that lists show.
     pub columns: &'static [&'static str],
     /// The raw frames of a simulation, in order of time.
@@ -64,7 +65,7 @@ impl Instrument for EsoInstrument {
     }
 
     fn recipes(&self) -> Vec<Box<dyn AnyRecipe>> {
-        Vec::new()
+        (self.recipes)()
     }
 
     fn simulate(&self, request: &SimulationRequest, host: &dyn Host) -> Result<Simulation, RecipeError> {

@@ -23,6 +23,7 @@ pub const KMOS: EsoInstrument = EsoInstrument {
     version: env!("CARGO_PKG_VERSION"),
     instrume: "KMOS",
     frame_types: frames::frame_types,
+    recipes: Vec::new,
     columns: &frames::COLUMNS,
     raw_frames: simulation::raw_frames,
     imports: Vec::new,

@@ -8,22 +8,23 @@
 use ifured_core::{FrameType, Role, Signature};
 use ifured_eso::{Dpr, product, raw};
 
-const MODE: &str = "ESO INS MODE";
+/// Keyword of the instrument mode.
+pub const MODE: &str = "ESO INS MODE";
 const READ_OUT: [&str; 3] = ["ESO DET BINX", "ESO DET BINY", "ESO DET READ CURID"];
 
 /// Binning and read-out: all that bias and dark depend on.
-fn detector() -> Signature {
+pub fn detector() -> Signature {
     Signature::exact(&READ_OUT)
 }
 
 /// Instrument mode, binning and read-out.
-fn set_up() -> Signature {
+pub fn set_up() -> Signature {
     let [x, y, read_out] = READ_OUT;
     Signature::exact(&[MODE, x, y, read_out])
 }
 
 /// The instrument mode: what is left of the set-up once the detector is calibrated.
-fn mode() -> Signature {
+pub fn mode() -> Signature {
     Signature::exact(&[MODE])
 }
 
@@ -49,7 +50,7 @@ fn raw_frames() -> Vec<FrameType> {
         calib("FLAT", "lamp flat", &["FLAT,LAMP", "LAMP,FLAT"], set_up()),
         calib("SKYFLAT", "twilight flat", &["FLAT,SKY", "SKY,FLAT"], set_up()),
         calib("MASK", "arc through the pinhole mask, for the geometry", &["WAVE,MASK", "MASK,WAVE"], set_up()),
-        calib("ARC", "arc lamps", &["WAVE"], set_up()),
+        calib("ARC", "arc lamps", &["WAVE", "WAVE,NE", "WAVE,XE", "WAVE,HGCD"], set_up()),
         calib("STD", "spectrophotometric standard star", &["STD"], set_up()),
         calib("ASTROMETRY", "field with known positions", &["ASTROMETRY"], set_up()),
         raw("SKY", "blank sky", Role::Calibration, sky, set_up()),

@@ -1,6 +1,6 @@
 //! The instrument MUSE: 24 integral-field units of 48 slices each, at the VLT.
 //!
-//! Frames are classified, nothing is reduced yet: there are no recipes.
+//! Frames are reduced by ESO's own recipes, which esorex runs.
 //!
 //! Signatures are read from the header that the catalogue has of a frame, which is the primary one. Real products have
 //! `DET BINX`, `DET BINY`, `DET READ CURID` there, copied from the primary header of the raw frame. The ESO pipeline also
@@ -11,6 +11,7 @@
 
 mod frames;
 mod import;
+mod recipes;
 pub mod simulation;
 
 use ifured_eso::EsoInstrument;
@@ -23,6 +24,7 @@ pub const MUSE: EsoInstrument = EsoInstrument {
     version: env!("CARGO_PKG_VERSION"),
     instrume: "MUSE",
     frame_types: frames::frame_types,
+    recipes: recipes::recipes,
     columns: &frames::COLUMNS,
     raw_frames: simulation::raw_frames,
     imports: import::sources,

@@ -34,8 +34,15 @@ fn one() -> usize {
     1
 }
 
+impl Default for Grouping {
+    /// All frames in one group.
+    fn default() -> Self {
+        Grouping { signature: Signature::default(), span_hours: None, within_night: false, apart: Vec::new(), min_frames: 1 }
+    }
+}
+
 /// The frames that a recipe is about.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MainInput {
     /// Tags of raw frames or products. Where a frame and a product made of it both have one of them, the product takes the place of the frame.
     pub tags: Vec<Tag>,
@@ -44,6 +51,10 @@ pub struct MainInput {
     pub when: Vec<Condition>,
     /// How they are grouped.
     pub group: Grouping,
+    /// Names of extensions (`*` and `?` are wild) that are reduced one by one: a task for each extension of the frames whose name matches. In
+    /// the signatures of its inputs `EXTNAME` is that name. Frames that have no such extension make one task as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each_extension: Option<String>,
 }
 
 impl MainInput {
@@ -51,7 +62,19 @@ impl MainInput {
     pub fn groups(tags: &[&str], signature: &Signature, span_hours: f64, min_frames: usize) -> Self {
         let group =
             Grouping { signature: signature.clone(), span_hours: Some(span_hours), within_night: true, apart: Vec::new(), min_frames };
-        MainInput { tags: tags.iter().map(|t| Tag::new(*t)).collect(), when: Vec::new(), group }
+        MainInput { tags: tags.iter().map(|t| Tag::new(*t)).collect(), group, ..MainInput::default() }
+    }
+
+    /// Frames and products of one exposure of the telescope, of whatever extension.
+    pub fn exposure(tags: &[&str]) -> Self {
+        let group = Grouping { signature: Signature::exact(&[crate::lookup::FRAME]), ..Grouping::default() };
+        MainInput { tags: tags.iter().map(|t| Tag::new(*t)).collect(), group, ..MainInput::default() }
+    }
+
+    /// A task for each extension whose name matches.
+    pub fn each_extension(mut self, pattern: &str) -> Self {
+        self.each_extension = Some(pattern.into());
+        self
     }
 
     /// Each frame alone.
@@ -64,7 +87,7 @@ impl MainInput {
 ///
 /// Levels follow the convention of ESO's EDPS: 0 is what the calibration plan foresees, 1 is sufficient, 2 probably
 /// acceptable, 3 a significant risk.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Level {
     /// The quality level.
     pub level: i32,
@@ -86,8 +109,21 @@ pub struct Level {
     pub when: Vec<Condition>,
 }
 
+/// How many of the candidates a recipe takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Take {
+    /// The one that fits best: lowest level, then nearest in time.
+    #[default]
+    Nearest,
+    /// All that fit at the best level that any of them fits at.
+    All,
+    /// For each value of a keyword the one that fits best: `EXTNAME` takes one for each extension.
+    EachOf(String),
+}
+
 /// A calibration that a recipe uses.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct InputSpec {
     /// What it is for: `bias`, `flat`.
     pub role: String,
@@ -97,6 +133,12 @@ pub struct InputSpec {
     pub required: bool,
     /// How it may fit, in order of preference; inside a level the nearest in time is taken.
     pub levels: Vec<Level>,
+    /// How many are taken.
+    #[serde(default)]
+    pub take: Take,
+    /// What the first main frame must fulfil for this input to be asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub when: Vec<Condition>,
     /// What the recipe does if there is none: `a flat of ones`.
     #[serde(default)]
     pub otherwise: String,
@@ -112,20 +154,36 @@ impl InputSpec {
     /// A calibration without which the recipe cannot work; say with [`InputSpec::same_night`] and [`InputSpec::within_days`] which
     /// will do.
     pub fn required(role: &str, tag: &str) -> Self {
-        InputSpec {
-            role: role.into(),
-            tags: vec![tag.into()],
-            required: true,
-            levels: Vec::new(),
-            otherwise: String::new(),
-            level_without: 3,
-            parameter: None,
-        }
+        InputSpec { role: role.into(), tags: vec![tag.into()], required: true, level_without: 3, ..InputSpec::default() }
     }
 
     /// A calibration that improves the product; `otherwise` is what the recipe does without (`a flat of ones`), which is quality level 3.
     pub fn optional(role: &str, tag: &str, otherwise: &str) -> Self {
         InputSpec { required: false, otherwise: otherwise.into(), ..InputSpec::required(role, tag) }
+    }
+
+    /// More tags that may serve.
+    pub fn or_tag(mut self, tag: &str) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    /// How many are taken, if not the nearest.
+    pub fn take(mut self, take: Take) -> Self {
+        self.take = take;
+        self
+    }
+
+    /// Asked for only where the first main frame fulfils this as well.
+    pub fn when(mut self, condition: Condition) -> Self {
+        self.when.push(condition);
+        self
+    }
+
+    /// The next level: whatever the time, with these values equal.
+    pub fn any_time(self, signature: &Signature) -> Self {
+        let title = if signature.0.is_empty() { "any".to_owned() } else { format!("same {}", words(signature)) };
+        self.or(title, signature, false, None)
     }
 
     /// The next level: of the same night, with these values equal.
@@ -157,8 +215,8 @@ pub struct ProductSpec {
     pub tag: Tag,
     /// What it is.
     pub title: String,
-    /// Path below the output directory; `{night}`, `{stem}` (name of the first main frame without `.fits`) and `{tag}`
-    /// (of the main input) are filled in.
+    /// Path below the output directory; `{night}`, `{stem}` (name of the first main frame without `.fits`), `{tag}`
+    /// (of the main input) and `{extension}` (with a hyphen before it; nothing in tasks of whole frames) are filled in.
     pub path: String,
     /// Keys that make it findable as a calibration and that make up its signature.
     pub signature: Signature,

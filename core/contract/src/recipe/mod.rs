@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use description::{Grouping, InputSpec, Level, MainInput, Memory, ProductSpec, RecipeDescription};
+pub use description::{Grouping, InputSpec, Level, MainInput, Memory, ProductSpec, RecipeDescription, Take};
 pub use outcome::{Grade, Outcome, QualityNumber, RejectedFrame, WrittenProduct};
 pub use simulation::{ProductPath, Simulation, SimulationRequest, TruthRow};
 pub use task::{MissingInput, Task, TaskInput, TaskOutput};

@@ -66,6 +66,9 @@ pub struct Task {
     pub night: String,
     /// Signature of the group, as text.
     pub signature: String,
+    /// Extension of the main frames that the task is about; none if it is about whole frames.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extension: Option<String>,
     /// Frames, main ones first, each role in a fixed order.
     pub inputs: Vec<TaskInput>,
     /// Products to write.

@@ -142,7 +142,7 @@ fn association(report: &TaskReport<'_>, a: &Association, makers: &HashMap<&str, 
         out += &format!("<p>Adapted: {}.</p>\n", esc(adapt));
     }
     let row = |c: &Candidate| {
-        let taken = a.chosen.as_deref() == Some(c.name.as_str());
+        let taken = a.chosen.contains(&c.name);
         let choice = if taken { mark("taken", "►", "taken") } else { String::new() };
         let fit = c.level.map_or_else(|| "–".to_owned(), |l| l.to_string());
         let stricter = c

@@ -83,7 +83,12 @@ pub fn reduce(session: &mut Session, worker: &WorkerCommand, options: &ReduceOpt
     loop {
         let plan = plan::plan(&session.frames, &session.instrument, &session.config, &session.output, &verdicts)?;
         let plan = restricted(plan, &options.targets);
-        nothing_to_do(session, &plan)?;
+        if let Err(nothing) = nothing_to_do(session, &plan, &verdicts) {
+            if announced {
+                session.catalogue.end_run(summary.run, 1)?;
+            }
+            return Err(nothing);
+        }
         let mut known = session.known_products()?;
         let mut standings = Vec::with_capacity(plan.tasks.len());
         for planned in &plan.tasks {
@@ -151,9 +156,18 @@ fn outcomes(plan: &Plan, standings: &[Standing]) -> HashMap<String, Outcome> {
     done.collect()
 }
 
-fn nothing_to_do(session: &Session, plan: &Plan) -> Result<()> {
+fn nothing_to_do(session: &Session, plan: &Plan, verdicts: &Verdicts) -> Result<()> {
     if !plan.tasks.is_empty() || !plan.blocked.is_empty() {
         return Ok(());
+    }
+    // What was made on the way turned out to be of no use.
+    let why: BTreeSet<&str> = verdicts.failed.values().chain(verdicts.bad.values()).map(String::as_str).collect();
+    if !why.is_empty() {
+        return Err(Error::Nothing {
+            what: format!("what was asked for cannot be made: {}", why.into_iter().collect::<Vec<_>>().join("; ")),
+            advice: "without --to and --only all the rest is made; `ifured why` and `ifured whynot` show what each task could choose from"
+                .into(),
+        });
     }
     let name = &session.instrument.name;
     if session.instrument.recipes.is_empty() {

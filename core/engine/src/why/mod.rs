@@ -43,7 +43,7 @@ pub struct WhyInput {
     /// The role: `bias`.
     pub role: String,
     /// What was taken.
-    pub chosen: Option<String>,
+    pub chosen: Vec<String>,
     /// What the recipe does instead, and the level of that, if nothing was taken.
     pub otherwise: Option<(String, i32)>,
     /// Whether the group cannot be reduced for lack of it.
@@ -212,7 +212,7 @@ pub fn why_not(plan: &Plan, frames: &[std::sync::Arc<Frame>], frame: &str, calib
     };
     for input in &explained.inputs {
         let Some(rank) = input.candidates.iter().position(|c| ends(&c.name, calibration)) else { continue };
-        let taken = input.chosen.as_ref().and_then(|name| input.candidates.iter().find(|c| c.name == *name));
+        let taken = input.candidates.iter().find(|c| input.chosen.contains(&c.name));
         return Ok(WhyNot::Candidate {
             frame: explained.name.clone(),
             recipe: explained.recipe.clone(),

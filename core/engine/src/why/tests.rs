@@ -17,8 +17,8 @@ fn recipe(name: &str, tag: &str, min_frames: usize, inputs: Vec<InputSpec>) -> R
         description: String::new(),
         main: MainInput {
             tags: vec![tag.into()],
-            when: vec![],
             group: Grouping { signature: Signature::exact(&["CCD"]), span_hours: Some(1.0), within_night: true, apart: vec![], min_frames },
+            ..MainInput::default()
         },
         inputs,
         products: vec![ProductSpec {
@@ -51,13 +51,13 @@ fn input(role: &str, required: bool) -> InputSpec {
         levels: vec![level(0, "same night", true, None), level(1, "same set-up", false, Some(30.0))],
         otherwise: format!("no {role} correction"),
         level_without: 3,
-        parameter: None,
+        ..InputSpec::default()
     }
 }
 
 fn kind(name: &str) -> FrameType {
     let rule = Rule { tag: name.into(), when: vec![Condition::new("IMAGETYP", Test::Equal, name)], expect: vec![] };
-    FrameType { rule, title: String::new(), role: Role::Calibration, signature: Signature::exact(&["CCD"]) }
+    FrameType { rule, title: String::new(), role: Role::Calibration, signature: Signature::exact(&["CCD"]), timeless: false }
 }
 
 /// An instrument with bias, flat and object frames.

@@ -55,7 +55,7 @@ impl WhyInput {
         let count = format!("{} of {} candidates {}", fitting, self.candidates.len(), if fitting == 1 { "fits" } else { "fit" });
         let count = if self.candidates.is_empty() { "there are no candidates".to_owned() } else { count };
         wrap(f, "", 4, &format!("{}: {count}", self.role))?;
-        if self.chosen.is_none() {
+        if self.chosen.is_empty() {
             match &self.otherwise {
                 Some((otherwise, level)) if !otherwise.is_empty() => wrap(f, "  ", 4, &format!("without it: {otherwise}, level {level}"))?,
                 Some((_, level)) => wrap(f, "  ", 4, &format!("done without, level {level}"))?,
@@ -64,7 +64,7 @@ impl WhyInput {
             }
         }
         for (n, candidate) in self.candidates.iter().take(SHOWN).enumerate() {
-            let taken = n == 0 && self.chosen.as_deref() == Some(candidate.name.as_str());
+            let taken = self.chosen.contains(&candidate.name);
             candidate.write(f, if taken { "*" } else { "-" }, n < 3 || candidate.level.is_none())?;
         }
         if self.candidates.len() > SHOWN {
@@ -91,7 +91,7 @@ impl Display for Why {
             writeln!(f, "  it needs no calibrations")?;
         }
         self.inputs.iter().try_for_each(|i| i.write(f))?;
-        if self.inputs.iter().any(|i| i.chosen.is_some()) {
+        if self.inputs.iter().any(|i| !i.chosen.is_empty()) {
             writeln!(f, "\n* taken: best level first, then nearest in time")?;
         }
         Ok(())

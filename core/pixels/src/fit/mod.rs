@@ -15,7 +15,7 @@ mod surface;
 pub use banded::{BandedEquations, BandedSolution};
 pub use linear::{LinearSolution, NormalEquations};
 pub use polynomial::{Polynomial, PolynomialFit, fit_polynomial};
-pub use spline::{CubicSplines, Local};
+pub use spline::{CubicSplines, Local, MOST_TERMS, products};
 pub use surface::{Surface, SurfaceDegree, SurfaceFit, fit_surface};
 
 use crate::statistics::SigmaClip;

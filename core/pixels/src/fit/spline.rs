@@ -39,13 +39,21 @@ impl CubicSplines {
 
     /// Those that are not zero at `x`; none outside the breakpoints, or where `x` is no number.
     pub fn at(&self, x: f64) -> Option<Local> {
+        self.at_near(x, 0)
+    }
+
+    /// As [`CubicSplines::at`], sooner where the first that is not zero is `hint` or one beside it: for places in order.
+    #[inline]
+    pub fn at_near(&self, x: f64, hint: usize) -> Option<Local> {
         let (low, high) = self.range();
         if !(low..=high).contains(&x) {
             return None;
         }
         let t = &self.knots;
         // The interval that holds x; the last one holds its end.
-        let span = (t.partition_point(|k| *k <= x)).clamp(4, t.len() - 4) - 1;
+        let last = t.len() - 5;
+        let near = [hint + 3, hint + 4, hint + 2].into_iter().find(|&s| (3..=last).contains(&s) && t[s] <= x && x < t[s + 1]);
+        let span = near.unwrap_or_else(|| (t.partition_point(|k| *k <= x)).clamp(4, last + 1) - 1);
         let mut values = [1.0, 0.0, 0.0, 0.0];
         for degree in 1..4 {
             let mut saved = 0.0;
@@ -59,6 +67,19 @@ impl CubicSplines {
         }
         Some((span - 3, values))
     }
+}
+
+/// Most functions of another coordinate that the splines may be multiplied with.
+pub const MOST_TERMS: usize = 8;
+
+/// Products of the splines at a place with functions of another coordinate, for coefficients in the order (spline, function); gives the number of the
+/// first coefficient.
+#[inline]
+pub fn products((first, values): &Local, along: &[f64], out: &mut [f64; 4 * MOST_TERMS]) -> usize {
+    for (out, value) in out.chunks_exact_mut(along.len()).zip(values) {
+        out.iter_mut().zip(along).for_each(|(out, term)| *out = value * term);
+    }
+    first * along.len()
 }
 
 #[cfg(test)]
@@ -77,6 +98,9 @@ mod tests {
             let (low, high) = splines.range();
             let (first, values) = splines.at((low + u * (high - low)).min(high)).unwrap();
             prop_assert!(first + 4 <= splines.count());
+            for hint in 0..splines.count() + 3 {
+                prop_assert_eq!(splines.at_near((low + u * (high - low)).min(high), hint), Some((first, values)));
+            }
             prop_assert!((values.iter().sum::<f64>() - 1.0).abs() < 1e-9);
             let cubic = |x: f64| 1.0 + 0.02 * x - 1e-3 * x * x + 1e-5 * x * x * x;
             let mut equations = BandedEquations::new(splines.count(), 4);

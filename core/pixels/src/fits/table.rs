@@ -94,6 +94,17 @@ impl<T> Cells<T> {
         }
     }
 
+    fn select(&self, rows: &[usize]) -> Self
+    where
+        T: Clone,
+    {
+        let cell = |row: &usize| self.row(*row).unwrap_or_default().to_vec();
+        match self {
+            Cells::Fixed { repeat, .. } => Cells::Fixed { repeat: *repeat, values: rows.iter().flat_map(cell).collect() },
+            Cells::Variable(_) => Cells::Variable(rows.iter().map(cell).collect()),
+        }
+    }
+
     pub(super) fn map<U>(self, convert: impl Fn(T) -> U) -> Cells<U> {
         match self {
             Cells::Fixed { repeat, values } => Cells::Fixed { repeat, values: values.into_iter().map(convert).collect() },
@@ -113,9 +124,27 @@ impl Table {
         self.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name))
     }
 
+    /// The table of some of the rows, counted from 0; all of them must be there.
+    pub fn select(&self, rows: &[usize]) -> Table {
+        let column = |c: &Column| Column { data: c.data.select(rows), ..c.clone() };
+        Table { header: self.header.clone(), rows: rows.len(), columns: self.columns.iter().map(column).collect() }
+    }
+
     /// Adds a column of cells.
     pub fn push(&mut self, name: &str, unit: &str, data: ColumnData) {
         self.columns.push(Column { name: name.to_owned(), unit: unit.to_owned(), null: None, shape: Vec::new(), data });
+    }
+}
+
+macro_rules! select {
+    ($self:ident, $rows:ident: $($variant:ident)*) => {
+        match $self { $(ColumnData::$variant(c) => ColumnData::$variant(c.select($rows)),)* }
+    };
+}
+
+impl ColumnData {
+    fn select(&self, rows: &[usize]) -> Self {
+        select!(self, rows: Logical Bit U8 I8 I16 U16 I32 U32 I64 U64 F32 F64 Complex32 Complex64 Text)
     }
 }
 

@@ -11,7 +11,7 @@ use super::lines::FWHM_OF_SIGMA;
 use super::slit::SlitView;
 use super::trace::Trace;
 use crate::filter::{Edge, running_median};
-use crate::fit::{BandedEquations, Basis, CubicSplines};
+use crate::fit::{BandedEquations, Basis, CubicSplines, MOST_TERMS, products};
 
 /// Choices of an extraction.
 #[derive(Clone, Copy, Debug)]
@@ -166,7 +166,7 @@ fn freedom(aperture: &Aperture, flux: &[f64], finest: usize, most_terms: usize) 
         if variance > 0.0 && flux[x].is_finite() { flux[x].max(0.0).powi(2) / variance } else { 0.0 }
     };
     let budget = PROFILE_LOSS * (0..flux.len()).map(square).sum::<f64>();
-    let terms = (1..=most_terms).rev().find(|t| ((finest + 3) * t) as f64 <= budget).unwrap_or(1);
+    let terms = (1..=most_terms.min(MOST_TERMS)).rev().find(|t| ((finest + 3) * t) as f64 <= budget).unwrap_or(1);
     let intervals = (8..=finest.max(8)).rev().find(|n| (n + 3) as f64 * terms as f64 <= budget)?;
     Some((intervals, terms))
 }
@@ -189,23 +189,31 @@ fn fit_profile(
     };
     let Some(splines) = CubicSplines::uniform(-reach, reach, intervals) else { return gaussian(aperture, trace, radius) };
     let mut equations = BandedEquations::new(splines.count() * terms, 4 * terms);
-    let functions = |x: usize, y: usize, scale: f64| -> Option<(usize, Vec<f64>)> {
-        let (first, values) = splines.at(y as f64 - trace.at(x as f64))?;
-        let mut along = vec![0.0; terms];
-        Basis::Legendre.evaluate(2.0 * x as f64 / (width.max(2) - 1) as f64 - 1.0, &mut along);
-        let products = values.iter().flat_map(|v| along.iter().map(move |a| v * a * scale)).collect();
-        Some((first * terms, products))
+    let along = |x: usize| {
+        let mut along = [0.0; MOST_TERMS];
+        Basis::Legendre.evaluate(2.0 * x as f64 / (width.max(2) - 1) as f64 - 1.0, &mut along[..terms]);
+        along
     };
+    let mut basis = [0.0; 4 * MOST_TERMS];
     for x in (0..width).filter(|&x| flux[x] > 0.0 && flux[x].is_finite()) {
+        let along = along(x).map(|a| a * flux[x]);
         for (k, pixel) in aperture.column(x).iter().enumerate() {
-            if let (Some((value, _)), Some((first, basis))) = (pixel, functions(x, aperture.first[x] + k, flux[x])) {
-                equations.add(first, &basis, *value, 1.0 / variances[x][k]);
+            let place = (aperture.first[x] + k) as f64 - trace.at(x as f64);
+            if let (Some((value, _)), Some(local)) = (pixel, splines.at(place)) {
+                let first = products(&local, &along[..terms], &mut basis);
+                equations.add(first, &basis[..4 * terms], *value, 1.0 / variances[x][k]);
             }
         }
     }
     let Ok(solution) = equations.solve(1e-9) else { return gaussian(aperture, trace, radius) };
     let mut profile = vec![0.0; aperture.pixels.len()];
-    fill(aperture, trace, radius, &mut profile, |x, y| functions(x, y, 1.0).map_or(0.0, |(first, basis)| solution.value(first, &basis)));
+    let alongs: Vec<[f64; MOST_TERMS]> = (0..width).map(along).collect();
+    fill(aperture, trace, radius, &mut profile, |x, y| {
+        let mut basis = [0.0; 4 * MOST_TERMS];
+        let Some(local) = splines.at(y as f64 - trace.at(x as f64)) else { return 0.0 };
+        let first = products(&local, &alongs[x][..terms], &mut basis);
+        solution.value(first, &basis[..4 * terms])
+    });
     profile
 }
 

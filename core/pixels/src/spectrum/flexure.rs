@@ -8,11 +8,11 @@
 
 use super::air::to_air;
 use super::lines::FWHM_OF_SIGMA;
-use crate::fit::{Basis, FitOptions, NormalEquations, Polynomial, fit_polynomial};
+use crate::fit::{Basis, FitOptions, NormalEquations, PolynomialFit, fit_polynomial};
 use crate::statistics::SigmaClip;
 
 /// Vacuum wavelength in Angstrom and relative intensity of the night-sky lines.
-fn sky_lines() -> Vec<(f64, f64)> {
+pub fn sky_lines() -> Vec<(f64, f64)> {
     let line = |text: &str| {
         let mut words = text.split_whitespace();
         Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
@@ -63,7 +63,7 @@ pub struct SkyLineShift {
 #[derive(Clone, Debug)]
 pub struct Flexure {
     /// Wavelength of the arc minus true wavelength, as a function of the wavelength.
-    pub shift: Polynomial,
+    pub fit: PolynomialFit,
     /// The lines.
     pub lines: Vec<SkyLineShift>,
     /// Root mean square distance of the lines used from the correction, Angstrom.
@@ -73,8 +73,18 @@ pub struct Flexure {
 impl Flexure {
     /// Shift at a wavelength; beyond the lines that of the last one.
     pub fn at(&self, wavelength: f64) -> f64 {
-        let (low, high) = self.shift.interval;
-        if low < high { self.shift.at(wavelength.clamp(low, high)) } else { self.shift.coefficients[0] }
+        self.fit.polynomial.at(self.inside(wavelength))
+    }
+
+    /// Standard error of [`Flexure::at`]; where the lines scatter by more than their errors say, by that much larger.
+    pub fn error_at(&self, wavelength: f64) -> f64 {
+        let scatter = (self.fit.chi2 / self.fit.degrees_of_freedom.max(1) as f64).max(1.0);
+        (scatter * self.fit.variance_at(self.inside(wavelength))).sqrt()
+    }
+
+    fn inside(&self, wavelength: f64) -> f64 {
+        let (low, high) = self.fit.polynomial.interval;
+        wavelength.clamp(low, high)
     }
 
     /// Lines that the correction goes by.
@@ -219,7 +229,7 @@ fn correction(mut lines: Vec<SkyLineShift>, degree: usize, width: f64) -> Option
     let options = FitOptions { basis: Basis::Legendre, clip: Some(SigmaClip { low: 3.5, high: 3.5, max_iterations: 10 }) };
     let fit = fit_polynomial(&column(&|l| l.wavelength), &column(&|l| l.shift), Some(&variances), degree, &options).ok()?;
     lines.iter_mut().zip(&fit.used).for_each(|(l, u)| l.used = *u);
-    Some(Flexure { shift: fit.polynomial, lines, rms: fit.rms })
+    Some(Flexure { rms: fit.rms, fit, lines })
 }
 
 #[cfg(test)]
@@ -265,6 +275,7 @@ mod tests {
             assert!(found.used() >= 10, "{}", found.used());
             for w in [5577.0, 7000.0, 8800.0] {
                 assert!((found.at(w) - truth(w)).abs() < 0.15, "{size} {w}: {} {}", found.at(w), truth(w));
+                assert!((found.at(w) - truth(w)).abs() < 4.0 * found.error_at(w) && found.error_at(w) < 0.2, "{w}: {}", found.error_at(w));
             }
             found.lines.iter().filter(|l| l.used).for_each(|l| pulls.push((l.shift - truth(l.wavelength)) / l.error));
         }

@@ -4,7 +4,6 @@
 //! touches are left out. A cubic spline goes through the logarithm of their ratio, so that the response is positive and smooth; bins that disagree
 //! (lines of the star) are clipped. Beyond the outermost bins used there is no response.
 
-use super::air::to_air;
 use crate::fit::{BandedEquations, BandedSolution, CubicSplines};
 use crate::statistics::{MAD_TO_SIGMA, median};
 
@@ -19,7 +18,7 @@ pub fn is_telluric(wavelength: f64, margin: f64) -> bool {
 /// A pixel of the spectrum of the star.
 #[derive(Clone, Copy, Debug)]
 pub struct CountSample {
-    /// Wavelength, Angstrom.
+    /// Wavelength in air, Angstrom.
     pub wavelength: f64,
     /// Counts per second and Angstrom above the atmosphere.
     pub value: f64,
@@ -36,20 +35,18 @@ pub struct ResponseOptions {
     pub spacing: f64,
     /// Bins this many times the scatter off are left out.
     pub clip: f64,
-    /// Whether the wavelengths are those in air.
-    pub air: bool,
 }
 
 impl Default for ResponseOptions {
     fn default() -> Self {
-        ResponseOptions { bin: 50.0, spacing: 350.0, clip: 3.0, air: true }
+        ResponseOptions { bin: 50.0, spacing: 350.0, clip: 3.0 }
     }
 }
 
 /// A bin.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ResponseBin {
-    /// Middle, Angstrom.
+    /// Middle in air, Angstrom.
     pub wavelength: f64,
     /// Known flux over counts per second and Angstrom.
     pub ratio: f64,
@@ -82,7 +79,7 @@ pub struct TooFewBins(pub usize);
 const FEWEST: usize = 8;
 
 impl Response {
-    /// Response and its relative error at a wavelength; none outside the bins.
+    /// Response and its relative error at a wavelength in air; none outside the bins.
     pub fn at(&self, wavelength: f64) -> Option<(f64, f64)> {
         let (first, values) = self.splines.at(wavelength)?;
         let variance = self.solution.variance(first, &values);
@@ -95,19 +92,20 @@ impl Response {
 /// # Errors
 /// If too few bins have both.
 pub fn response(spectrum: &[CountSample], known: &[(f64, f64)], options: &ResponseOptions) -> Result<Response, TooFewBins> {
-    let air = |w: f64| if options.air { w } else { to_air(w) };
     let low = spectrum.iter().map(|s| s.wavelength).fold(f64::INFINITY, f64::min);
     let high = spectrum.iter().map(|s| s.wavelength).fold(f64::NEG_INFINITY, f64::max);
-    let count = ((high - low) / options.bin).floor().max(0.0);
+    // Multiples of the width, so that the bins are the same wherever a spectrum begins.
+    let first = (low / options.bin).ceil();
+    let count = ((high / options.bin).floor() - first).max(0.0);
     let mut bins = Vec::new();
     for k in 0..if count.is_finite() { count as usize } else { 0 } {
-        let (from, to) = (low + options.bin * k as f64, low + options.bin * (k + 1) as f64);
+        let (from, to) = (options.bin * (first + k as f64), options.bin * (first + k as f64 + 1.0));
         let middle = 0.5 * (from + to);
-        if let (Some((value, error)), Some(flux)) = (mean_counts(spectrum, from, to), mean_known(known, air(from), air(to)))
+        if let (Some((value, error)), Some(flux)) = (mean_counts(spectrum, from, to), mean_known(known, from, to))
             && value > 5.0 * error
         {
             let ratio = flux / value;
-            let used = !is_telluric(air(middle), 0.5 * options.bin);
+            let used = !is_telluric(middle, 0.5 * options.bin);
             bins.push(ResponseBin { wavelength: middle, ratio, error: ratio * error / value, residual: f64::NAN, used });
         }
     }

@@ -8,7 +8,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::slit::SlitView;
-use crate::fit::{BandedEquations, BandedSolution, Basis, CubicSplines, FitError};
+use crate::fit::{BandedEquations, BandedSolution, Basis, CubicSplines, FitError, MOST_TERMS, products};
 use crate::statistics::MAD_TO_SIGMA;
 
 /// Choices of a sky fit.
@@ -45,7 +45,7 @@ impl SkyModel {
     /// Value and variance at a wavelength and a pixel along the slit (from 0); none outside the wavelengths of the fit.
     pub fn at(&self, wavelength: f64, y: f64) -> Option<(f64, f64)> {
         let mut basis = [0.0; MOST];
-        let first = products(&self.splines, self.terms, self.height, wavelength, y, &mut basis)?;
+        let first = products(&self.splines.at(wavelength)?, &self.along(y)[..self.terms], &mut basis);
         let basis = &basis[..4 * self.terms];
         Some((self.solution.value(first, basis), self.solution.variance(first, basis)))
     }
@@ -53,27 +53,35 @@ impl SkyModel {
     /// The sky in each pixel; 0 outside the wavelengths of the fit.
     pub fn image(&self, wavelengths: ArrayView2<f32>) -> Array2<f32> {
         let mut basis = [0.0; MOST];
-        Array2::from_shape_fn(wavelengths.dim(), |(y, x)| {
-            let place = products(&self.splines, self.terms, self.height, f64::from(wavelengths[[y, x]]), y as f64, &mut basis);
-            place.map_or(0.0, |first| self.solution.value(first, &basis[..4 * self.terms]) as f32)
-        })
+        let mut sky = Array2::zeros(wavelengths.dim());
+        for (y, (mut out, wavelengths)) in sky.rows_mut().into_iter().zip(wavelengths.rows()).enumerate() {
+            let along = self.along(y as f64);
+            let mut hint = 0;
+            for (out, wavelength) in out.iter_mut().zip(wavelengths) {
+                if let Some(local) = self.splines.at_near(f64::from(*wavelength), hint) {
+                    hint = local.0;
+                    let first = products(&local, &along[..self.terms], &mut basis);
+                    *out = self.solution.value(first, &basis[..4 * self.terms]) as f32;
+                }
+            }
+        }
+        sky
+    }
+
+    fn along(&self, y: f64) -> [f64; MOST_TERMS] {
+        along_slit(self.terms, self.height, y)
     }
 }
 
 /// Room for the products of four splines and the terms along the slit.
-const MOST: usize = 4 * 8;
+const MOST: usize = 4 * MOST_TERMS;
 
-fn products(splines: &CubicSplines, terms: usize, height: usize, wavelength: f64, y: f64, out: &mut [f64; MOST]) -> Option<usize> {
-    let (first, values) = splines.at(wavelength)?;
-    let mut along = [0.0; 8];
+/// The polynomials along the slit at a pixel of it.
+fn along_slit(terms: usize, height: usize, y: f64) -> [f64; MOST_TERMS] {
+    let mut along = [0.0; MOST_TERMS];
     let middle = 0.5 * (height as f64 - 1.0);
     BASIS.evaluate(if middle > 0.0 { (y - middle) / middle } else { 0.0 }, &mut along[..terms]);
-    for (j, value) in values.iter().enumerate() {
-        for (k, term) in along[..terms].iter().enumerate() {
-            out[j * terms + k] = value * term;
-        }
-    }
-    Some(first * terms)
+    along
 }
 
 /// Fits the sky of the rows of the slit where `is_sky` says so. Wavelengths are those of the pixels, in the orientation of the view.
@@ -83,7 +91,7 @@ fn products(splines: &CubicSplines, terms: usize, height: usize, wavelength: f64
 pub fn fit_sky(view: &SlitView, wavelengths: ArrayView2<f32>, is_sky: &[bool], options: &SkyOptions) -> Result<SkyModel, FitError> {
     let (height, width) = view.shape();
     let rows: Vec<usize> = (0..height).filter(|&y| is_sky[y]).collect();
-    let terms = (options.slit_degree + 1).min(7).min(rows.len().max(1));
+    let terms = (options.slit_degree + 1).min(MOST_TERMS).min(rows.len().max(1));
     let splines = splines(wavelengths, options.spacing).ok_or(FitError::TooFewPoints { points: 0, coefficients: 4 })?;
     let mean_variance = mean_variances(view, wavelengths, &rows, &splines);
     let (low, high) = splines.range();
@@ -100,13 +108,15 @@ pub fn fit_sky(view: &SlitView, wavelengths: ArrayView2<f32>, is_sky: &[bool], o
         let mut pixels = 0;
         let mut sizes: Vec<f32> = Vec::new();
         for (n, &y) in rows.iter().enumerate() {
+            let along = along_slit(terms, height, y as f64);
+            let mut hint = 0;
             for x in 0..width {
                 let wavelength = f64::from(wavelengths[[y, x]]);
                 let (Some((value, _)), true) = (view.good(y, x), kept[[n, x]]) else { continue };
                 let variance = variance_at(wavelength);
-                let Some(first) = products(&splines, terms, height, wavelength, y as f64, &mut basis).filter(|_| variance > 0.0) else {
-                    continue;
-                };
+                let Some(local) = splines.at_near(wavelength, hint).filter(|_| variance > 0.0) else { continue };
+                hint = local.0;
+                let first = products(&local, &along[..terms], &mut basis);
                 let basis = &basis[..4 * terms];
                 if let Some(model) = &model {
                     let off = (value - model.solution.value(first, basis)) / variance.sqrt();

@@ -1,6 +1,6 @@
 //! A frame as spectra, and the wavelength of each of its pixels.
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 
 use crate::Image;
 use crate::quality;
@@ -23,6 +23,20 @@ pub const SATURATED: u32 = quality::SATURATED_CONVERTER | quality::SATURATED_WEL
 
 /// Pixels that a cosmic ray struck, mended or not.
 const STRUCK: u32 = quality::COSMIC_RAY | quality::COSMIC_RAY_LEFT;
+
+/// An image with the slit along axis 0 and the dispersion along axis 1, rows one after the other in memory: all that follows goes along rows. The
+/// dispersion of `image` runs along its rows (1) or its columns (2).
+pub fn turned(image: Image, dispersion_axis: u8) -> Image {
+    if dispersion_axis == 1 {
+        return image;
+    }
+    Image { data: transposed(&image.data), variance: transposed(&image.variance), quality: transposed(&image.quality) }
+}
+
+/// The transpose, with its rows one after the other in memory.
+pub fn transposed<T: Copy>(array: &Array2<T>) -> Array2<T> {
+    array.t().as_standard_layout().into_owned()
+}
 
 impl<'a> SlitView<'a> {
     /// An image whose dispersion runs along its rows (1) or its columns (2).

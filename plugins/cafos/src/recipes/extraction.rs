@@ -11,7 +11,7 @@ use ifured_pixels::spectrum::flexure::{Flexure, FlexureOptions, SkySample, flexu
 use ifured_pixels::spectrum::objects::{self, SlitObject};
 use ifured_pixels::spectrum::rectify::{WavelengthGrid, rectify};
 use ifured_pixels::spectrum::sky::{SkyModel, SkyOptions, fit_sky};
-use ifured_pixels::spectrum::slit::SlitView;
+use ifured_pixels::spectrum::slit::{SlitView, transposed, turned};
 use ifured_pixels::spectrum::trace::{Trace, trace};
 use ifured_pixels::statistics::clipped_moments;
 use ifured_pixels::task;
@@ -117,7 +117,7 @@ impl Recipe for Extraction {
 
     fn run(&self, task: &Task, parameters: Parameters, host: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task::single(task)?;
-        let (header, mut image) = read_image(&input.path)?;
+        let (header, image) = read_image(&input.path)?;
         let mut outcome = Outcome::default();
         let Some(arc) = Arc::read(task, image.shape())? else {
             outcome.quality.push(QualityNumber::new("N OBJECTS", 0.0, "", "objects extracted").within(1.0, f64::INFINITY, Grade::Bad));
@@ -126,9 +126,10 @@ impl Recipe for Extraction {
                 .push("there is no wavelength solution for this grism: nothing is extracted; see `ifured why` for the arcs".into());
             return Ok(outcome);
         };
-        let sky = Sky::of(&SlitView::of(&image, arc.axis), &arc, &parameters)?;
-        let excess = add_excess_noise(&mut image, &sky, arc.axis);
-        let slit = Slit::of(SlitView::of(&image, arc.axis), sky, &parameters)?;
+        let mut image = turned(image, arc.axis);
+        let sky = Sky::of(&SlitView::of(&image, 1), &arc, &parameters)?;
+        let excess = add_excess_noise(&mut image, &sky);
+        let slit = Slit::of(SlitView::of(&image, 1), sky, &parameters)?;
         host.progress(0.5, "flexure");
         outcome.quality.push(QualityNumber::new(
             "EXCESS NOISE",
@@ -162,16 +163,16 @@ impl Recipe for Extraction {
 }
 
 /// Adds the noise that the frame has beyond its variances to them; gives its median in ADU.
-fn add_excess_noise(image: &mut Image, sky: &Sky, axis: u8) -> f64 {
-    let excess = excess_variance(&SlitView::of(image, axis), sky.image.view(), &sky.is_sky);
-    image.variance.indexed_iter_mut().for_each(|((y, x), v)| *v += excess[if axis == 1 { x } else { y }] as f32);
+fn add_excess_noise(image: &mut Image, sky: &Sky) -> f64 {
+    let excess = excess_variance(&SlitView::of(image, 1), sky.image.view(), &sky.is_sky);
+    image.variance.indexed_iter_mut().for_each(|((_, x), v)| *v += excess[x] as f32);
     let roots: Vec<f32> = excess.iter().map(|e| e.sqrt() as f32).collect();
     ifured_pixels::statistics::median(&roots)
 }
 
 /// The wavelength solution of the frame.
 struct Arc {
-    /// In air.
+    /// In air, slit along axis 0.
     wavelengths: Array2<f32>,
     axis: u8,
     /// Full width at half maximum of its lines, Angstrom.
@@ -191,6 +192,7 @@ impl Arc {
         };
         let width = provenance::outcome(&header).quality.iter().find(|q| q.name == "LINE WIDTH").and_then(|q| q.value);
         let axis = if header.integer(AXIS).unwrap_or(2) == 1 { 1 } else { 2 };
+        let wavelengths = if axis == 1 { wavelengths } else { transposed(&wavelengths) };
         Ok(Some(Arc { wavelengths, axis, line_width: width.filter(|w| *w > 0.0).unwrap_or(f64::NAN) }))
     }
 }
@@ -219,7 +221,7 @@ struct Object {
 
 impl Sky {
     fn of(view: &SlitView, arc: &Arc, parameters: &Parameters) -> Result<Sky, RecipeError> {
-        let wavelengths = if arc.axis == 1 { arc.wavelengths.clone() } else { arc.wavelengths.t().to_owned() };
+        let wavelengths = arc.wavelengths.clone();
         let options = SkyOptions { slit_degree: parameters.sky_degree, ..SkyOptions::default() };
         let fit = |rows: &[bool]| {
             enough(rows)?;
@@ -297,9 +299,10 @@ impl<'a> Slit<'a> {
             ),
         ]);
         if let Some(found) = flexure {
-            let middle = self.sky.wavelengths[[self.sky.row(), width / 2]];
+            let middle = f64::from(self.sky.wavelengths[[self.sky.row(), width / 2]]);
             outcome.quality.extend([
-                QualityNumber::new("FLEXURE", found.at(f64::from(middle)), "Angstrom", "arc minus sky lines, in the middle"),
+                QualityNumber::new("FLEXURE", found.at(middle), "Angstrom", "arc minus sky lines, in the middle")
+                    .with_error(found.error_at(middle)),
                 QualityNumber::new("N SKY LINES", found.used() as f64, "", "sky lines that the correction goes by"),
                 QualityNumber::new("FLEXURE RMS", found.rms, "Angstrom", "distance of the sky lines from the correction"),
             ]);

@@ -86,7 +86,8 @@ impl Recipe for FluxCalibration {
             outcome.notes.push("the header has no air mass: 1 is taken; `recipes.flux-calibration.air_mass` says it".into());
         }
         if curve.is_none() {
-            let what = "there is no response of a standard star for this grism: the fluxes are counts per second above the atmosphere";
+            let what = "there is no response of a standard star for this grism: the fluxes are counts per second above the atmosphere; \
+                        `ifured ls --columns STANDARD` shows which frames are of one";
             outcome.notes.push(what.into());
         }
         outcome.quality.push(QualityNumber::new("COVERED", 100.0 * covered, "%", "share of the spectrum that has a response").within(

@@ -56,8 +56,8 @@ impl Recipe for FringeMap {
             description: "Subtracts the sky level from each image, divides by it, and takes the median of each pixel.".into(),
             main: MainInput {
                 tags: vec![tags::REDUCED_IMAGING.into()],
-                when: vec![],
                 group: Grouping { signature: signatures::flat(), span_hours: None, within_night: true, apart: vec![], min_frames: 5 },
+                ..MainInput::default()
             },
             inputs: vec![],
             products: vec![ProductSpec::new(

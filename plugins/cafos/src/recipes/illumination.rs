@@ -63,6 +63,7 @@ impl Recipe for IlluminationRecipe {
                 tags: vec![tags::MASTER_FLAT_IMAGING.into(), tags::MASTER_FLAT_IMAGING_WOLLASTON.into()],
                 when: vec![Condition::any("IMAGETYP", Test::Equal, &["twilight"])],
                 group: Grouping { signature: signatures::flat(), span_hours: Some(0.0), within_night: true, apart: vec![], min_frames: 1 },
+                ..MainInput::default()
             },
             inputs: vec![inputs::dome_flat()],
             products: vec![ProductSpec::new(

@@ -35,9 +35,8 @@ pub fn bias() -> InputSpec {
             adapted(level(2, "cut from a larger window", signatures::bias_window()), CUT_WINDOW),
             adapted(level(3, "level of another read-out", signatures::detector_only()), LEVEL_ONLY),
         ],
-        otherwise: String::new(),
         level_without: 3,
-        parameter: None,
+        ..InputSpec::default()
     }
 }
 
@@ -55,11 +54,10 @@ pub fn imaging_flat() -> InputSpec {
     InputSpec {
         role: "flat".into(),
         tags: vec![tags::MASTER_FLAT_IMAGING.into()],
-        required: false,
         levels: set_up(signatures::flat, signatures::flat_window),
         otherwise: "a flat of ones".into(),
         level_without: 3,
-        parameter: None,
+        ..InputSpec::default()
     }
 }
 
@@ -87,11 +85,11 @@ pub fn illumination() -> InputSpec {
     InputSpec {
         role: "illumination".into(),
         tags: vec![tags::ILLUMINATION.into()],
-        required: false,
         levels: set_up(signatures::flat, signatures::flat_window),
         otherwise: "no correction of the illumination".into(),
         level_without: 0,
         parameter: Some("illumination".into()),
+        ..InputSpec::default()
     }
 }
 
@@ -111,9 +109,8 @@ pub fn dome_flat() -> InputSpec {
             Level { when: dome(), ..same_night(level(0, "same night, same set-up", signatures::flat())) },
             Level { when: dome(), ..level(1, "same set-up", signatures::flat()) },
         ],
-        otherwise: String::new(),
         level_without: 3,
-        parameter: None,
+        ..InputSpec::default()
     }
 }
 
@@ -124,9 +121,8 @@ pub fn fringe_map() -> InputSpec {
         tags: vec![tags::FRINGE_MAP.into()],
         required: true,
         levels: set_up(signatures::flat, signatures::flat_window),
-        otherwise: String::new(),
         level_without: 3,
-        parameter: None,
+        ..InputSpec::default()
     }
 }
 
@@ -135,7 +131,6 @@ pub fn wavelengths() -> InputSpec {
     InputSpec {
         role: "wavelengths".into(),
         tags: vec![tags::WAVELENGTH_SOLUTION.into()],
-        required: false,
         levels: vec![
             same_night(level(0, "same night, same grism and slit", signatures::slit())),
             level(1, "same grism and slit", signatures::slit()),
@@ -144,7 +139,7 @@ pub fn wavelengths() -> InputSpec {
         ],
         otherwise: "nothing is extracted".into(),
         level_without: 3,
-        parameter: None,
+        ..InputSpec::default()
     }
 }
 
@@ -153,7 +148,6 @@ pub fn response() -> InputSpec {
     InputSpec {
         role: "response".into(),
         tags: vec![tags::RESPONSE.into()],
-        required: false,
         levels: vec![
             same_night(level(0, "same night, same grism and slit", signatures::slit())),
             same_night(level(1, "same night, same grism", signatures::grism())),
@@ -162,7 +156,7 @@ pub fn response() -> InputSpec {
         ],
         otherwise: "counts above the atmosphere, not physical units".into(),
         level_without: 2,
-        parameter: None,
+        ..InputSpec::default()
     }
 }
 
@@ -172,7 +166,6 @@ pub fn instrumental_polarisation() -> InputSpec {
     InputSpec {
         role: tags::INSTRUMENTAL_POLARISATION.into(),
         tags: vec![tags::INSTRUMENTAL_POLARISATION.into()],
-        required: false,
         levels: vec![
             same_night(level(0, "same night, same filter", signatures::optics_of_all_angles())),
             level(1, "same filter", signatures::optics_of_all_angles()),
@@ -181,5 +174,6 @@ pub fn instrumental_polarisation() -> InputSpec {
         otherwise: "nothing is subtracted".into(),
         level_without: 2,
         parameter: Some("instrumental".into()),
+        ..InputSpec::default()
     }
 }

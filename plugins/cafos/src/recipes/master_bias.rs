@@ -106,7 +106,6 @@ impl Recipe for MasterBias {
                 .into(),
             main: MainInput {
                 tags: vec![tags::BIAS.into()],
-                when: vec![],
                 group: Grouping {
                     signature: signatures::bias(),
                     span_hours: Some(1.0),
@@ -115,6 +114,7 @@ impl Recipe for MasterBias {
                     // The nearest master is taken: one of a single stray frame must not displace one of many.
                     min_frames: 3,
                 },
+                ..MainInput::default()
             },
             inputs: vec![],
             products: vec![ProductSpec::new(tags::MASTER_BIAS, "Master bias", "bias/{night}/bias_{stem}_red.fits", &signatures::bias())],

@@ -114,7 +114,6 @@ impl Recipe for MasterFlatImaging {
                 .into(),
             main: MainInput {
                 tags: vec![mode.flat().into()],
-                when: vec![],
                 group: Grouping {
                     signature: mode.flat_signature(),
                     span_hours: Some(1.0),
@@ -122,6 +121,7 @@ impl Recipe for MasterFlatImaging {
                     apart: vec![Condition::any("IMAGETYP", Test::Equal, &["twilight"])],
                     min_frames: 1,
                 },
+                ..MainInput::default()
             },
             inputs: vec![inputs::bias()],
             products: vec![

@@ -105,8 +105,8 @@ impl Recipe for MasterFlatSpectroscopy {
                 .into(),
             main: MainInput {
                 tags: vec![tags::FLAT_SPECTROSCOPY.into()],
-                when: vec![],
                 group: Grouping { signature: signatures::flat(), span_hours: Some(1.0), within_night: true, apart: vec![], min_frames: 1 },
+                ..MainInput::default()
             },
             inputs: vec![inputs::bias()],
             products: vec![ProductSpec::new(

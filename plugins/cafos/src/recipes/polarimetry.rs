@@ -83,7 +83,6 @@ impl Default for Parameters {
 pub fn sequence() -> MainInput {
     MainInput {
         tags: vec![tags::REDUCED_IMAGING_WOLLASTON.into()],
-        when: vec![],
         group: Grouping {
             signature: signatures::same_field_of_all_angles(SAME_FIELD),
             span_hours: Some(SEQUENCE_HOURS),
@@ -91,6 +90,7 @@ pub fn sequence() -> MainInput {
             apart: vec![],
             min_frames: 1,
         },
+        ..MainInput::default()
     }
 }
 

@@ -78,16 +78,15 @@ impl Recipe for ResponseRecipe {
         let spectra = spectra::read(&input.path, &input.name)?;
         let (_, spectrum) = spectra.first().ok_or_else(|| RecipeError::new(format!("{} holds no spectrum", input.name), ""))?;
         let medium = Medium::of(&header);
-        let options =
-            ResponseOptions { bin: parameters.bin, spacing: parameters.spacing, clip: parameters.clip, air: medium == Medium::Air };
+        let options = ResponseOptions { bin: parameters.bin, spacing: parameters.spacing, clip: parameters.clip };
         let counts = above_atmosphere(spectrum.clone(), air_mass(&header).unwrap_or(1.0), medium, exposure(&header, &input.name)?);
         let mut outcome = Outcome::default();
-        match response(&samples(&counts), &star.fluxes(), &options) {
+        match response(&samples(&counts, medium), &star.fluxes(), &options) {
             Ok(found) => {
                 judge(&mut outcome, &found);
                 let mut header = products::header_of(&header);
                 header.set(STANDARD, star.name, "the star that the response is of");
-                let tables = [curve_table(&counts.wavelength, &found), bins_table(&found)];
+                let tables = [curve_table(&counts.wavelength, &found, medium), bins_table(&found, medium)];
                 task::write_tables(task, &mut outcome, tags::RESPONSE, header, &tables)?;
             }
             Err(why) => {
@@ -100,9 +99,9 @@ impl Recipe for ResponseRecipe {
 }
 
 /// Samples that are good enough to calibrate by.
-fn samples(spectrum: &SpectrumTable) -> Vec<CountSample> {
+fn samples(spectrum: &SpectrumTable, medium: Medium) -> Vec<CountSample> {
     let sample = |k: usize| CountSample {
-        wavelength: spectrum.wavelength[k],
+        wavelength: medium.to_air(spectrum.wavelength[k]),
         value: if spectrum.usable[k] { spectrum.flux[k] } else { f64::NAN },
         error: spectrum.error[k],
     };
@@ -114,20 +113,20 @@ fn judge(outcome: &mut Outcome, found: &Response) {
     outcome.quality.extend([
         QualityNumber::new("RMS", 100.0 * found.rms, "%", "scatter of the bins about the curve").within(0.0, 5.0, Grade::Questionable),
         QualityNumber::new("N BINS", used.len() as f64, "", "bins used").within(12.0, f64::INFINITY, Grade::Questionable),
-        QualityNumber::new("FROM", used.first().copied().unwrap_or(f64::NAN), "Angstrom", "first wavelength that has a response"),
-        QualityNumber::new("TO", used.last().copied().unwrap_or(f64::NAN), "Angstrom", "last wavelength that has a response"),
+        QualityNumber::new("FROM", used.first().copied().unwrap_or(f64::NAN), "Angstrom", "first wavelength in air that has a response"),
+        QualityNumber::new("TO", used.last().copied().unwrap_or(f64::NAN), "Angstrom", "last wavelength in air that has a response"),
     ]);
 }
 
 /// Unit of a response.
 pub const UNIT: &str = "erg.s-1.cm-2.Angstrom-1/(adu.s-1.Angstrom-1)";
 
-fn curve_table(wavelengths: &[f64], found: &Response) -> Table {
+fn curve_table(wavelengths: &[f64], found: &Response, medium: Medium) -> Table {
     let rows: Vec<(f64, f64, f64)> =
-        wavelengths.iter().filter_map(|w| found.at(*w).map(|(value, error)| (*w, value, value * error))).collect();
+        wavelengths.iter().filter_map(|w| found.at(medium.to_air(*w)).map(|(value, error)| (*w, value, value * error))).collect();
     let mut header = Header::new();
     header.set("EXTNAME", "RESPONSE", "");
-    Figure::new("Response", "WAVELENGTH").line("RESPONSE").error("ERROR").write(&mut header);
+    Figure::new("Response", "WAVELENGTH").line("RESPONSE").error("ERROR").logarithmic().write(&mut header);
     let mut table = Table::new(header, rows.len());
     table.push("WAVELENGTH", "Angstrom", rows.iter().map(|r| r.0).collect::<Vec<f64>>().into());
     table.push("RESPONSE", UNIT, rows.iter().map(|r| r.1).collect::<Vec<f64>>().into());
@@ -135,7 +134,7 @@ fn curve_table(wavelengths: &[f64], found: &Response) -> Table {
     table
 }
 
-fn bins_table(found: &Response) -> Table {
+fn bins_table(found: &Response, medium: Medium) -> Table {
     let mut header = Header::new();
     header.set("EXTNAME", "BINS", "");
     Figure::new("Known flux over counts, and the curve", "WAVELENGTH")
@@ -143,11 +142,12 @@ fn bins_table(found: &Response) -> Table {
         .error("ERROR")
         .used("USED")
         .line("CURVE")
+        .logarithmic()
         .write(&mut header);
     Figure::new("Distance of the bins from the curve", "WAVELENGTH").points("RESIDUAL").used("USED").write(&mut header);
     let column = |f: &dyn Fn(&ifured_pixels::spectrum::response::ResponseBin) -> f64| found.bins.iter().map(f).collect::<Vec<f64>>();
     let mut table = Table::new(header, found.bins.len());
-    table.push("WAVELENGTH", "Angstrom", column(&|b| b.wavelength).into());
+    table.push("WAVELENGTH", "Angstrom", column(&|b| medium.of_air(b.wavelength)).into());
     table.push("RATIO", UNIT, column(&|b| b.ratio).into());
     table.push("ERROR", UNIT, column(&|b| b.error).into());
     table.push("CURVE", UNIT, column(&|b| found.at(b.wavelength).map_or(f64::NAN, |r| r.0)).into());

@@ -148,7 +148,10 @@ fn judge(outcome: &mut Outcome, found: &Solution) {
 fn refuse(outcome: &mut Outcome, why: &SolutionError, lamps: &[String], listed: usize) {
     outcome.quality.push(QualityNumber::new("N LINES", 0.0, "", "lines used").within(8.0, f64::INFINITY, Grade::Bad));
     let lamps = if lamps.is_empty() { "no lamp".to_owned() } else { lamps.join(", ") };
-    outcome.notes.push(format!("no wavelength solution: {why}; the header names {lamps} ({listed} lines in the list)"));
+    outcome.notes.push(format!(
+        "no wavelength solution: {why}; the header names {lamps} ({listed} lines in the list): if other lamps were on, name them with \
+         `frames.correct` (INSCALNM), else take another arc of this grism"
+    ));
 }
 
 fn header_of(arc: &Header, axis: u8, medium: Medium, lamps: &[String]) -> Header {

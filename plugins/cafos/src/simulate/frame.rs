@@ -3,6 +3,8 @@
 use ifured_core::precession::from_j2000;
 use ifured_core::{Card, Header};
 
+use super::spectra::STANDARD;
+
 /// Pixels of the whole chip along each axis.
 pub const CHIP: usize = 2048;
 /// Scale in arcseconds per pixel.
@@ -68,7 +70,10 @@ pub struct Kind {
     pub file_kind: &'static str,
     image_type: &'static str,
     object: &'static str,
-    exposure: f64,
+    /// Exposure time in seconds.
+    pub exposure: f64,
+    /// Air mass.
+    pub air_mass: f64,
     grism: &'static str,
     filter: (&'static str, &'static str),
     /// Angle of the half-wave plate before the Wollaston prism.
@@ -92,6 +97,7 @@ impl Kind {
             image_type,
             object,
             exposure,
+            air_mass: 1.2,
             grism: NO_GRISM,
             filter: FREE,
             plate: None,
@@ -142,6 +148,12 @@ impl Kind {
         Kind { filter: RED, plate: Some(angle), field, ..kind }
     }
 
+    /// The spectrum of a standard star.
+    pub fn standard_spectrum(field: (f64, f64)) -> Self {
+        let kind = Kind::new("science-spectroscopy", "sci", "science", STANDARD, 30.0);
+        Kind { grism: GREEN, field, air_mass: 1.07, ..kind }
+    }
+
     /// A spectrum.
     pub fn spectrum() -> Self {
         Kind { grism: GREEN, ..Kind::new("science-spectroscopy", "sci", "science", "Star G200", 600.0) }
@@ -163,7 +175,7 @@ pub fn header(kind: &Kind, when: When, size: usize) -> Header {
     h.set("EXPTIME", kind.exposure, "Total integration time (sec)");
     h.set("RA", micro(ra), "RA [deg]");
     h.set("DEC", micro(dec), "DEC [deg]");
-    h.set("AIRMASS", 1.2, "airmass");
+    h.set("AIRMASS", kind.air_mass, "airmass");
     h.set("DATE", when.iso(), "file creation date");
     h.set("CTYPE1", "PIXEL", "Pixel coordinate system");
     h.set("CTYPE2", "PIXEL", "Pixel coordinate system");

@@ -2,12 +2,13 @@
 //!
 //! Below the directory asked for: `raw/<night>/` with frames as the telescope writes them (16-bit integers with BZERO, names with
 //! the time), and `truth/` with the noise-free bias of each night, the response, the field, `catalogue.fits` with the stars as an extract of Gaia has them, and `truth.json`. Each night has bias frames, dome flats,
-//! images of one field with small offsets, a spectroscopic flat, an arc and a spectrum, twilight flats in the morning, and through the Wollaston prism dome
-//! flats and two sequences of four angles: a field of polarised stars and a standard.
+//! images of one field with small offsets, a spectroscopic flat, an arc and a spectrum, twilight flats in the morning, through the Wollaston prism dome
+//! flats and two sequences of four angles (a field of polarised stars and a standard), and the spectrum of a standard.
 
 mod detector;
 mod frame;
 mod sky;
+mod spectra;
 mod wollaston;
 
 use std::fs;
@@ -16,7 +17,7 @@ use std::path::Path;
 use ifured_core::recipe::{Simulation, SimulationRequest};
 use ifured_core::{Header, Host, RecipeError};
 use ifured_pixels::fits::{HduToWrite, write_product};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ use serde::{Deserialize, Serialize};
 use detector::Detector;
 use frame::{Kind, When};
 pub use sky::ZERO_POINT;
+use spectra::{Spectrograph, Star};
+pub use spectra::{TrueSpectrum, response};
 pub use wollaston::TruePolarisation;
 use wollaston::{ANGLES, Target};
 
@@ -36,6 +39,8 @@ const SCIENCE_FRAMES: u32 = 3;
 pub const FWHM: f64 = 3.0;
 /// Date of the first night.
 const FIRST_NIGHT_MJD: i64 = 57831;
+/// Random numbers of the spectra of the first night are those of this stream, so that the other frames do not depend on them.
+const SPECTRA_STREAM: u64 = 1 << 32;
 
 /// What was put in.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -51,6 +56,9 @@ pub struct Truth {
     /// One entry for each sequence through the Wollaston prism.
     #[serde(default)]
     pub polarimetry: Vec<TruePolarisation>,
+    /// One entry for each arc and each spectrum.
+    #[serde(default)]
+    pub spectra: Vec<TrueSpectrum>,
 }
 
 /// What is in one raw frame.
@@ -91,13 +99,14 @@ pub fn simulate(request: &SimulationRequest, host: &dyn Host) -> Result<Simulati
     let mut catalogue = sky::StarList::default();
     for night in 0..request.nights.max(1) {
         host.progress(f64::from(night) / f64::from(request.nights.max(1)), "simulating a night");
-        // A stream of its own for each night: a night is the same however many there are.
-        let mut rng = ChaCha8Rng::seed_from_u64(request.seed);
-        rng.set_stream(u64::from(night) + 1);
-        let mut writer = Night::new(&detector, FIRST_NIGHT_MJD + 3 * i64::from(night), &raw, &mut rng)?;
-        writer.all(&mut truth.frames)?;
-        // Last, so that the rest of the night does not depend on it.
+        // Streams of its own for each night: a night is the same however many there are.
+        let rng = stream(request.seed, u64::from(night) + 1);
+        let spectra_rng = stream(request.seed, u64::from(night) + SPECTRA_STREAM);
+        let mut writer = Night::new(&detector, FIRST_NIGHT_MJD + 3 * i64::from(night), &raw, rng, spectra_rng)?;
+        writer.all(&mut truth)?;
+        // Last, so that the rest of the night does not depend on them.
         writer.polarimetry(&mut truth)?;
+        writer.standard(&mut truth)?;
         catalogue.extend(&writer.stars);
         write_truth(&truth_directory, &format!("bias_{}.fits", writer.name), &writer.bias)?;
     }
@@ -106,6 +115,13 @@ pub fn simulate(request: &SimulationRequest, host: &dyn Host) -> Result<Simulati
     let path = truth_directory.join("truth.json");
     fs::write(&path, text).map_err(|e| RecipeError::new(format!("cannot write {}: {e}", path.display()), ""))?;
     Ok(Simulation { raw, truth: truth_directory, frames: truth.frames.len() })
+}
+
+/// A stream of random numbers.
+fn stream(seed: u64, number: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(number);
+    rng
 }
 
 fn make(directory: &Path) -> Result<(), RecipeError> {
@@ -122,7 +138,8 @@ fn write_truth(directory: &Path, name: &str, data: &Array2<f32>) -> Result<(), R
 /// One night that is being written.
 struct Night<'a> {
     detector: &'a Detector,
-    rng: &'a mut ChaCha8Rng,
+    rng: ChaCha8Rng,
+    spectra_rng: ChaCha8Rng,
     mjd: i64,
     name: String,
     directory: std::path::PathBuf,
@@ -131,7 +148,7 @@ struct Night<'a> {
 }
 
 impl<'a> Night<'a> {
-    fn new(detector: &'a Detector, mjd: i64, raw: &Path, rng: &'a mut ChaCha8Rng) -> Result<Self, RecipeError> {
+    fn new(detector: &'a Detector, mjd: i64, raw: &Path, mut rng: ChaCha8Rng, spectra_rng: ChaCha8Rng) -> Result<Self, RecipeError> {
         let name = When { mjd, seconds: 0 }.night();
         let directory = raw.join(&name);
         make(&directory)?;
@@ -139,6 +156,7 @@ impl<'a> Night<'a> {
         Ok(Night {
             detector,
             rng,
+            spectra_rng,
             mjd,
             name,
             directory,
@@ -147,16 +165,16 @@ impl<'a> Night<'a> {
         })
     }
 
-    fn all(&mut self, frames: &mut Vec<TrueFrame>) -> Result<(), RecipeError> {
+    fn all(&mut self, truth: &mut Truth) -> Result<(), RecipeError> {
         let n = self.detector.size;
         let hour = |h: u32| h * 3600;
         for i in 0..BIAS_FRAMES {
-            self.write(&Kind::bias(), hour(16) + 71 * i, None, TrueFrame::default(), frames)?;
+            self.write(&Kind::bias(), hour(16) + 71 * i, None, TrueFrame::default(), &mut truth.frames)?;
         }
         let dome = self.detector.dome_flat();
         for i in 0..FLAT_FRAMES {
             let level = 28_000.0 * self.rng.random_range(0.9..1.1_f32);
-            self.write(&Kind::dome_flat(), hour(17) + 60 * i, Some(dome.mapv(|r| r * level)), TrueFrame::default(), frames)?;
+            self.write(&Kind::dome_flat(), hour(17) + 60 * i, Some(dome.mapv(|r| r * level)), TrueFrame::default(), &mut truth.frames)?;
         }
         let continuum = Array2::from_shape_fn((n, n), |(y, _)| {
             let t = y as f32 / n as f32 - 0.5;
@@ -164,20 +182,17 @@ impl<'a> Night<'a> {
         });
         for i in 0..3 {
             let flat = &continuum * &self.detector.pixel;
-            self.write(&Kind::spectroscopic_flat(), hour(18) + 60 * i, Some(flat), TrueFrame::default(), frames)?;
+            self.write(&Kind::spectroscopic_flat(), hour(18) + 60 * i, Some(flat), TrueFrame::default(), &mut truth.frames)?;
         }
-        let lines: Vec<(f32, f32)> =
-            (0..12).map(|_| (self.rng.random_range(0.0..n as f32), self.rng.random_range(500.0..8000.0))).collect();
-        let arc = Array2::from_shape_fn((n, n), |(y, _)| {
-            lines.iter().map(|(c, height)| height * (-0.5 * ((y as f32 - c) / 1.5).powi(2)).exp()).sum::<f32>()
-        });
-        self.write(&Kind::arc(), hour(18) + 600, Some(&arc * &self.detector.pixel), TrueFrame::default(), frames)?;
-        self.images(hour(20), frames)?;
-        let spectrum = Array2::from_shape_fn((n, n), |(y, x)| {
-            let trace = (-0.5 * ((x as f32 - 0.52 * n as f32) / 2.0).powi(2)).exp();
-            continuum[[y, x]] * (0.01 + 0.2 * trace)
-        });
-        self.write(&Kind::spectrum(), hour(27), Some(&spectrum * &self.detector.pixel), TrueFrame::default(), frames)?;
+        self.skip_old_arc();
+        let (arc, spectrum) = self.spectrograph().arc();
+        self.spectrum(&Kind::arc(), hour(18) + 600, &arc, spectrum, truth)?;
+        self.images(hour(20), &mut truth.frames)?;
+        self.skip_old_spectrum(&continuum);
+        let kind = Kind::spectrum();
+        let star = Star::target(kind.exposure, kind.air_mass);
+        let (image, spectrum) = self.spectrograph().expose(&star, &mut self.spectra_rng);
+        self.spectrum(&kind, hour(27), &image, spectrum, truth)?;
         for i in 0..FLAT_FRAMES {
             // Each is brighter than the one before, with stars in other places.
             let mut sky = Array2::from_elem((n, n), 16_000.0 * 1.15_f32.powi(i as i32));
@@ -185,8 +200,63 @@ impl<'a> Night<'a> {
                 let star = [self.rng.random_range(0.0..n as f64), self.rng.random_range(0.0..n as f64), self.rng.random_range(2e4..2e5)];
                 add_star(&mut sky, star);
             }
-            self.write(&Kind::twilight_flat(), hour(29) + 75 * i, Some(&sky * &self.detector.response), TrueFrame::default(), frames)?;
+            self.write(
+                &Kind::twilight_flat(),
+                hour(29) + 75 * i,
+                Some(&sky * &self.detector.response),
+                TrueFrame::default(),
+                &mut truth.frames,
+            )?;
         }
+        Ok(())
+    }
+
+    fn spectrograph(&self) -> Spectrograph {
+        Spectrograph { size: self.detector.size }
+    }
+
+    /// Draws what an arc of twelve lines anywhere drew, which nights once had: the frames after it keep their noise.
+    fn skip_old_arc(&mut self) {
+        let n = self.detector.size;
+        let lines: Vec<(f32, f32)> =
+            (0..12).map(|_| (self.rng.random_range(0.0..n as f32), self.rng.random_range(500.0..8000.0))).collect();
+        let arc = Array2::from_shape_fn((n, n), |(y, _)| {
+            lines.iter().map(|(c, height)| height * (-0.5 * ((y as f32 - c) / 1.5).powi(2)).exp()).sum::<f32>()
+        });
+        self.detector.expose(&self.bias, Some(&(&arc * &self.detector.pixel)), &mut self.rng);
+    }
+
+    /// As [`Self::skip_old_arc`], of a spectrum without sky.
+    fn skip_old_spectrum(&mut self, continuum: &Array2<f32>) {
+        let n = self.detector.size;
+        let spectrum = Array2::from_shape_fn((n, n), |(y, x)| {
+            let trace = (-0.5 * ((x as f32 - 0.52 * n as f32) / 2.0).powi(2)).exp();
+            continuum[[y, x]] * (0.01 + 0.2 * trace)
+        });
+        self.detector.expose(&self.bias, Some(&(&spectrum * &self.detector.pixel)), &mut self.rng);
+    }
+
+    /// The spectrum of a standard star.
+    fn standard(&mut self, truth: &mut Truth) -> Result<(), RecipeError> {
+        let Some(standard) = spectra::standard() else { return Ok(()) };
+        let kind = Kind::standard_spectrum(standard.position);
+        let star = Star::standard(standard, kind.exposure, kind.air_mass);
+        let (image, spectrum) = self.spectrograph().expose(&star, &mut self.spectra_rng);
+        self.spectrum(&kind, 26 * 3600 + 1800, &image, spectrum, truth)
+    }
+
+    /// Writes a spectroscopic frame: light in ADU before the response of the pixels.
+    fn spectrum(
+        &mut self,
+        kind: &Kind,
+        seconds: u32,
+        light: &Array2<f32>,
+        spectrum: TrueSpectrum,
+        truth: &mut Truth,
+    ) -> Result<(), RecipeError> {
+        let raw = self.detector.expose(&self.bias, Some(&(light * &self.detector.pixel)), &mut self.spectra_rng);
+        let file = self.save(kind, seconds, raw.view(), TrueFrame::default(), &mut truth.frames)?;
+        truth.spectra.push(TrueSpectrum { night: self.name.clone(), file, ..spectrum });
         Ok(())
     }
 
@@ -237,9 +307,9 @@ impl<'a> Night<'a> {
             let when = 18 * 3600 + 1800 + 65 * n;
             self.write(&Kind::wollaston_flat(angle), when, Some(dome.mapv(|r| r * level)), TrueFrame::default(), &mut truth.frames)?;
         }
-        let field = Target::field(size, frame::FIELD, self.rng);
+        let field = Target::field(size, frame::FIELD, &mut self.rng);
         self.sequence(&field, 22 * 3600, truth)?;
-        if let Some(standard) = Target::standard(size, self.rng) {
+        if let Some(standard) = Target::standard(size, &mut self.rng) {
             self.sequence(&standard, 23 * 3600, truth)?;
         }
         Ok(())
@@ -250,7 +320,7 @@ impl<'a> Night<'a> {
         let mut first = None;
         for (n, angle) in (0_u32..).zip(ANGLES) {
             let shift = (self.rng.random_range(-2.0..2.0), self.rng.random_range(-2.0..2.0));
-            let (scene, sky, stars) = target.expose(self.detector.size, angle, shift, self.rng);
+            let (scene, sky, stars) = target.expose(self.detector.size, angle, shift, &mut self.rng);
             let cosmic_rays = self.cosmic_rays();
             let mut kind = Kind::wollaston(target.object, target.place, angle);
             kind.offset_arcsec = (shift.0 * frame::SCALE, -shift.1 * frame::SCALE);
@@ -280,17 +350,30 @@ impl<'a> Night<'a> {
         truth: TrueFrame,
         frames: &mut Vec<TrueFrame>,
     ) -> Result<(), RecipeError> {
-        let when = When { mjd: self.mjd, seconds };
-        let mut raw = self.detector.expose(&self.bias, signal.as_ref(), self.rng);
+        let mut raw = self.detector.expose(&self.bias, signal.as_ref(), &mut self.rng);
         for [x, y, height] in &truth.cosmic_rays {
             let v = &mut raw[[*y as usize, *x as usize]];
             *v = v.saturating_add(*height as u16);
         }
+        self.save(kind, seconds, raw.view(), truth, frames)?;
+        Ok(())
+    }
+
+    /// Writes a frame and gives its name.
+    fn save(
+        &self,
+        kind: &Kind,
+        seconds: u32,
+        raw: ArrayView2<u16>,
+        truth: TrueFrame,
+        frames: &mut Vec<TrueFrame>,
+    ) -> Result<String, RecipeError> {
+        let when = When { mjd: self.mjd, seconds };
         let file = when.file_name(kind.file_kind);
         let header = frame::header(kind, when, self.detector.size);
-        write_product(self.directory.join(&file), &[HduToWrite::image(&header, raw.view())])?;
-        frames.push(TrueFrame { night: self.name.clone(), file, tag: kind.tag.to_owned(), ..truth });
-        Ok(())
+        write_product(self.directory.join(&file), &[HduToWrite::image(&header, raw)])?;
+        frames.push(TrueFrame { night: self.name.clone(), file: file.clone(), tag: kind.tag.to_owned(), ..truth });
+        Ok(file)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Stokes parameters against those that were put in.
 
 use ifured_core::recipe::ProductPath;
-use ifured_core::{Header, RecipeError, provenance};
+use ifured_core::{Header, RecipeError};
 use ifured_pixels::fits::{ColumnData, HduSelect, Table, primary_header, read_table};
 use ifured_pixels::statistics::Moments;
 
-use super::Add;
+use super::{Add, number};
 use crate::simulate::TruePolarisation;
 
 /// A source and a star this far apart are one, in pixels.
@@ -68,12 +68,6 @@ fn measured(truth: &TruePolarisation, header: &Header, add: Add) {
     add("gain ratio", gain, truth.gain_ratio, 4.0 * error + 0.01, "");
     add("separation in columns", number(header, "SEPARATION X").0, truth.separation[0], 0.2, "pixel");
     add("separation in rows", number(header, "SEPARATION Y").0, truth.separation[1], 0.2, "pixel");
-}
-
-fn number(header: &Header, name: &str) -> (f64, f64) {
-    let numbers = provenance::outcome(header).quality;
-    let found = numbers.iter().find(|q| q.name == name);
-    (found.and_then(|q| q.value).unwrap_or(f64::NAN), found.and_then(|q| q.error).unwrap_or(f64::NAN))
 }
 
 fn numbers(table: &Table, name: &str) -> Vec<f64> {

@@ -207,6 +207,7 @@ impl MiniEngine {
             missing,
             level,
             memory: 0,
+            extension: None,
         }
     }
 

@@ -17,4 +17,4 @@ pub use parameters::{Parameter, RecipeParameters};
 pub use products::ProductRule;
 pub use program::Program;
 pub use quality::QcNumber;
-pub use recipe::EsorexRecipe;
+pub use recipe::{AS_TAG, EsorexRecipe};

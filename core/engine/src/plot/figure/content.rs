@@ -55,8 +55,12 @@ impl Content {
         for (number, series) in figure.series.iter().enumerate() {
             // A line and points of one column have one colour.
             let number = figure.series.iter().position(|s| s.y == series.y).unwrap_or(number);
-            let curve = curve(table, series, number, x.len())?;
-            let unit = unit_of(table, &series.y);
+            let mut curve = curve(table, series, number, x.len())?;
+            let mut unit = unit_of(table, &series.y);
+            if figure.logarithmic {
+                curve.to_logarithms();
+                unit = if unit.is_empty() { "log₁₀".to_owned() } else { format!("log₁₀ {unit}") };
+            }
             match panels.iter_mut().find(|p| p.unit == unit) {
                 Some(panel) => panel.curves.push(curve),
                 None => panels.push(Panel { unit, curves: vec![curve] }),
@@ -66,6 +70,16 @@ impl Content {
         let name = table.header.text("EXTNAME").unwrap_or("").trim();
         let about = if name.is_empty() { rows } else { format!("{name}, {rows}") };
         Ok(Content { title: figure.title.clone(), about, x_label: label(&figure.x, &unit_of(table, &figure.x)), x, panels })
+    }
+}
+
+impl Curve {
+    /// Decimal logarithms of the values, their errors with them; what is not positive has none.
+    fn to_logarithms(&mut self) {
+        if let Some((_, errors)) = &mut self.error {
+            errors.iter_mut().zip(&self.values).for_each(|(e, v)| *e /= v * std::f64::consts::LN_10);
+        }
+        self.values.iter_mut().for_each(|v| *v = if *v > 0.0 { v.log10() } else { f64::NAN });
     }
 }
 

@@ -124,7 +124,6 @@ impl Recipe for Coadd {
                 .into(),
             main: MainInput {
                 tags: vec![tags::REDUCED_IMAGING.into(), tags::SOLVED_IMAGING.into()],
-                when: vec![],
                 group: Grouping {
                     signature: signatures::same_field(SAME_FIELD),
                     span_hours: None,
@@ -132,6 +131,7 @@ impl Recipe for Coadd {
                     apart: vec![],
                     min_frames: 2,
                 },
+                ..MainInput::default()
             },
             inputs: vec![],
             products: vec![ProductSpec::new(

@@ -1,0 +1,102 @@
+//! `muse_create_sky`, with the modified subtraction for fields full of nebulae.
+//!
+//! Zeidler et al. 2019, AJ 158, 201: where no part of a field is free of emission of the target, only what cannot be of the target is taken for sky.
+//! The recipe runs as usual; it runs again with a continuum of zero, so that lines alone explain the flux; and of those only lines of molecules (OH, O2)
+//! stay. `muse_scipost` subtracts them with `skymethod = "subtract-model"`.
+
+use ifured_core::recipe::{MainInput, TaskInput, TaskOutput};
+use ifured_core::{AnyRecipe, Host, Outcome, RecipeDescription, RecipeError, Task};
+use ifured_eso::esorex::{AS_TAG, EsorexRecipe, RecipeParameters};
+use serde_json::{Value, json};
+
+use super::detector::tables;
+use super::{About, inputs, of_exposure, sky_table};
+use crate::frames::mode;
+
+/// The recipe, for exposures of blank sky, or of the object itself.
+pub struct CreateSky {
+    esorex: EsorexRecipe,
+}
+
+const MODIFIED: &str = "modified";
+
+/// Both of them.
+pub fn recipes(parameters: &RecipeParameters) -> Vec<Result<CreateSky, RecipeError>> {
+    let sky = about("PIXTABLE_SKY", "Sky of an exposure of blank sky").with(parameters);
+    let object = about("PIXTABLE_OBJECT", "Sky of a science exposure").with(parameters).map(|mut r| {
+        r.description.name = "muse_create_sky_object".into();
+        r.description.enabled = false;
+        r
+    });
+    let built =
+        |r: Result<EsorexRecipe, RecipeError>| r.map(|r| CreateSky { esorex: tables(r, &["SKY_LINES", "SKY_CONTINUUM", "SKY_SPECTRUM"]) });
+    vec![built(sky), built(object)]
+}
+
+fn about<'a>(table: &str, title: &'a str) -> About<'a> {
+    About {
+        recipe: "muse_create_sky",
+        title,
+        description: "Fits sky lines and continuum to the darkest part of the field. With `modified`, only lines of molecules and no continuum \
+            are kept, for fields full of nebulae (Zeidler et al. 2019, AJ 158, 201).",
+        main: MainInput::exposure(&[table]),
+        inputs: vec![inputs::line_spread(), inputs::extinction(), inputs::response(), inputs::telluric(), inputs::sky_line_list()],
+        products: vec![
+            of_exposure("muse_create_sky", "SKY_LINES", "Fluxes of the sky lines", &mode()),
+            of_exposure("muse_create_sky", "SKY_CONTINUUM", "Continuum of the sky", &mode()),
+            of_exposure("muse_create_sky", "SKY_SPECTRUM", "Spectrum of the sky", &mode()),
+        ],
+        memory: (1.0e9, 1.0e9),
+    }
+}
+
+impl AnyRecipe for CreateSky {
+    fn description(&self) -> RecipeDescription {
+        let mut description = self.esorex.description();
+        if let Some(properties) = description.schema.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.insert(
+                MODIFIED.into(),
+                json!({
+                    "title": "Modified",
+                    "description": "Keep only lines of molecules (OH, O2) and no continuum, for fields full of nebulae (Zeidler et al. 2019).",
+                    "type": "boolean", "default": false, "examples": [true]
+                }),
+            );
+        }
+        if let Some(defaults) = description.defaults.as_object_mut() {
+            defaults.insert(MODIFIED.into(), json!(false));
+        }
+        description
+    }
+
+    fn execute(&self, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError> {
+        let mut task = task.clone();
+        let modified = task.parameters.as_object_mut().and_then(|p| p.remove(MODIFIED)) == Some(json!(true));
+        // Pixel tables of an object go in as those of sky.
+        let objects = task.inputs.iter_mut().filter(|i| i.role == "main" && i.tag.as_str() != "PIXTABLE_SKY");
+        objects.for_each(|i| i.adapt = Some(format!("{AS_TAG}PIXTABLE_SKY")));
+        let outcome = self.esorex.execute(&task, host)?;
+        if !modified {
+            return Ok(outcome);
+        }
+        let (continuum, lines) = (output(&task, "SKY_CONTINUUM")?.clone(), output(&task, "SKY_LINES")?.clone());
+        let zero = continuum.path.with_extension("zero.fits");
+        sky_table::without_flux(&continuum.path, &zero)?;
+        let name = continuum.name.clone();
+        let input =
+            TaskInput { role: "continuum of zero".into(), tag: "SKY_CONTINUUM".into(), path: zero.clone(), name, ..TaskInput::default() };
+        task.inputs.push(input);
+        let second = self.esorex.execute(&task, host);
+        let _ = std::fs::remove_file(&zero);
+        let mut outcome = second?;
+        outcome.products.retain(|p| p.tag != continuum.tag && p.tag != lines.tag);
+        outcome.products.push(sky_table::written(&continuum, sky_table::without_flux(&continuum.path, &continuum.path)?));
+        outcome.products.push(sky_table::written(&lines, sky_table::keep_molecules(&lines.path)?));
+        outcome.notes.push("only lines of molecules (OH, O2) are kept, and no continuum (Zeidler et al. 2019)".into());
+        Ok(outcome)
+    }
+}
+
+fn output<'a>(task: &'a Task, tag: &str) -> Result<&'a TaskOutput, RecipeError> {
+    task.output(tag).ok_or_else(|| RecipeError::new(format!("the task has no output {tag}"), "make the plan again with `ifured plan`"))
+}

@@ -1,0 +1,210 @@
+//! The calibrations that the recipes take, level by level.
+//!
+//! Level 0 is a calibration of the same night, 1 one of the days around it, 2 one further away. The mode of the instrument (wide or narrow field,
+//! adaptive optics, nominal or extended range) must agree in all that light has passed; bias and dark depend on the read-out alone; the geometry on the
+//! field, as ESO's calibration plan has it.
+
+use ifured_core::Signature;
+use ifured_core::recipe::{InputSpec, Level, Take};
+use ifured_core::rule::key;
+use ifured_core::signature::{Compare, SignatureKey};
+
+use crate::frames::{MODE, detector, mode, set_up};
+
+/// Days that a calibration may be away at levels 1 and 2.
+const NEAR: f64 = 3.0;
+const FAR: f64 = 30.0;
+
+/// A signature with the channel: of one's own file, or of one with all channels.
+pub fn with_channel(mut signature: Signature) -> Signature {
+    signature.0.push(SignatureKey { key: "EXTNAME".into(), compare: Compare::Extension });
+    signature
+}
+
+fn nightly(spec: InputSpec, signature: &Signature) -> InputSpec {
+    spec.same_night(signature).within_days(NEAR, signature).within_days(FAR, signature)
+}
+
+/// One of the channel of the task, required.
+fn channel(role: &str, tag: &str, signature: Signature) -> InputSpec {
+    nightly(InputSpec::required(role, tag), &with_channel(signature))
+}
+
+/// One of each channel, required.
+fn each_channel(role: &str, tag: &str, signature: Signature) -> InputSpec {
+    nightly(InputSpec::required(role, tag), &signature).take(Take::EachOf("EXTNAME".into()))
+}
+
+/// What belongs to the instrument: the nearest in time, whatever the time.
+fn fixed(role: &str, tag: &str) -> InputSpec {
+    InputSpec::required(role, tag).any_time(&Signature::default())
+}
+
+fn optional(spec: InputSpec, otherwise: &str, level_without: i32) -> InputSpec {
+    InputSpec { required: false, otherwise: otherwise.into(), level_without, ..spec }
+}
+
+/// The master bias.
+pub fn bias() -> InputSpec {
+    channel("bias", "MASTER_BIAS", detector())
+}
+
+/// The master dark: used where there is one.
+pub fn dark() -> InputSpec {
+    optional(channel("dark", "MASTER_DARK", detector()), "no dark current is subtracted", 0)
+}
+
+/// The master flat.
+pub fn flat() -> InputSpec {
+    channel("flat", "MASTER_FLAT", set_up())
+}
+
+/// The traces of the slices.
+pub fn trace() -> InputSpec {
+    channel("trace", "TRACE_TABLE", set_up())
+}
+
+/// The wavelength solution.
+pub fn wavelengths() -> InputSpec {
+    channel("wavelengths", "WAVECAL_TABLE", set_up())
+}
+
+/// Masters of all channels, for recipes that merge them.
+pub fn masters_of_all_channels() -> Vec<InputSpec> {
+    vec![
+        each_channel("bias", "MASTER_BIAS", detector()),
+        optional(each_channel("dark", "MASTER_DARK", detector()), "no dark current is subtracted", 0),
+        each_channel("flat", "MASTER_FLAT", set_up()),
+        each_channel("trace", "TRACE_TABLE", set_up()),
+        each_channel("wavelengths", "WAVECAL_TABLE", set_up()),
+    ]
+}
+
+/// Line-spread functions of all channels; without them sky lines cannot be subtracted.
+pub fn line_spread() -> InputSpec {
+    let spec = each_channel("line-spread", "LSF_PROFILE", set_up());
+    optional(spec.any_time(&mode()), "sky lines are not modelled", 3)
+}
+
+/// Known bad pixels, if there is a table.
+pub fn bad_pixels() -> InputSpec {
+    optional(fixed("bad-pixels", "BADPIX_TABLE"), "bad pixels are those that the calibrations show", 0)
+}
+
+/// The arc lines.
+pub fn line_catalogue() -> InputSpec {
+    fixed("line-catalogue", "LINE_CATALOG")
+}
+
+/// The places of the slices: of the same field, wide or narrow, the nearest in time.
+pub fn geometry() -> InputSpec {
+    let same = |pattern: &str| Level {
+        title: "same field".into(),
+        signature: Signature(vec![SignatureKey { key: MODE.into(), compare: Compare::Like(pattern.into()) }]),
+        ..Level::default()
+    };
+    let spec = InputSpec { levels: vec![same("WFM*"), same("NFM*")], ..InputSpec::required("geometry", "GEOMETRY_TABLE") };
+    spec.any_time(&Signature::default())
+}
+
+/// The twilight cube; without it the illumination of the field is that of the lamp.
+pub fn twilight() -> InputSpec {
+    let spec = nightly(InputSpec::required("twilight", "TWILIGHT_CUBE"), &mode());
+    optional(spec, "the illumination of the field is that of the lamp", 2)
+}
+
+/// The corner that is vignetted in frames before 2017-03-11 (MJD 57823.5).
+pub fn vignetting() -> InputSpec {
+    let spec = fixed("vignetting", "VIGNETTING_MASK").when(key("MJD-OBS").below(57823.5));
+    optional(spec, "the vignetted corner is not corrected", 2)
+}
+
+/// Sensor of the temperature by which lamp flats beside the science exposures are chosen.
+const TEMPERATURE: &str = "ESO INS TEMP7 VAL";
+
+/// The lamp flat beside an exposure: within two hours and half a degree, then within a degree, then of the night; none that is warmer or colder by more
+/// than a degree if the temperatures are known.
+pub fn illumination() -> InputSpec {
+    let within = |degrees: f64| {
+        let mut signature = set_up();
+        signature.0.push(SignatureKey { key: TEMPERATURE.into(), compare: Compare::Within(degrees) });
+        signature
+    };
+    let unknown = || {
+        let mut signature = set_up();
+        signature.0.push(SignatureKey { key: TEMPERATURE.into(), compare: Compare::Exact });
+        signature
+    };
+    let spec = InputSpec::required("illumination", "ILLUM")
+        .within_days(2.0 / 24.0, &within(0.5))
+        .within_days(2.0 / 24.0, &within(1.0))
+        .same_night(&within(1.0))
+        .same_night(&unknown());
+    optional(spec, "slices keep the illumination of the master flat", 2)
+}
+
+/// Atmospheric extinction.
+pub fn extinction() -> InputSpec {
+    fixed("extinction", "EXTINCT_TABLE")
+}
+
+/// Fluxes of standard stars.
+pub fn standard_fluxes() -> InputSpec {
+    fixed("standard-fluxes", "STD_FLUX_TABLE")
+}
+
+/// Telluric bands, if others than those of the pipeline.
+pub fn telluric_regions() -> InputSpec {
+    optional(fixed("telluric-regions", "TELLURIC_REGIONS"), "telluric bands are those of the pipeline", 0)
+}
+
+/// Filter curves.
+pub fn filters() -> InputSpec {
+    optional(fixed("filters", "FILTER_LIST"), "images in white light alone", 0)
+}
+
+/// The response of the standard nearest in time.
+pub fn response() -> InputSpec {
+    nightly(InputSpec::required("response", "STD_RESPONSE"), &mode()).any_time(&mode())
+}
+
+/// The telluric correction of the standard nearest in time.
+pub fn telluric() -> InputSpec {
+    optional(nightly(InputSpec::required("telluric", "STD_TELLURIC"), &mode()), "telluric absorption is not corrected", 2)
+}
+
+/// Sky lines: as measured in a sky exposure of the night (the nearest), else the list of lines from which the science exposure itself is fitted.
+pub fn sky_lines() -> InputSpec {
+    let measured = Level {
+        title: "measured in the same night".into(),
+        same_night: true,
+        signature: mode(),
+        when: vec![key("ESO DPR CATG").present()],
+        ..Level::default()
+    };
+    let listed = Level { title: "list of lines".into(), when: vec![key("ESO DPR CATG").absent()], ..Level::default() };
+    let spec = InputSpec { levels: vec![measured, listed], ..InputSpec::required("sky-lines", "SKY_LINES") };
+    optional(spec, "no sky lines are subtracted", 3)
+}
+
+/// The list of sky lines to start from.
+pub fn sky_line_list() -> InputSpec {
+    let listed = Level { title: "list of lines".into(), when: vec![key("ESO DPR CATG").absent()], ..Level::default() };
+    InputSpec { levels: vec![listed], ..InputSpec::required("sky-lines", "SKY_LINES") }
+}
+
+/// The continuum of the sky, as measured in the sky exposure of the night that is nearest.
+pub fn sky_continuum() -> InputSpec {
+    optional(InputSpec::required("sky-continuum", "SKY_CONTINUUM").same_night(&mode()), "the continuum is that of the exposure itself", 0)
+}
+
+/// The scale of the field.
+pub fn astrometry() -> InputSpec {
+    let spec = InputSpec::required("astrometry", "ASTROMETRY_WCS").within_days(400.0, &mode()).any_time(&Signature::default());
+    optional(spec, "a scale of 0.2 arcseconds is taken", 2)
+}
+
+/// What a user puts beside the data: used where it is.
+pub fn own(role: &str, tag: &str) -> InputSpec {
+    optional(fixed(role, tag), "the recipe makes its own", 0)
+}

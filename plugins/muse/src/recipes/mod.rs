@@ -1,0 +1,110 @@
+//! The recipes of ESO's MUSE pipeline, as data: what each takes, at which quality level, and what it makes.
+//!
+//! One task reduces one channel (`--nifu`), so that channels run side by side within cores and memory, one that fails costs one, and a
+//! changed parameter runs again what depends on it. What the pipeline merges, exposures and standards, is one task for each exposure.
+//! Inputs as in the man pages of the recipes (pipeline 2.8.7).
+
+mod create_sky;
+mod detector;
+mod exposures;
+mod inputs;
+mod sky_table;
+
+use ifured_core::recipe::{InputSpec, MainInput, Memory, ProductSpec};
+use ifured_core::{AnyRecipe, RecipeDescription, RecipeError, Signature, Task};
+use ifured_eso::esorex::{EsorexRecipe, RecipeParameters};
+use serde_json::{Value, json};
+
+/// Extensions of raw frames, one a channel.
+pub const CHANNELS: &str = "CHAN??";
+
+/// Recipes whose parameters are shipped, in the order of the work.
+pub fn recipes() -> Vec<Box<dyn AnyRecipe>> {
+    // A file of this crate that is tested: it has all recipes.
+    let Ok(parameters) = RecipeParameters::parse(include_str!("../parameters/muse_2.8.7.json")) else { return Vec::new() };
+    let mut all: Vec<Box<dyn AnyRecipe>> = Vec::new();
+    for recipe in detector::recipes(&parameters).into_iter().chain(exposures::recipes(&parameters)).flatten() {
+        all.push(Box::new(recipe));
+    }
+    all.extend(create_sky::recipes(&parameters).into_iter().flatten().map(|r| Box::new(r) as Box<dyn AnyRecipe>));
+    all
+}
+
+/// What a recipe is, before its parameters.
+struct About<'a> {
+    recipe: &'a str,
+    title: &'a str,
+    description: &'a str,
+    main: MainInput,
+    inputs: Vec<InputSpec>,
+    products: Vec<ProductSpec>,
+    /// Bytes: of the process, and for each channel that is merged.
+    memory: (f64, f64),
+}
+
+impl About<'_> {
+    fn with(self, parameters: &RecipeParameters) -> Result<EsorexRecipe, RecipeError> {
+        let pixels = 4224.0 * 4240.0;
+        let description = RecipeDescription {
+            name: self.recipe.into(),
+            title: self.title.into(),
+            description: self.description.into(),
+            main: self.main,
+            inputs: self.inputs,
+            products: self.products,
+            memory: Memory { fixed: self.memory.0, per_pixel: 0.0, per_pixel_and_frame: self.memory.1 / pixels },
+            ..RecipeDescription::default()
+        };
+        Ok(EsorexRecipe::new(description, self.recipe, parameters)?.hide(&["nifu", "merge"]))
+    }
+}
+
+/// The number of the channel of a task; all channels one after the other where the frames do not say which they have.
+fn channel_of(task: &Task) -> Result<Vec<(String, Value)>, RecipeError> {
+    let Some(extension) = &task.extension else { return Ok(vec![("nifu".into(), json!(0))]) };
+    let number = extension.strip_prefix("CHAN").and_then(|n| n.parse::<u8>().ok()).filter(|n| (1..=24).contains(n));
+    let number = number.ok_or_else(|| RecipeError::new(format!("{extension} is no channel of MUSE"), "channels are CHAN01 to CHAN24"))?;
+    Ok(vec![("nifu".into(), json!(number))])
+}
+
+/// Gives a parameter another default than the pipeline has.
+fn default(mut recipe: EsorexRecipe, name: &str, value: Value) -> EsorexRecipe {
+    recipe.parameters.iter_mut().filter(|p| p.name == name).for_each(|p| p.default = value.clone());
+    recipe
+}
+
+/// A product of one channel.
+fn of_channel(recipe: &str, tag: &str, title: &str, signature: &Signature) -> ProductSpec {
+    ProductSpec::new(tag, title, &format!("{recipe}/{{night}}/{tag}_{{stem}}{{extension}}.fits"), signature)
+}
+
+/// A product of an exposure, or of several.
+fn of_exposure(recipe: &str, tag: &str, title: &str, signature: &Signature) -> ProductSpec {
+    ProductSpec::new(tag, title, &format!("{recipe}/{{night}}/{tag}_{{stem}}.fits"), signature)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_recipe_has_its_parameters_and_no_two_share_a_name() {
+        let parameters = RecipeParameters::parse(include_str!("../parameters/muse_2.8.7.json")).unwrap();
+        let built = detector::recipes(&parameters).into_iter().chain(exposures::recipes(&parameters));
+        built.for_each(|r| assert!(r.is_ok(), "{:?}", r.err()));
+        create_sky::recipes(&parameters).into_iter().for_each(|r| assert!(r.is_ok(), "{:?}", r.err()));
+        let mut names: Vec<String> = recipes().iter().map(|r| r.description().name).collect();
+        assert!(names.len() >= 14);
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), recipes().len());
+    }
+
+    #[test]
+    fn the_channel_is_that_of_the_extension() {
+        let task = |extension: Option<&str>| Task { extension: extension.map(str::to_owned), ..Task::default() };
+        assert_eq!(channel_of(&task(Some("CHAN07"))).unwrap(), [("nifu".to_owned(), json!(7))]);
+        assert_eq!(channel_of(&task(None)).unwrap(), [("nifu".to_owned(), json!(0))]);
+        assert!(channel_of(&task(Some("CHAN25"))).is_err() && channel_of(&task(Some("CHIP1"))).is_err());
+    }
+}
