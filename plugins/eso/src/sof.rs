@@ -155,8 +155,8 @@ pub fn text(entries: &[SofEntry]) -> Result<String, RecipeError> {
     let mut text = String::new();
     for entry in entries {
         let words = [Some(entry.tag.as_str()), entry.group.as_deref()];
-        let bad = std::iter::once(entry.path.as_path()).chain(words.into_iter().flatten().map(Path::new));
-        for (word, why) in bad.filter_map(|word| Some((word, unwritable(word)?))) {
+        let mut all = std::iter::once(entry.path.as_path()).chain(words.into_iter().flatten().map(Path::new));
+        if let Some((word, why)) = all.find_map(|word| Some((word, unwritable(word)?))) {
             let advice = "move or link the file to a path without blanks, `#` and `$`: esorex knows no quotes";
             return Err(RecipeError::new(format!("{} cannot be written into a set of frames: {why}", word.display()), advice));
         }

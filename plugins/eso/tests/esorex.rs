@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ifured_core::recipe::{MainInput, ProductSpec, QuietHost, TaskInput, TaskOutput};
 use ifured_core::{AnyRecipe, Grade, Header, RecipeDescription, Signature, Task, provenance};
-use ifured_eso::esorex::{EsorexRecipe, ProductRule, Program, QcNumber, RecipeParameters};
+use ifured_eso::esorex::{self, EsorexRecipe, ProductRule, Program, QcNumber, RecipeParameters};
 use ifured_pixels::fits::{ColumnData, HduSelect, HduToWrite, primary_header, read_table, write_product};
 use ndarray::Array2;
 use rand::{Rng, SeedableRng};
@@ -54,6 +54,14 @@ fn every_shipped_file_has_parameters_with_help_and_defaults_that_are_allowed() {
     assert!(files.len() >= 2);
     for (path, file) in files {
         for recipe in file.recipes.keys() {
+            let schema = esorex::parameters::schema(recipe, &file.of(recipe).unwrap(), &[]);
+            for (name, property) in schema["properties"].as_object().unwrap() {
+                let place = format!("{}: {recipe}.{name}", path.display());
+                assert!(["description", "type", "default", "examples"].iter().all(|k| property.get(*k).is_some()), "{place}");
+                if property["type"] == "integer" || property["type"] == "number" {
+                    assert!(property["maximum"].is_number() && property["x-unit"].is_string(), "{place}");
+                }
+            }
             for p in file.of(recipe).unwrap() {
                 let place = format!("{}: {recipe}.{}", path.display(), p.name);
                 assert!(!p.help.is_empty(), "{place}");

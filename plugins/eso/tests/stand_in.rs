@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ifured_core::recipe::{MainInput, ProductSpec, QuietHost, TaskInput, TaskOutput};
 use ifured_core::{AnyRecipe, Grade, Header, Host, Outcome, RecipeDescription, RecipeError, Signature, Task, provenance};
@@ -37,12 +37,15 @@ const SHIPPED: &str = r#"{"pipeline": "TOY", "version": "1.1", "source": "test",
 
 /// A directory with a stand-in, products that it can copy, and a place for outputs.
 struct Stage {
-    directory: tempfile::TempDir,
+    directory: PathBuf,
+    /// Removes the directory; none for who only uses it.
+    _owned: Option<tempfile::TempDir>,
 }
 
 impl Stage {
     fn new(behaviour: &str) -> Self {
-        let stage = Stage { directory: tempfile::tempdir().unwrap() };
+        let owned = tempfile::tempdir().unwrap();
+        let stage = Stage { directory: owned.path().to_owned(), _owned: Some(owned) };
         let here = stage.path("").display().to_string();
         let script = ANSWERS.replacen('\n', &format!("\nHERE='{}'\n", here.trim_end_matches('/')), 1) + behaviour + "\n";
         std::fs::write(stage.path("esorex"), script).unwrap();
@@ -62,7 +65,7 @@ impl Stage {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        self.directory.join(name)
     }
 
     fn product(&self, name: &str, catg: &str, value: f32) {
@@ -164,7 +167,7 @@ fn a_good_run_gives_products_with_provenance_and_a_log() {
     let stage = Stage::new(
         r#"cp frames.sof "$HERE/sof"; env > "$HERE/environment"; echo "$@" > "$HERE/arguments"; cp linked/2/b_c.fits "$HERE/linked" 
            echo '10:00:00 [ INFO  ] toy_bias: [tid=000] loaded "z.fits"'; sleep 0.3
-           echo '10:00:00 [WARNING] toy_bias: odd'; echo '10:00:01 [ INFO  ] toy_bias: 50% done'; sleep 0.3
+           echo '10:00:00 [WARNING] esorex: no directory'; echo '10:00:00 [WARNING] toy_bias: odd'; echo '10:00:01 [ INFO  ] toy_bias: 50% done'; sleep 0.3
            cp "$HERE/good.fits" "$HERE/other.fits" .; echo 'the log' > esorex.log"#,
     );
     let host = Listener::default();
@@ -182,7 +185,8 @@ fn a_good_run_gives_products_with_provenance_and_a_log() {
     assert_eq!(numbers, [("FINITE MASTER_TOY", Some(1.0)), ("FINITE OTHER_TOY", Some(1.0)), ("READ NOISE", Some(2.5))]);
     assert_eq!(outcome.grade(), Grade::Good);
     assert!(
-        outcome.notes.iter().any(|n| n == "log of toy_bias: toy.esorex.log") && outcome.notes.iter().any(|n| n.starts_with("1 warnings"))
+        outcome.notes.iter().any(|n| n == "log of toy_bias: toy.esorex.log")
+            && outcome.notes.iter().any(|n| n == "1 warning in the log of toy_bias")
     );
 
     // In order, under their tags; a path with a blank by way of a link.
@@ -192,14 +196,14 @@ fn a_good_run_gives_products_with_provenance_and_a_log() {
     assert!(stage.path("linked").is_file());
     // Only what differs from the defaults of the installed recipe.
     let arguments = std::fs::read_to_string(stage.path("arguments")).unwrap();
-    assert!(arguments.trim_end().ends_with("toy_bias --sigma=5.0 --nifu=7 frames.sof"), "{arguments}");
+    assert!(arguments.trim_end().ends_with("toy_bias --sigma=5 --nifu=7 frames.sof"), "{arguments}");
     let environment = std::fs::read_to_string(stage.path("environment")).unwrap();
     let names: Vec<&str> = environment.lines().filter_map(|l| Some(l.split_once('=')?.0)).collect();
     let allowed = |n: &&str| {
         ["PATH", "HOME", "LC_ALL", "PWD", "OLDPWD", "SHLVL", "_", "OMP_NUM_THREADS", "ESOREX_PLUGIN_DIR"].contains(n)
             || n.starts_with("LD_")
     };
-    assert!(names.iter().all(|n| allowed(n)), "{names:?}");
+    assert!(names.iter().all(allowed), "{names:?}");
     assert!(
         environment.contains("OMP_NUM_THREADS=3")
             && environment.contains("LC_ALL=C")
@@ -251,9 +255,8 @@ fn a_recipe_that_hangs_is_ended_with_all_that_it_started() {
     let stage = Stage::new(r#"sleep 1000 & echo $! > "$HERE/child"; sleep 1000"#);
     let mut recipe = stage.recipe();
     recipe.minutes = 1.0 / 60.0;
-    let start = Instant::now();
     let error = recipe.execute(&stage.task(), &QuietHost).unwrap_err();
-    assert!(error.what.contains("longer than 0.0 minutes") && start.elapsed() < Duration::from_secs(100), "{}", error.what);
+    assert!(error.what.contains("longer than 1 s"), "{}", error.what);
     assert!(is_gone(&stage.path("child")));
 }
 
@@ -262,6 +265,39 @@ fn what_a_recipe_leaves_running_is_ended() {
     let stage = Stage::new(r#"sleep 1000 & echo $! > "$HERE/child"; cp "$HERE/good.fits" ."#);
     assert_eq!(stage.run().unwrap().grade(), Grade::Good);
     assert!(is_gone(&stage.path("child")));
+}
+
+#[test]
+fn esorex_ends_when_we_are_killed() {
+    let stage = Stage::new(r#"echo $$ > "$HERE/started.new"; mv "$HERE/started.new" "$HERE/started"; exec sleep 1000"#);
+    let mut us = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "hangs_in_a_process_of_its_own"])
+        .env("IFURED_TEST_STAGE", stage.path(""))
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let started = (0..3000).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        stage.path("started").is_file()
+    });
+    us.kill().unwrap();
+    us.wait().unwrap();
+    assert!(started && is_gone(&stage.path("started")));
+    // What it left is removed by the next run.
+    assert!(stage.outputs().iter().any(|n| n.starts_with(".ifured-esorex-")));
+    let next = Stage::new(r#"cp "$HERE/good.fits" ."#);
+    let mut recipe = stage.recipe();
+    recipe.program = Some(next.path("esorex"));
+    recipe.execute(&stage.task(), &QuietHost).unwrap();
+    assert!(!stage.outputs().iter().any(|n| n.starts_with(".ifured-esorex-")));
+}
+
+/// Runs the recipe of [`esorex_ends_when_we_are_killed`], to be killed.
+#[test]
+#[ignore = "run by the test that kills it"]
+fn hangs_in_a_process_of_its_own() {
+    let stage = Stage { directory: std::env::var_os("IFURED_TEST_STAGE").unwrap().into(), _owned: None };
+    let _ = stage.run();
 }
 
 /// Whether the process whose number is in a file has ended, or does so soon.
@@ -339,6 +375,17 @@ fn parameters_are_checked_and_those_that_are_not_installed_are_noted() {
     let description = stage.recipe().description();
     assert_eq!(description.defaults, json!({"sigma": 3, "new": "a"}));
     assert!(description.schema["properties"].get("nifu").is_none());
+}
+
+#[test]
+fn corrected_headers_reach_the_recipe_in_a_copy() {
+    let stage = Stage::new(r#"cp corrected/0/good.fits "$HERE/seen.fits"; cp "$HERE/good.fits" ."#);
+    let mut task = stage.task();
+    task.inputs[0] =
+        TaskInput { path: stage.path("good.fits"), corrections: vec![("ESO DPR TYPE".into(), "BIAS".into())], ..task.inputs[0].clone() };
+    stage.recipe().execute(&task, &QuietHost).unwrap();
+    assert_eq!(primary_header(stage.path("seen.fits")).unwrap().text("ESO DPR TYPE"), Ok("BIAS"));
+    assert!(!primary_header(stage.path("good.fits")).unwrap().contains("ESO DPR TYPE"));
 }
 
 #[test]

@@ -133,6 +133,10 @@ fn read_header(path: &Path, bytes: &mut impl Bytes, offset: u64, hdu: usize) -> 
         let end = text[start..].chunks(CARD).position(|record| record.starts_with(b"END") && record[3..].iter().all(|&b| b == b' '));
         if let Some(card) = end {
             text.truncate(start + card * CARD);
+            // Blank cards at the end are room that a writer has reserved: there may be thousands.
+            while text.ends_with(&[b' '; CARD]) {
+                text.truncate(text.len() - CARD);
+            }
             let padded = (start as u64 + BLOCK).min(start as u64 + length as u64);
             return Ok(Some((Header::parse(&text), padded.next_multiple_of(BLOCK))));
         }

@@ -198,7 +198,7 @@ fn image_structure(kind: PixelType, shape: &[usize]) -> Structure {
     Structure::Image { bitpix, axes: shape.iter().rev().copied().collect(), unsigned: kind == PixelType::U16 }
 }
 
-fn directory_of(path: &Path) -> &Path {
+pub(super) fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -217,7 +217,11 @@ pub(super) fn temporary_beside(path: &Path) -> Result<NamedTempFile, FitsError> 
 pub(super) fn publish(mut file: NamedTempFile, path: &Path) -> Result<(), FitsError> {
     file.as_file_mut().flush().and_then(|()| file.as_file().sync_all()).map_err(|e| io_error(path, "sync", e))?;
     file.persist(path).map_err(|e| io_error(path, "rename the temporary file to it", e.error))?;
-    // The name is safe only when the directory is; file systems that cannot sync a directory say EINVAL.
+    sync_directory_of(path)
+}
+
+/// Makes the name of a file safe: it is only when its directory is. File systems that cannot sync a directory say EINVAL.
+pub(super) fn sync_directory_of(path: &Path) -> Result<(), FitsError> {
     match File::open(directory_of(path)).and_then(|d| d.sync_all()) {
         Err(e) if e.raw_os_error() != Some(libc::EINVAL) => Err(io_error(path, "sync its directory", e)),
         _ => Ok(()),

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 /// Lines of errors that are kept: the first says most, the last are a summary.
 const ERRORS_KEPT: usize = 12;
@@ -25,19 +24,20 @@ pub enum Severity {
     Other,
 }
 
-/// A line, parted.
-pub fn part(line: &str) -> (Severity, &str) {
-    let (Some(open), Some(close)) = (line.find('['), line.find(']')) else { return (Severity::Other, line.trim()) };
+/// A line, parted: how serious it is, who says it (`esorex` or the recipe), what.
+pub fn part(line: &str) -> (Severity, &str, &str) {
+    let other = (Severity::Other, "", line.trim());
+    let (Some(open), Some(close)) = (line.find('['), line.find(']')) else { return other };
     let severity = match line.get(open + 1..close).unwrap_or("").trim() {
         "INFO" => Severity::Info,
         "WARNING" => Severity::Warning,
         "ERROR" => Severity::Error,
-        _ => return (Severity::Other, line.trim()),
+        _ => return other,
     };
-    let text = line[close + 1..].trim_start();
-    let text = text.split_once(": ").map_or(text, |(_, text)| text);
+    let rest = line[close + 1..].trim_start();
+    let (who, text) = rest.split_once(": ").unwrap_or(("", rest));
     let text = text.strip_prefix("[tid=").and_then(|rest| Some(rest.split_once(']')?.1)).unwrap_or(text);
-    (severity, text.trim())
+    (severity, who, text.trim())
 }
 
 /// What a growing log has said so far.
@@ -49,20 +49,23 @@ pub struct Followed {
     pub fraction: f64,
     /// The last lines of errors.
     pub errors: VecDeque<String>,
-    /// How many warnings there were.
+    /// How many warnings of the recipe there were.
     pub warnings: usize,
     /// Files that it says it has loaded.
     loaded: usize,
     /// Files that it is given.
     inputs: usize,
+    /// Word before a number that grows from 1 to the other: `slice` of 48.
+    counted: Option<(&'static str, u32)>,
     unfinished: Vec<u8>,
     read: u64,
 }
 
 impl Followed {
-    /// Of a recipe that is given so many files.
-    pub fn of(inputs: usize) -> Self {
-        Followed { inputs, ..Followed::default() }
+    /// Of a recipe that is given so many files. Where its log counts what it works on, `counted` is the word before the number and the last
+    /// number: `("slice", 48)`.
+    pub fn of(inputs: usize, counted: Option<(&'static str, u32)>) -> Self {
+        Followed { inputs, counted, ..Followed::default() }
     }
 
     /// Reads on; says whether there was anything new.
@@ -92,14 +95,15 @@ impl Followed {
     }
 
     fn line(&mut self, line: &str) {
-        let (severity, text) = part(line);
+        let (severity, who, text) = part(line);
         match severity {
             Severity::Info if !text.is_empty() => {
                 self.loaded += usize::from(text.starts_with("loaded "));
                 self.fraction = self.fraction.max(self.fraction_of(text));
                 self.last = text.to_owned();
             }
-            Severity::Warning => self.warnings += 1,
+            // esorex warns of directories that are not installed, whatever is run.
+            Severity::Warning if who != "esorex" => self.warnings += 1,
             Severity::Error => {
                 // The first stays: it is the cause.
                 if self.errors.len() == ERRORS_KEPT {
@@ -111,7 +115,7 @@ impl Followed {
         }
     }
 
-    /// What a line says of how far the recipe is: a percentage, or that a product was made; else the files loaded count for a fifth.
+    /// What a line says of how far the recipe is: a percentage, a number that is counted, or that a product was made; else the files loaded count for a fifth.
     fn fraction_of(&self, text: &str) -> f64 {
         if let Some(percent) = percentage(text) {
             return percent / 100.0;
@@ -119,8 +123,19 @@ impl Followed {
         if text.starts_with("Saving ") || text.starts_with("Created product") || text.starts_with("Calculating product checksums") {
             return 0.9;
         }
+        if let Some(share) = self.counted.and_then(|(word, last)| share_of(text, word, last)) {
+            return 0.2 + 0.7 * share;
+        }
         0.2 * (self.loaded as f64 / self.inputs.max(1) as f64).min(1.0)
     }
+}
+
+/// `… in slice 12 of IFU 1` as 12 of 48.
+fn share_of(text: &str, word: &str, last: u32) -> Option<f64> {
+    let mut words = text.split_whitespace();
+    words.find(|w| *w == word)?;
+    let number: u32 = words.next()?.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok()?;
+    (1..=last).contains(&number).then(|| f64::from(number) / f64::from(last))
 }
 
 /// `… 37.5% done`, where it is said of the work: a number with a sign behind it and `done`, `complete` or `ETA` in the line.
@@ -133,39 +148,29 @@ fn percentage(text: &str) -> Option<f64> {
     before.get(start..)?.parse().ok().filter(|p| (0.0..=100.0).contains(p))
 }
 
-/// The end of a text file, at most so many bytes, from the beginning of a line.
-pub fn tail(path: &Path, bytes: u64) -> std::io::Result<String> {
-    let file = File::open(path)?;
-    let from = file.metadata()?.len().saturating_sub(bytes);
-    let mut buffer = vec![0; bytes as usize];
-    let n = file.read_at(&mut buffer, from)?;
-    let text = String::from_utf8_lossy(&buffer[..n]).into_owned();
-    Ok(if from == 0 { text } else { text.split_once('\n').map(|(_, rest)| rest.to_owned()).unwrap_or(text) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn lines_are_parted() {
-        assert_eq!(
-            part("22:34:53 [ INFO  ] muse_bias: [tid=000] Combination method: median"),
-            (Severity::Info, "Combination method: median")
-        );
-        assert_eq!(part("[ ERROR ] esorex: Unable to find recipe 'x'."), (Severity::Error, "Unable to find recipe 'x'."));
-        assert_eq!(part("22:34:53 [WARNING] odd"), (Severity::Warning, "odd"));
-        assert_eq!(part("  a continued line [x]"), (Severity::Other, "a continued line [x]"));
-        assert_eq!(part("]["), (Severity::Other, "]["));
+        let line = "22:34:53 [ INFO  ] muse_bias: [tid=000] Combination method: median";
+        assert_eq!(part(line), (Severity::Info, "muse_bias", "Combination method: median"));
+        assert_eq!(part("[ ERROR ] esorex: Unable to find recipe 'x'."), (Severity::Error, "esorex", "Unable to find recipe 'x'."));
+        assert_eq!(part("22:34:53 [WARNING] odd"), (Severity::Warning, "", "odd"));
+        assert_eq!(part("  a continued line [x]"), (Severity::Other, "", "a continued line [x]"));
+        assert_eq!(part("]["), (Severity::Other, "", "]["));
     }
 
     #[test]
     fn a_growing_log_is_followed() {
-        let mut log = Followed::of(4);
+        let mut log = Followed::of(4, Some(("slice", 48)));
         log.take(b"10:00:00 [ INFO  ] r: loaded \"a\"\n10:00:01 [ INFO  ] r: loa");
         assert_eq!((log.last.as_str(), log.fraction), ("loaded \"a\"", 0.05));
         log.take(b"ded \"b\"\n10:00:02 [ INFO  ] r: 40.0% done\r10:00:03 [ INFO  ] r: kept 99% of the pixels\n");
         assert_eq!((log.last.as_str(), log.fraction), ("kept 99% of the pixels", 0.4));
+        log.take(b"10:00:03 [ INFO  ] r: fit in slice 24 of IFU 1\n");
+        assert!((log.fraction - 0.55).abs() < 1e-9, "{}", log.fraction);
         for n in 0..20 {
             log.take(format!("10:00:04 [ ERROR ] r: error {n}\n").as_bytes());
         }

@@ -208,7 +208,11 @@ pub fn option(name: &str, value: &Value) -> Result<String, RecipeError> {
     let value = match value {
         Value::Bool(true) => "TRUE".to_owned(),
         Value::Bool(false) => "FALSE".to_owned(),
-        Value::Number(number) => number.to_string(),
+        // A whole number is written as one, for parameters that are integers.
+        Value::Number(number) => match number.as_f64() {
+            Some(real) if real.fract() == 0.0 && real.abs() < 1e15 => format!("{real:.0}"),
+            _ => number.to_string(),
+        },
         Value::String(text) => text.clone(),
         other => return Err(RecipeError::new(format!("parameter {name}: {other} is neither number, text nor logical"), "give one value")),
     };
@@ -257,7 +261,7 @@ mod tests {
     #[test]
     fn values_become_options() {
         let of = |v: Value| option("a", &v).unwrap();
-        assert_eq!([of(json!(true)), of(json!(1.5)), of(json!(3)), of(json!("x y"))], ["--a=TRUE", "--a=1.5", "--a=3", "--a=x y"]);
+        assert_eq!([of(json!(true)), of(json!(1.5)), of(json!(3.0)), of(json!("x y"))], ["--a=TRUE", "--a=1.5", "--a=3", "--a=x y"]);
         assert!(option("a", &json!([1])).is_err());
         assert!(same(&json!(1), &json!(1.0)) && !same(&json!("1"), &json!(1)));
     }

@@ -4,6 +4,7 @@
 //! has a `PRO CATG` is opened: its HDUs must have data, its checksums must be right, its pixels be numbers.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ifured_core::rule::like;
 use ifured_core::{Header, RecipeError};
@@ -222,8 +223,8 @@ fn failure(recipe: &str, ran: &Ran, facts: &[String]) -> RecipeError {
              often the system being out of memory",
         ),
         Ended::TimeLimit(limit) => (
-            format!("{recipe} was ended: it took longer than {:.1} minutes", limit.as_secs_f64() / 60.0),
-            "if its log shows that it went on, allow it more time with `resources.task_minutes`; if not, it hangs: look at the last lines",
+            format!("{recipe} was ended: it took longer than {}", in_words(limit)),
+            "if its log shows that it went on, it needs a faster machine, more threads or fewer frames; if not, it hangs: look at the last lines",
         ),
         Ended::MemoryLimit(used, allowed) => (
             format!("{recipe} was ended after {seconds:.0} s: it used {:.1} GB, and {:.1} GB were free for it", gb(used), gb(allowed)),
@@ -248,6 +249,13 @@ fn failure(recipe: &str, ran: &Ran, facts: &[String]) -> RecipeError {
         text += error;
     }
     RecipeError::new(text, next)
+}
+
+fn in_words(time: Duration) -> String {
+    match time.as_secs_f64() {
+        seconds if seconds < 120.0 => format!("{seconds:.0} s"),
+        seconds => format!("{:.0} minutes", seconds / 60.0),
+    }
 }
 
 fn gb(bytes: u64) -> f64 {

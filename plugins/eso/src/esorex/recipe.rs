@@ -48,6 +48,8 @@ pub struct EsorexRecipe {
     pub products: Vec<ProductRule>,
     /// QC keywords that become quality numbers.
     pub quality: Vec<QcNumber>,
+    /// What its log counts while it works, for the progress: `("slice", 48)` where it says `… in slice 12 of …`.
+    pub counted: Option<(&'static str, u32)>,
     /// Longest time, in minutes.
     pub minutes: f64,
     /// Largest memory, in bytes; none is nine tenths of what is free when it starts.
@@ -74,6 +76,7 @@ impl EsorexRecipe {
             of_task: None,
             products,
             quality: Vec::new(),
+            counted: None,
             minutes: 24.0 * 60.0,
             memory: None,
             program: None,
@@ -143,13 +146,16 @@ impl EsorexRecipe {
         }
         let frames = frames(task, directory)?;
         let (threads, limits) = (host.threads(), self.limits());
-        let call = Call { program, recipe: &self.recipe, options: &options, frames: &frames, threads, limits, directory };
+        let call =
+            Call { program, recipe: &self.recipe, options: &options, frames: &frames, threads, limits, counted: self.counted, directory };
         let ran = run(&call, &Scaled(host))?;
         let mut judged = judge(&self.recipe, &ran, directory, &self.products)?;
         let quality = quality::of(&judged, &self.products, &self.quality);
         notes.append(&mut judged.notes);
-        if ran.warnings > 0 {
-            notes.push(format!("{} warnings in the log of {}", ran.warnings, self.recipe));
+        match ran.warnings {
+            0 => {}
+            1 => notes.push(format!("1 warning in the log of {}", self.recipe)),
+            many => notes.push(format!("{many} warnings in the log of {}", self.recipe)),
         }
         Ok((Outcome { quality, notes, ..Outcome::default() }, judged, ran))
     }
@@ -217,9 +223,11 @@ fn frames(task: &Task, directory: &Path) -> Result<Vec<SofEntry>, RecipeError> {
             return Ok(SofEntry::new(path, tag));
         }
         let place = directory.join("corrected").join(n.to_string());
-        let name = path.file_name().map(PathBuf::from).unwrap_or_default();
+        // The copy is not compressed any more, and esorex goes by the name.
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = name.trim_end_matches(".gz").trim_end_matches(".Z");
         std::fs::create_dir_all(&place).map_err(|e| RecipeError::new(format!("cannot create {}: {e}", place.display()), ""))?;
-        fits::copy_with_header(&path, &place.join(&name), |header| {
+        fits::copy_with_header(&path, &place.join(name), |header| {
             for (keyword, value) in &input.corrections {
                 header.set(keyword, value.clone(), "");
             }
@@ -240,10 +248,8 @@ fn place(task: &Task, outcome: &mut Outcome, judged: Judged) -> Result<(), Recip
                     .map_err(|e| RecipeError::new(format!("cannot create {}: {e}", parent.display()), "choose another --output DIR"))?;
             }
             let stamp = |header: &mut _| provenance::write(header, task, outcome, output.tag.as_str());
-            let written = fits::copy_with_header(&product.path, &output.path, stamp)?;
+            let written = fits::move_with_header(&product.path, &output.path, stamp)?;
             outcome.products.push(WrittenProduct { tag: output.tag, name: output.name, hash: written.hash, bytes: written.bytes });
-            // The disk may not have room for all products twice.
-            let _ = std::fs::remove_file(&product.path);
         }
         remove_older(output, of_tag.len());
     }

@@ -1,11 +1,11 @@
 //! One run of esorex: its own directory, its own process group, limits of time and memory, its log followed.
 //!
-//! The memory that is limited is what the processes of the group really occupy, looked at twice a second, and not their address space
+//! The memory that is limited is what the processes of the group really occupy, looked at once a second, and not their address space
 //! (`RLIMIT_AS`): CPL and OpenMP reserve several times of what they use, so a limit on the reserve ends healthy recipes, and a refused
 //! reservation shows as an obscure error of the recipe instead of as lack of memory.
 //!
 //! A recipe must not outlive its task. The group is ended after every run, so that nothing that the recipe has started goes on; and if we
-//! are killed ourselves, the system ends esorex (`PR_SET_PDEATHSIG`).
+//! are killed ourselves, the system ends esorex (`PR_SET_PDEATHSIG`, which looks at the thread that started it: that one waits here).
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -24,7 +24,7 @@ use crate::sof::{self, SofEntry};
 /// How often the run is looked at.
 const POLL: Duration = Duration::from_millis(50);
 /// How often its memory is looked at.
-const MEMORY_POLL: Duration = Duration::from_millis(500);
+const MEMORY_POLL: Duration = Duration::from_secs(1);
 
 /// File with the set of frames, in the directory of the run.
 pub const SOF: &str = "frames.sof";
@@ -57,6 +57,8 @@ pub struct Call<'a> {
     pub threads: usize,
     /// Limits.
     pub limits: RunLimits,
+    /// What its log counts, see [`Followed::of`].
+    pub counted: Option<(&'static str, u32)>,
     /// Empty directory for it; must be absolute.
     pub directory: &'a Path,
 }
@@ -85,7 +87,7 @@ pub struct Ran {
     pub memory: u64,
     /// The last lines of errors.
     pub errors: VecDeque<String>,
-    /// Warnings.
+    /// Warnings of the recipe.
     pub warnings: usize,
     /// The log.
     pub log: PathBuf,
@@ -109,17 +111,21 @@ pub fn run(call: &Call<'_>, host: &dyn Host) -> Result<Ran, RecipeError> {
     let start = Instant::now();
     let mut group = Group::start(call, output)
         .map_err(|e| RecipeError::new(format!("cannot start {}: {e}", call.program.path.display()), "see whether it is a program"))?;
-    let mut log = Followed::of(call.frames.len());
+    let mut log = Followed::of(call.frames.len(), call.counted);
     host.progress(0.0, &format!("{} starts", call.recipe));
     let ended = group.watch(call, start, |_| {
-        if let Ok(true) = log.read_on(&followed) {
+        if log.read_on(&followed).is_ok_and(|new| new) && !log.last.is_empty() {
             host.progress(log.fraction, &format!("{}: {}", call.recipe, log.last));
         }
     });
     let ended = ended.map_err(|e| failed("watch esorex", e))?;
     let _ = log.read_on(&followed);
-    let log_path = [LOG, UNFINISHED_LOG, PRINTED].iter().map(|f| directory.join(f)).find(|f| f.is_file()).unwrap_or(printed);
-    Ok(Ran { ended, time: start.elapsed(), memory: group.memory, errors: log.errors, warnings: log.warnings, log: log_path })
+    let (unfinished, finished) = (directory.join(UNFINISHED_LOG), directory.join(LOG));
+    if !finished.is_file() && std::fs::rename(&unfinished, &finished).is_err() {
+        // It ended before it had a log: what it printed is all there is.
+        let _ = std::fs::copy(&printed, &finished);
+    }
+    Ok(Ran { ended, time: start.elapsed(), memory: group.memory, errors: log.errors, warnings: log.warnings, log: finished })
 }
 
 /// Frames whose path cannot stand in a set of frames are linked into the directory of the run.
