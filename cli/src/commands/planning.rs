@@ -75,6 +75,7 @@ pub fn print_plan(plan: &Plan, standings: &[Standing]) {
             say(&format!("  {:<26}        no {}: {} (level {}; {})", "", missing.role, missing.otherwise, missing.level, missing.why));
         }
     }
+    plan.notes.iter().for_each(|note| say(&format!("note: {note}")));
     for blocked in &plan.blocked {
         say(&format!("blocked: {} of {} frame(s) {}…: {}", blocked.recipe, blocked.frames.len(), blocked.frames[0], blocked.why));
     }

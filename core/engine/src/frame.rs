@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ifured_core::header::normalise;
+use ifured_core::header::normal;
 use ifured_core::lookup::{EXTENSIONS, FRAME, STATISTICS};
 use ifured_core::{Header, Lookup, SignatureValues, Tag, Value};
 use serde::{Deserialize, Serialize};
@@ -96,11 +96,11 @@ impl Frame {
 
 impl Lookup for Frame {
     fn lookup(&self, key: &str) -> Option<Value> {
-        let key = normalise(key);
-        if STATISTICS.contains(&key.as_str()) {
-            return self.statistics.iter().find(|(k, _)| *k == key).map(|(_, v)| Value::Real(*v));
+        let key = normal(key);
+        if STATISTICS.contains(&&*key) {
+            return self.statistics.iter().find(|(k, _)| **k == *key).map(|(_, v)| Value::Real(*v));
         }
-        match key.as_str() {
+        match &*key {
             "NIGHT" => Some(Value::Text(self.night.clone())),
             "MJD" => self.mjd.map(Value::Real),
             FRAME => Some(Value::Text(self.name.clone())),

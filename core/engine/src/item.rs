@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ifured_core::header::normalise;
 use ifured_core::lookup::EXTENSIONS;
 use ifured_core::{Lookup, Tag, Value};
 
@@ -69,9 +68,9 @@ impl Item {
 impl Lookup for Item {
     fn lookup(&self, key: &str) -> Option<Value> {
         match &self.extension {
-            Some(name) if normalise(key) == "EXTNAME" => Some(Value::Text(name.clone())),
+            Some(name) if key.eq_ignore_ascii_case("EXTNAME") => Some(Value::Text(name.clone())),
             // What a product has for extensions is not those of the frame that it was made from.
-            _ if self.producer.is_some() && normalise(key) == EXTENSIONS => None,
+            _ if self.producer.is_some() && key.eq_ignore_ascii_case(EXTENSIONS) => None,
             _ => self.first.lookup(key),
         }
     }

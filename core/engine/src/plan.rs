@@ -80,6 +80,9 @@ pub struct Plan {
     pub blocked: Vec<Blocked>,
     /// What is left out.
     pub skipped: Vec<Skipped>,
+    /// What a person should know before it runs: programs that are not installed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What is wanted of all that could be done.
@@ -114,13 +117,25 @@ pub fn plan(
         output,
         verdicts,
         items: frames.iter().filter(|f| f.state == FrameState::Good).map(|f| Arc::new(Item::raw(f.clone()))).collect(),
-        plan: Plan { format: 1, instrument: instrument.name.clone(), ..Plan::default() },
+        plan: Plan { format: 2, instrument: instrument.name.clone(), ..Plan::default() },
         taken: HashSet::new(),
     };
     for recipe in in_order(instrument, config)? {
         planner.plan_recipe(recipe)?;
     }
+    planner.plan.notes = unavailable(instrument, &planner.plan);
     Ok(planner.plan)
+}
+
+/// Recipes of the plan that cannot run here, with the reason, once for each reason.
+fn unavailable(instrument: &InstrumentDescription, plan: &Plan) -> Vec<String> {
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for recipe in instrument.recipes.iter().filter(|r| plan.tasks.iter().any(|t| t.task.recipe == r.name)) {
+        if let Some(why) = &recipe.unavailable {
+            reasons.entry(why).or_default().push(&recipe.name);
+        }
+    }
+    reasons.into_iter().map(|(why, recipes)| format!("{} cannot run here: {why}", recipes.join(", "))).collect()
 }
 
 /// Whether a recipe runs: as the configuration says, or as the instrument says, or because the file that it needs is given.
@@ -268,7 +283,7 @@ impl Planner<'_> {
         producers.sort_unstable();
         producers.dedup();
         let depends_on = producers.iter().map(|&p| self.plan.tasks[p].task.id.clone()).collect();
-        let failed = self.verdicts.failed.get(&task.id).map(|why| format!("it could not be made: {why}"));
+        let failed = self.verdicts.failed.get(&task.id).map(|why| format!("it could not be made: {}", first_line(why)));
         let bad = self.verdicts.bad.get(&task.id).cloned();
         let frames: usize = members.iter().map(|m| m.frames).sum();
         for output in &task.outputs {
@@ -363,6 +378,11 @@ impl Planner<'_> {
         self.taken.insert(name.clone());
         TaskOutput { tag: product.tag.clone(), path: self.output.join(&name), name }
     }
+}
+
+/// What went wrong, without the log that follows: that is with the task that failed.
+fn first_line(why: &str) -> &str {
+    why.lines().next().unwrap_or_default()
 }
 
 /// The extension that a task of a group is about, if its recipe goes by extensions.

@@ -77,20 +77,22 @@ fn read_row(path: &Path, root: &Path, fingerprint: Option<Fingerprint>, statisti
         statistics,
         error,
     };
-    let header = fits::primary_header(path).unwrap_or_default();
-    if header.contains(provenance::TASK) {
-        return row(String::new(), header, Vec::new(), Vec::new(), String::new());
-    }
-    match fits::scan_file(path, statistics) {
-        Ok(file) => {
-            let header = file.hdus.first().map(|h| h.header.clone()).unwrap_or_default();
+    // The content of one's own products is in the catalogue.
+    match fits::scan_file_unless(path, statistics, |header| header.contains(provenance::TASK)) {
+        Ok(Err(hdus)) => row(String::new(), primary(&hdus), Vec::new(), Vec::new(), String::new()),
+        Ok(Ok(file)) => {
+            let header = primary(&file.hdus);
             let statistics = file.statistics.map(|s| statistics_by_name(&s)).unwrap_or_default();
             let name = |h: &fits::HduInfo| h.header.text("EXTNAME").ok().map(|n| n.trim().to_owned()).filter(|n| !n.is_empty());
             let extensions = file.hdus.iter().skip(1).filter_map(name).collect();
             row(file.hash, header, extensions, statistics, String::new())
         }
-        Err(e) => row(String::new(), header, Vec::new(), Vec::new(), e.to_string()),
+        Err(e) => row(String::new(), fits::primary_header(path).unwrap_or_default(), Vec::new(), Vec::new(), e.to_string()),
     }
+}
+
+fn primary(hdus: &[fits::HduInfo]) -> Header {
+    hdus.first().map(|h| h.header.clone()).unwrap_or_default()
 }
 
 fn statistics_by_name(s: &fits::PixelStatistics) -> Statistics {

@@ -6,12 +6,14 @@
 
 mod card;
 mod error;
+mod index;
 mod value;
 
 use std::borrow::Cow;
 
 pub use card::{CARD, Card, Content};
 pub use error::HeaderError;
+use index::Index;
 pub use value::Value;
 
 /// Something in a header that breaks the FITS standard and was read all the same.
@@ -36,6 +38,7 @@ impl std::fmt::Display for HeaderIssue {
 pub struct Header {
     cards: Vec<Card>,
     issues: Vec<HeaderIssue>,
+    index: Index,
 }
 
 /// Whether [`normalise`] leaves a keyword as it is; says no where it would have to look closely.
@@ -46,7 +49,7 @@ fn is_normal(keyword: &str) -> bool {
 }
 
 /// As [`normalise`], without a copy where nothing changes.
-fn normal(keyword: &str) -> Cow<'_, str> {
+pub fn normal(keyword: &str) -> Cow<'_, str> {
     if is_normal(keyword) { Cow::Borrowed(keyword) } else { Cow::Owned(normalise(keyword)) }
 }
 
@@ -123,6 +126,7 @@ impl Header {
 
     /// Adds a card at the end, also if its keyword is there already.
     pub fn push(&mut self, card: Card) {
+        self.index.forget();
         self.cards.push(card);
     }
 
@@ -138,8 +142,7 @@ impl Header {
 
     /// First card with that keyword that has a value. `HIERARCH` may be given or left out; case does not matter.
     pub fn card(&self, keyword: &str) -> Option<&Card> {
-        let keyword = normal(keyword);
-        self.cards.iter().find(|c| c.keyword == keyword && c.value().is_some())
+        self.index.first(&self.cards, &normal(keyword))
     }
 
     /// All cards with that keyword, commentary included.
@@ -160,6 +163,7 @@ impl Header {
 
     /// Sets the value of the first card of that keyword, or adds one. An empty `comment` keeps the comment there is.
     pub fn set(&mut self, keyword: &str, value: impl Into<Value>, comment: &str) {
+        self.index.forget();
         let key = normalise(keyword);
         match self.cards.iter_mut().find(|c| c.keyword == key && c.value().is_some()) {
             Some(card) => {
@@ -175,6 +179,7 @@ impl Header {
 
     /// Removes every card of that keyword; says whether there was one.
     pub fn remove(&mut self, keyword: &str) -> bool {
+        self.index.forget();
         let key = normalise(keyword);
         let before = self.cards.len();
         self.cards.retain(|c| c.keyword != key);
@@ -183,6 +188,7 @@ impl Header {
 
     /// Keeps the cards for which `keep` is true.
     pub fn retain(&mut self, keep: impl FnMut(&Card) -> bool) {
+        self.index.forget();
         self.cards.retain(keep);
     }
 
@@ -232,7 +238,7 @@ impl Header {
 
 impl FromIterator<Card> for Header {
     fn from_iter<I: IntoIterator<Item = Card>>(cards: I) -> Self {
-        Header { cards: cards.into_iter().collect(), issues: Vec::new() }
+        Header { cards: cards.into_iter().collect(), ..Header::default() }
     }
 }
 

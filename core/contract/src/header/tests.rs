@@ -106,3 +106,22 @@ proptest! {
         let _ = h.columns();
     }
 }
+
+#[test]
+fn a_long_header_answers_as_a_short_one_and_notices_changes() {
+    let mut header = Header::new();
+    for n in 0..100 {
+        header.push(Card::new(&format!("KEY{}", n % 60), n as i64, ""));
+    }
+    header.push_history("KEY99");
+    assert_eq!((header.integer("key7"), header.integer("KEY59")), (Ok(7), Ok(59)));
+    assert!(header.get("KEY99").is_none() && header.get("HISTORY").is_none());
+    header.set("KEY7", 1i64, "");
+    header.set("NEW", 2i64, "");
+    assert_eq!((header.integer("KEY7"), header.integer("NEW")), (Ok(1), Ok(2)));
+    assert_eq!(header.clone().integer("NEW"), Ok(2));
+    header.remove("KEY7");
+    assert!(header.get("KEY7").is_none());
+    header.retain(|c| c.keyword != "NEW");
+    assert!(header.get("NEW").is_none() && header.integer("KEY8") == Ok(8));
+}

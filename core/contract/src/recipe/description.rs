@@ -275,6 +275,9 @@ pub struct RecipeDescription {
     pub enabled: bool,
     /// Memory of one task.
     pub memory: Memory,
+    /// Why it cannot run on this machine, and what to do about it: a program that it needs is not installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unavailable: Option<String>,
     /// JSON Schema of the parameters; filled in from the type of the parameters.
     #[serde(default)]
     pub schema: serde_json::Value,
@@ -296,6 +299,7 @@ impl Default for RecipeDescription {
             products: Vec::new(),
             enabled: true,
             memory: Memory::default(),
+            unavailable: None,
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }

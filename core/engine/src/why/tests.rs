@@ -29,8 +29,7 @@ fn recipe(name: &str, tag: &str, min_frames: usize, inputs: Vec<InputSpec>) -> R
         }],
         enabled: true,
         memory: Memory { fixed: 0.0, per_pixel: 0.0, per_pixel_and_frame: 0.0 },
-        schema: serde_json::Value::Null,
-        defaults: serde_json::json!({}),
+        ..RecipeDescription::default()
     }
 }
 

@@ -52,7 +52,7 @@ pub use move_file::move_with_header;
 pub use percentile::PixelStatistics;
 pub use product_header::product_header;
 pub use scaling::Scaling;
-pub use scan::{ScannedFile, scan_file};
+pub use scan::{ScannedFile, scan_file, scan_file_unless};
 pub use select::HduSelect;
 pub use table::{Cells, Column, ColumnData, Table};
 pub use table_read::read_table;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use ifured_core::Header;
+
 use super::content_hash::hash_of_rest;
 use super::error::FitsError;
 use super::image_reader::ImageReader;
@@ -33,8 +35,27 @@ pub struct ScannedFile {
 /// # Errors
 /// As [`super::hdus`]; as [`ImageReader::open`] for the image.
 pub fn scan_file(path: impl AsRef<Path>, want_statistics: bool) -> Result<ScannedFile, FitsError> {
-    let path = path.as_ref();
-    let (source, hdus) = Source::open(path, &Limits::default())?;
+    let (source, hdus) = Source::open(path.as_ref(), &Limits::default())?;
+    scanned(source, hdus, want_statistics)
+}
+
+/// As [`scan_file`]; where the primary header is not one to go on with, the headers are all that is read.
+///
+/// # Errors
+/// As [`scan_file`].
+pub fn scan_file_unless(
+    path: impl AsRef<Path>,
+    want_statistics: bool,
+    stop: impl Fn(&Header) -> bool,
+) -> Result<Result<ScannedFile, Vec<HduInfo>>, FitsError> {
+    let (source, hdus) = Source::open(path.as_ref(), &Limits::default())?;
+    if hdus.first().is_some_and(|h| stop(&h.header)) {
+        return Ok(Err(hdus));
+    }
+    scanned(source, hdus, want_statistics).map(Ok)
+}
+
+fn scanned(source: Source, hdus: Vec<HduInfo>, want_statistics: bool) -> Result<ScannedFile, FitsError> {
     let image = hdus.iter().find(|h| h.kind.image().is_some_and(|(_, axes)| !axes.is_empty() && !axes.contains(&0)));
     let image = image.filter(|_| want_statistics).cloned();
     match image {

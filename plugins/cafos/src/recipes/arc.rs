@@ -54,10 +54,8 @@ impl Recipe for Arc {
                 "arc/{night}/arc_{stem}_red.fits",
                 &signatures::science(),
             )],
-            enabled: true,
             memory: Memory { fixed: 40e6, per_pixel: 16.0, per_pixel_and_frame: 0.0 },
-            schema: serde_json::Value::Null,
-            defaults: serde_json::Value::Null,
+            ..RecipeDescription::default()
         }
     }
 

@@ -55,8 +55,7 @@ impl Recipe for Defringe {
             )],
             enabled: false,
             memory: Memory { fixed: 20e6, per_pixel: 75.0, per_pixel_and_frame: 0.0 },
-            schema: serde_json::Value::Null,
-            defaults: serde_json::Value::Null,
+            ..RecipeDescription::default()
         }
     }
 

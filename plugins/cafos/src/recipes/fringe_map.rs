@@ -68,8 +68,7 @@ impl Recipe for FringeMap {
             )],
             enabled: false,
             memory: Memory { fixed: 110e6, per_pixel: 60.0, per_pixel_and_frame: 0.0 },
-            schema: serde_json::Value::Null,
-            defaults: serde_json::Value::Null,
+            ..RecipeDescription::default()
         }
     }
 

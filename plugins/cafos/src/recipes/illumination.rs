@@ -72,10 +72,8 @@ impl Recipe for IlluminationRecipe {
                 "illumination/{night}/illumination_{stem}.fits",
                 &signatures::flat(),
             )],
-            enabled: true,
             memory: Memory { fixed: 60e6, per_pixel: 45.0, per_pixel_and_frame: 0.0 },
-            schema: serde_json::Value::Null,
-            defaults: serde_json::Value::Null,
+            ..RecipeDescription::default()
         }
     }
 

@@ -118,10 +118,8 @@ impl Recipe for MasterBias {
             },
             inputs: vec![],
             products: vec![ProductSpec::new(tags::MASTER_BIAS, "Master bias", "bias/{night}/bias_{stem}_red.fits", &signatures::bias())],
-            enabled: true,
             memory: Memory { fixed: 40e6, per_pixel: 16.0, per_pixel_and_frame: 0.0 },
-            schema: serde_json::Value::Null,
-            defaults: serde_json::Value::Null,
+            ..RecipeDescription::default()
         }
     }
 

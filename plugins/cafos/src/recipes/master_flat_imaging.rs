@@ -138,10 +138,8 @@ impl Recipe for MasterFlatImaging {
                     &mode.flat_signature(),
                 ),
             ],
-            enabled: true,
             memory: Memory { fixed: 40e6, per_pixel: 18.0, per_pixel_and_frame: 0.0 },
-            schema: serde_json::Value::Null,
-            defaults: serde_json::Value::Null,
+            ..RecipeDescription::default()
         }
     }
 

@@ -115,10 +115,8 @@ impl Recipe for MasterFlatSpectroscopy {
                 "flat-spectroscopy/{night}/flat-spectroscopy_{stem}_red.fits",
                 &signatures::flat(),
             )],
-            enabled: true,
             memory: Memory { fixed: 40e6, per_pixel: 25.0, per_pixel_and_frame: 0.0 },
-            schema: serde_json::Value::Null,
-            defaults: serde_json::Value::Null,
+            ..RecipeDescription::default()
         }
     }
 

@@ -113,10 +113,8 @@ impl Recipe for ScienceImaging {
                 &format!("{name}/{{night}}/{name}_{{stem}}_red.fits"),
                 &signatures::science(),
             )],
-            enabled: true,
             memory: Memory { fixed: 60e6, per_pixel: 60.0, per_pixel_and_frame: 0.0 },
-            schema: serde_json::Value::Null,
-            defaults: serde_json::Value::Null,
+            ..RecipeDescription::default()
         }
     }
 

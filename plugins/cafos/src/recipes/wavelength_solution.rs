@@ -79,10 +79,8 @@ impl Recipe for WavelengthSolution {
                 "wavelength-solution/{night}/wavelength-solution_{stem}.fits",
                 &signatures::slit(),
             )],
-            enabled: true,
             memory: Memory { fixed: 40e6, per_pixel: 40.0, per_pixel_and_frame: 0.0 },
-            schema: serde_json::Value::Null,
-            defaults: serde_json::Value::Null,
+            ..RecipeDescription::default()
         }
     }
 

@@ -64,6 +64,12 @@ impl Program {
         found.as_ref().map_err(Clone::clone)
     }
 
+    /// Why there is no esorex, and how to get it; none if there is one. The program is not asked.
+    pub fn missing() -> Option<String> {
+        let error = path(std::env::var_os(VARIABLE), std::env::var_os("PATH")).err()?;
+        Some(format!("{}; {}", error.what, error.advice))
+    }
+
     /// The esorex in that file.
     ///
     /// # Errors

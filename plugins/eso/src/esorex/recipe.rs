@@ -167,6 +167,7 @@ impl AnyRecipe for EsorexRecipe {
         RecipeDescription {
             schema: parameters::schema(&self.description.name, &self.parameters, &unseen),
             defaults: parameters::defaults(&self.parameters, &unseen),
+            unavailable: if self.program.is_some() { None } else { Program::missing() },
             ..self.description.clone()
         }
     }

@@ -141,11 +141,12 @@ pub const KEYS: &[Key] = &[
     key("std_flux", "esorex_kwargs", Text, Arguments("muse_standard")),
     key("std_flux", "create_sof", Flag, SOF),
     key("sky", "execute", Flag, Step(&["muse_create_sky"])),
-    key("sky", "modified", Flag, Special(special::modified_sky)),
     key("sky", "sky_field", Text, Special(special::sky_field)),
     key("sky", "fraction", Number, Setting("recipes.muse_create_sky.fraction", "")),
     key("sky", "ignore", Number, Setting("recipes.muse_create_sky.ignore", "")),
     key("sky", "method", Text, Setting("recipes.muse_scipost.skymethod", "")),
+    // After the method, which must be `subtract-model` then.
+    key("sky", "modified", Flag, Special(special::modified_sky)),
     key("sky", "esorex_kwargs", Text, Arguments("muse_create_sky")),
     key("sky", "create_sof", Flag, SOF),
     key("sci_post", "execute", Flag, Step(&["muse_scipost"])),

@@ -113,13 +113,13 @@ pub fn exposures(reading: &mut Reading<'_>) -> Result<(), Problem> {
 
 /// Only molecular lines are subtracted (Zeidler et al. 2019, AJ 158, 201).
 pub fn modified_sky(reading: &mut Reading<'_>) -> Result<(), Problem> {
-    if reading.value.as_bool() == Some(true) {
-        reading.not_needed("ifured has no such variant, which subtracts the lines of OH and O2 only and leaves the continuum in");
-        let advice = format!("{}: the sky is subtracted in another way than in MUSEpack: compare the spectra", reading.from);
-        reading.imported.advice.push(advice);
-    } else {
-        reading.not_needed("the ordinary sky subtraction is meant, and ifured has no other");
+    if reading.value.as_bool() != Some(true) {
+        reading.not_needed("the ordinary sky subtraction is what is done without it");
+        return Ok(());
     }
+    reading.set("recipes.muse_create_sky.modified", json!(true), "");
+    reading.set("recipes.muse_create_sky_object.modified", json!(true), "");
+    reading.set("recipes.muse_scipost.skymethod", json!("subtract-model"), "the modified sky is made beforehand");
     Ok(())
 }
 
@@ -128,12 +128,8 @@ pub fn sky_field(reading: &mut Reading<'_>) -> Result<(), Problem> {
     match reading.value.as_str() {
         Some("auto") => reading.not_needed("the sky exposure nearest in time is what an association takes by itself"),
         Some("object") => {
-            reading.not_needed(
-                "the choice of frames is an association: leave sky exposures out with [[frames.ignore]], and the object itself is left",
-            );
-            let from = &reading.from;
-            let advice = format!("{from}: leave the sky exposures out with [[frames.ignore]]: `ifured ls --tag SKY --basic` names them");
-            reading.imported.advice.push(advice);
+            reading.set("recipes.muse_create_sky_object.enabled", json!(true), "the sky is that of the science exposure itself");
+            reading.set("recipes.muse_create_sky.enabled", json!(false), "");
         }
         _ => return Err(format!("must be \"auto\" or \"object\", but is {}", reading.value)),
     }

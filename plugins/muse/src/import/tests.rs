@@ -131,13 +131,16 @@ fn traps_are_not_carried_over() {
     assert_eq!((last.key.as_str(), &last.value), ("recipes.muse_scipost.skymethod", &json!("none")));
     assert!(last.note.contains("still subtracts"));
     let imported = import_value(json!({"sky": {"modified": true, "sky_field": "object"}, "global": {"exp_list": ["a"]}}));
-    assert_eq!((imported.settings.len(), imported.not_needed.len(), imported.advice.len()), (0, 3, 4));
+    assert_eq!((imported.settings.len(), imported.not_needed.len(), imported.advice.len()), (5, 1, 2));
+    let sky = |key: &str| imported.settings.iter().find(|s| s.key == key).map(|s| s.value.clone());
+    assert_eq!(sky("recipes.muse_create_sky_object.enabled"), Some(json!(true)));
+    assert_eq!(sky("recipes.muse_scipost.skymethod"), Some(json!("subtract-model")));
 }
 
 #[test]
 fn the_command_names_the_directories() {
     let line = |global: Value| import_value(json!({"global": global})).advice[0].clone();
-    let begin = "ifured --instrument muse --output . scan";
+    let begin = "ifured --instrument muse --output . reduce";
     assert_eq!(line(json!({})), format!("{begin} DIRECTORY"));
     assert_eq!(line(json!({"rootpath": "/d/my data", "OB_list": ["a", "b"]})), format!("{begin} '/d/my data/raw/a' '/d/my data/raw/b'"));
     assert_eq!(

@@ -103,8 +103,7 @@ impl Recipe for Astrometry {
             )],
             enabled: false,
             memory: Memory { fixed: 150e6, per_pixel: 60.0, per_pixel_and_frame: 0.0 },
-            schema: serde_json::Value::Null,
-            defaults: serde_json::Value::Null,
+            ..RecipeDescription::default()
         }
     }
 

@@ -140,10 +140,8 @@ impl Recipe for Coadd {
                 "coadd/{night}/coadd_{stem}.fits",
                 &signatures::same_field(SAME_FIELD),
             )],
-            enabled: true,
             memory: Memory { fixed: 120e6, per_pixel: 110.0, per_pixel_and_frame: 1.0 },
-            schema: serde_json::Value::Null,
-            defaults: serde_json::Value::Null,
+            ..RecipeDescription::default()
         }
     }
 
