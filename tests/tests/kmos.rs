@@ -1,0 +1,548 @@
+//! A night of KMOS from raw frames to combined cubes, through the command.
+//!
+//! The recipes of ESO's KMOS pipeline are in no package, so esorex is stood in for by a shell script that the test writes: it answers the questions
+//! that esorex is asked, and as its products it copies files that the test made, in the layouts that ESO's recipes write. The pixels mean nothing. What is
+//! tested is what goes in, what is checked of what comes out, and what a user is told.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use ifured_core::Header;
+use ifured_pixels::fits::{HduSelect, HduToWrite, primary_header, read_table, write_product};
+use ifured_tests::{Ran, Scenario};
+use ndarray::{Array2, Array3};
+
+/// Start of the first template.
+const START_MJD: f64 = 59_371.0;
+const RECIPES: [&str; 7] = ["kmos_dark", "kmos_flat", "kmos_wave_cal", "kmos_illumination", "kmos_std_star", "kmos_sci_red", "kmos_combine"];
+
+const STAND_IN: &str = r#"#!/bin/sh
+# Stand-in for esorex, written by a test: no recipe of ESO is run.
+for last; do :; done
+for argument in "$@"; do
+  case $argument in
+    --recipes) echo ' ***** Stand-in for the ESO Recipe Execution Tool, version 3.13.6  *****'; cat "$HERE/recipes.txt"; exit 0;;
+    --man-page) echo "  $last -- version 1.4.3"; exit 0;;
+    --create-config=*) cat "$HERE/parameters/$last.json" > "${argument#--create-config=}"; exit 0;;
+    --obj_sky_table=*) cp "${argument#--obj_sky_table=}" "$HERE/calls/obj_sky_table.txt";;
+    --filename=*) cp "${argument#--filename=}" "$HERE/calls/filename.txt";;
+    kmos_*) recipe=$argument;;
+  esac
+done
+cp frames.sof "$HERE/calls/$recipe.sof"
+echo "$@" > "$HERE/calls/$recipe.arguments"
+echo "00:00:00 [ INFO  ] $recipe: this is a stand-in"
+cp "$HERE/products/$recipe"/*.fits .
+exit 0
+"#;
+
+/// A night, and a stand-in for esorex with its products.
+struct Night {
+    scenario: Scenario,
+}
+
+/// Letters of the arms 1 to 6 of the science exposures; arm 5 is off, and arm 6 has no name.
+const ARMS: [&str; 4] = ["OORO.O", "SSSS.S", "OORO.O", "SSSS.S"];
+
+impl Night {
+    fn new() -> Self {
+        let night = Night { scenario: Scenario::new() };
+        for directory in ["raw", "stand-in/parameters", "stand-in/calls", "stand-in/products"] {
+            std::fs::create_dir_all(night.path(directory)).unwrap();
+        }
+        night.stand_in();
+        night.calibrations();
+        for (n, letters) in ARMS.iter().enumerate() {
+            night.science(n, "2021-06-06T03:00:00", "1001", letters, "K");
+        }
+        night
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.scenario.join(name)
+    }
+
+    fn stand_in(&self) {
+        let here = format!("\nHERE='{}'\n", self.path("stand-in").display());
+        let script = STAND_IN.replacen('\n', &here, 1);
+        std::fs::write(self.path("stand-in/esorex"), script).unwrap();
+        std::fs::set_permissions(self.path("stand-in/esorex"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let text = |name: &str| {
+            format!(
+                r#"{{"name": "k.{name}", "value": "", "valtype": "string", "partype": "value", "display_name": "{name}", "description": "x"}}"#
+            )
+        };
+        let mut list = String::new();
+        for recipe in RECIPES {
+            list += &format!("  {recipe:<22}: A stand-in\n");
+            let parameters = format!("[{}, {}, {}]", text("obj_sky_table"), text("filename"), text("method"));
+            std::fs::write(self.path(&format!("stand-in/parameters/{recipe}.json")), parameters).unwrap();
+            std::fs::create_dir_all(self.path(&format!("stand-in/products/{recipe}"))).unwrap();
+        }
+        std::fs::write(self.path("stand-in/recipes.txt"), list).unwrap();
+        let detectors: [(&str, &str, &str); 10] = [
+            ("kmos_dark", "MASTER_DARK", "DATA"),
+            ("kmos_dark", "BADPIXEL_DARK", "BADPIX"),
+            ("kmos_flat", "MASTER_FLAT", "DATA"),
+            ("kmos_flat", "XCAL", "DATA"),
+            ("kmos_flat", "YCAL", "DATA"),
+            ("kmos_flat", "BADPIXEL_FLAT", "BADPIX"),
+            ("kmos_flat", "FLAT_EDGE", "DATA"),
+            ("kmos_wave_cal", "LCAL", "DATA"),
+            ("kmos_wave_cal", "DET_IMG_WAVE", "DATA"),
+            ("kmos_illumination", "ILLUM_CORR", "DATA"),
+        ];
+        for (recipe, category, layer) in detectors {
+            self.detectors(recipe, category, layer);
+        }
+        self.cubes("kmos_std_star", "TELLURIC", "TELLURIC", "", &[(1, Fill::Light, 0.001)]);
+        for n in [0, 2] {
+            self.reconstructed(n, &[1, 2, 3, 4, 6], Fill::Light, 0.000_28);
+        }
+        for target in ["galaxy 1", "galaxy 2", "star_3", "galaxy 4"] {
+            self.combined("kmos_sci_red", "SCI_COMBINED", target);
+        }
+    }
+
+    /// F2D and B2D: an image for each detector.
+    fn detectors(&self, recipe: &str, category: &str, layer: &str) {
+        let mut primary = Header::new();
+        primary.set("ESO PRO CATG", category, "");
+        let headers: Vec<Header> = (1..=3)
+            .map(|n| {
+                let mut h = Header::new();
+                h.set("EXTNAME", format!("DET.{n}.{layer}"), "");
+                h.set("ESO PRO ROT NAANGLE", 0.0, "");
+                h
+            })
+            .collect();
+        let pixels = Array2::from_elem((8, 8), 1f32);
+        let images = headers.iter().map(|h| HduToWrite::image(h, pixels.view()));
+        let hdus: Vec<HduToWrite> = std::iter::once(HduToWrite::Empty(&primary)).chain(images).collect();
+        write_product(self.path(&format!("stand-in/products/{recipe}/{category}.fits")), &hdus).unwrap();
+    }
+
+    /// F3I: 24 extensions, of which those of unused arms have no data.
+    fn cubes(&self, recipe: &str, file: &str, category: &str, date: &str, cubes: &[(u8, Fill, f64)]) {
+        let mut primary = Header::new();
+        primary.set("ESO PRO CATG", category, "");
+        primary.set("DATE-OBS", date, "");
+        let of = |arm: u8| cubes.iter().find(|(a, ..)| *a == arm);
+        let headers: Vec<Header> = (1..=24u8)
+            .map(|arm| {
+                let mut h = Header::new();
+                h.set("EXTNAME", format!("IFU.{arm}.DATA"), "");
+                if let Some((_, _, step)) = of(arm) {
+                    h.set("CRVAL3", 1.925, "");
+                    h.set("CDELT3", *step, "");
+                    h.set(&format!("ESO OCS ARM{arm} NAME"), target(arm), "");
+                }
+                h
+            })
+            .collect();
+        let data: Vec<Option<Array3<f32>>> =
+            (1..=24u8).map(|arm| of(arm).map(|(_, fill, _)| Array3::from_elem((16, 14, 14), fill.value()))).collect();
+        let extensions = headers.iter().zip(&data).map(|(h, d)| match d {
+            Some(d) => HduToWrite::image(h, d.view()),
+            None => HduToWrite::Empty(h),
+        });
+        let hdus: Vec<HduToWrite> = std::iter::once(HduToWrite::Empty(&primary)).chain(extensions).collect();
+        write_product(self.path(&format!("stand-in/products/{recipe}/{file}.fits")), &hdus).unwrap();
+    }
+
+    fn reconstructed(&self, n: usize, arms: &[u8], fill: Fill, step: f64) {
+        let cubes: Vec<(u8, Fill, f64)> = arms.iter().map(|a| (*a, fill, step)).collect();
+        let file = format!("SCI_RECONSTRUCTED_{}", science_name(n).trim_end_matches(".fits"));
+        self.cubes("kmos_sci_red", &file, "SCI_RECONSTRUCTED", &date(science_mjd(n), 4), &cubes);
+    }
+
+    fn combined(&self, recipe: &str, category: &str, target: &str) {
+        let (mut primary, mut data) = (Header::new(), Header::new());
+        primary.set("ESO PRO CATG", format!("{category}_{}", target.replace(' ', "_")), "");
+        data.set("EXTNAME", format!("{target}.DATA"), "");
+        data.set("CDELT3", 0.000_28, "");
+        let cube = Array3::from_elem((16, 18, 19), 1f32);
+        let file = self.path(&format!("stand-in/products/{recipe}/{category}_{}.fits", target.replace(' ', "_")));
+        write_product(file, &[HduToWrite::Empty(&primary), HduToWrite::image(&data, cube.view())]).unwrap();
+    }
+
+    fn raw(&self, name: &str, header: &Header) {
+        let pixels = Array2::from_elem((8, 8), 100u16);
+        let headers: Vec<Header> = (1..=3i64)
+            .map(|n| {
+                let mut h = Header::new();
+                h.set("EXTNAME", format!("CHIP{n}.INT1"), "");
+                h
+            })
+            .collect();
+        let images = headers.iter().map(|h| HduToWrite::image(h, pixels.view()));
+        let hdus: Vec<HduToWrite> = std::iter::once(HduToWrite::Empty(header)).chain(images).collect();
+        write_product(self.path(&format!("raw/{name}")), &hdus).unwrap();
+    }
+
+    /// Three darks; flats and arcs at two rotator angles; a standard star; static calibrations.
+    fn calibrations(&self) {
+        let mut minute = 0;
+        let mut template = |dpr: [&str; 3], filter: &str, exposure_s: f64, start: &str, angle: f64| {
+            minute += 2;
+            let mjd = START_MJD + 0.02 + f64::from(minute) / 1440.0;
+            let mut h = raw_header(dpr, mjd, start, filter, "K", exposure_s);
+            h.set("ESO OCS ROT NAANGLE", angle, "");
+            if dpr[1].contains("STD") {
+                h.set("ESO OCS STDSTAR TYPE", "G2V", "");
+                h.set("ESO OCS ARM1 TYPE", "O", "");
+                h.set("ESO OCS ARM1 NAME", "HD 1", "");
+            }
+            self.raw(&format!("KMOS.{}.fits", date(mjd, 3)), &h);
+        };
+        for _ in 0..3 {
+            template(["CALIB", "DARK", "IMAGE"], "Block", 60.0, "dark", 0.0);
+        }
+        for _ in 0..3 {
+            template(["CALIB", "FLAT,OFF", "IMAGE"], "Block", 3.0, "flat", 0.0);
+        }
+        for angle in [0.0, 60.0, 120.0] {
+            template(["CALIB", "FLAT,LAMP", "SPECTRUM"], "K", 3.0, "flat", angle);
+        }
+        template(["CALIB", "WAVE,OFF", "IMAGE"], "Block", 8.0, "arc", 0.0);
+        for angle in [0.0, 60.0] {
+            template(["CALIB", "WAVE,LAMP", "SPECTRUM"], "K", 8.0, "arc", angle);
+        }
+        for _ in 0..2 {
+            template(["CALIB", "OBJECT,SKY,STD,FLUX", "IFU"], "K", 5.0, "standard", 0.0);
+        }
+        for (category, band) in [
+            ("ARC_LIST", Some("K")),
+            ("ARC_LIST", Some("H")),
+            ("OH_SPEC", Some("H")),
+            ("OH_SPEC", Some("K")),
+            ("SOLAR_SPEC", Some("K")),
+            ("ATMOS_MODEL", Some("K")),
+            ("REF_LINES", None),
+            ("WAVE_BAND", None),
+            ("SPEC_TYPE_LOOKUP", None),
+        ] {
+            let mut h = Header::new();
+            h.set("INSTRUME", "KMOS", "");
+            h.set("ESO PRO CATG", category, "");
+            if let Some(band) = band {
+                h.set("ESO FILT ID", band, "");
+            }
+            self.raw(&format!("kmos_{}_{}.fits", category.to_lowercase(), band.unwrap_or("all").to_lowercase()), &h);
+        }
+    }
+
+    fn science(&self, n: usize, start: &str, block: &str, letters: &str, band: &str) {
+        let mut h = raw_header(["SCIENCE", "OBJECT,SKY", "IFU"], science_mjd(n), start, band, band, 300.0);
+        h.set("ESO OBS ID", block, "");
+        h.set("ESO OCS ROT NAANGLE", 17.0, "");
+        h.set("ESO OCS ROT OFFANGLE", 0.0, "");
+        let letters: Vec<char> = letters.chars().collect();
+        for arm in 1..=24u8 {
+            match letters.get(usize::from(arm) - 1) {
+                Some(letter @ ('O' | 'S' | 'R')) => {
+                    h.set(&format!("ESO OCS ARM{arm} TYPE"), letter.to_string(), "");
+                    h.set(&format!("ESO OCS ARM{arm} NAME"), target(arm), "");
+                }
+                _ => h.set(&format!("ESO OCS ARM{arm} NOTUSED"), "NotInPAF/Locked", ""),
+            }
+        }
+        self.raw(&science_name(n), &h);
+    }
+
+    fn ifured(&self, arguments: &[&str]) -> Ran {
+        let all: Vec<&str> = ["-i", "kmos", "--output", "out"].into_iter().chain(arguments.iter().copied()).collect();
+        let output = self.scenario.command(&all).env("IFURED_ESOREX", self.path("stand-in/esorex")).output().unwrap();
+        self.scenario.ran(all.join(" "), output)
+    }
+
+    fn reduce(&self, more: &[&str]) -> Ran {
+        let all: Vec<&str> = ["reduce", "raw"].into_iter().chain(more.iter().copied()).collect();
+        self.ifured(&all)
+    }
+
+    /// The quality numbers and the notes of the science task, in one text.
+    fn science_says(&self, numbers: &[(&str, f64)], grade: &str) -> String {
+        let header = primary_header(self.product("SCI_RECONSTRUCTED")).unwrap();
+        let names: Vec<String> = (1..40).filter_map(|n| Some(header.text(&format!("IFURED QC{n} NAME")).ok()?.to_owned())).collect();
+        for (name, value) in numbers {
+            let n = names.iter().position(|q| q == name).unwrap_or_else(|| panic!("no {name} in {names:?}")) + 1;
+            assert_eq!(header.real(&format!("IFURED QC{n} VALUE")).unwrap(), *value, "{name}");
+        }
+        assert_eq!(header.text("IFURED GRADE"), Ok(grade), "{names:?}");
+        self.report()
+    }
+
+    /// All pages of the report in one text.
+    fn report(&self) -> String {
+        let mut text = String::new();
+        let mut directories = vec![self.path("out/report")];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).unwrap().flatten() {
+                if entry.path().is_dir() {
+                    directories.push(entry.path());
+                } else if entry.path().extension().is_some_and(|e| e == "html") {
+                    text += &std::fs::read_to_string(entry.path()).unwrap();
+                }
+            }
+        }
+        text
+    }
+
+    /// The first product of a tag.
+    fn product(&self, tag: &str) -> PathBuf {
+        let mut found = Vec::new();
+        let mut directories = vec![self.path("out")];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(&directory).unwrap().flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if entry.path().is_dir() {
+                    directories.push(entry.path());
+                } else if name.starts_with(&format!("{tag}_KMOS")) && name.ends_with(".fits") && !name.contains(".fits.") {
+                    found.push(entry.path());
+                }
+            }
+        }
+        found.sort_by_key(|p| (p.file_name().map(|n| n.len()), p.clone()));
+        found.first().unwrap_or_else(|| panic!("no {tag}")).clone()
+    }
+
+    fn call(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(&format!("stand-in/calls/{name}"))).unwrap_or_default()
+    }
+}
+
+/// What a simulated cube holds.
+#[derive(Clone, Copy)]
+enum Fill {
+    Light,
+    Zero,
+}
+
+impl Fill {
+    fn value(self) -> f32 {
+        match self {
+            Fill::Light => 3.0,
+            Fill::Zero => 0.0,
+        }
+    }
+}
+
+/// Target of an arm; arm 6 has no name.
+fn target(arm: u8) -> String {
+    match arm {
+        3 => "star_3".into(),
+        6 => String::new(),
+        arm => format!("galaxy {arm}"),
+    }
+}
+
+fn science_mjd(n: usize) -> f64 {
+    START_MJD + 0.125 + n as f64 * 6.0 / 1440.0
+}
+
+fn science_name(n: usize) -> String {
+    format!("KMOS.{}.fits", date(science_mjd(n), 3))
+}
+
+/// A date of 2021-06-06, with so many decimals.
+fn date(mjd: f64, decimals: usize) -> String {
+    let seconds = (mjd - START_MJD) * 86_400.0;
+    let (hours, minutes) = ((seconds / 3600.0) as u32, (seconds / 60.0) as u32 % 60);
+    format!("2021-06-06T{hours:02}:{minutes:02}:{:0width$.decimals$}", seconds % 60.0, width = decimals + 3)
+}
+
+fn raw_header(dpr: [&str; 3], mjd: f64, start: &str, filter: &str, grating: &str, exposure_s: f64) -> Header {
+    let mut h = Header::new();
+    h.set("INSTRUME", "KMOS", "");
+    h.set("OBJECT", dpr[1], "");
+    h.set("EXPTIME", exposure_s, "");
+    h.set("MJD-OBS", mjd, "");
+    h.set("DATE-OBS", date(mjd, 4), "");
+    h.set("RA", 266.4, "");
+    h.set("DEC", -29.0, "");
+    for (key, value) in ["CATG", "TYPE", "TECH"].iter().zip(dpr) {
+        h.set(&format!("ESO DPR {key}"), value, "");
+    }
+    h.set("ESO TPL START", start, "");
+    for n in 1..=3 {
+        h.set(&format!("ESO INS FILT{n} ID"), filter, "");
+        h.set(&format!("ESO INS GRAT{n} ID"), grating, "");
+    }
+    h.set("ESO DET SEQ1 DIT", exposure_s, "");
+    h.set("ESO DET NDIT", 1i64, "");
+    h.set("ESO DET READ CURNAME", "Nondest", "");
+    h
+}
+
+fn remove(path: &Path) {
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn the_plan_has_the_whole_cascade_and_says_what_is_missing() {
+    let night = Night::new();
+    let plan = night.ifured(&["plan", "raw"]).code(0);
+    // There is no twilight flat, and only one template to combine.
+    let some = ["kmos_dark", "kmos_flat", "kmos_wave_cal", "kmos_illumination_lamp", "kmos_std_star", "kmos_pairing", "kmos_sci_red"];
+    assert!(some.iter().all(|recipe| plan.stdout.contains(recipe)), "{plan}");
+    // The standard is 0.1 days before; the illumination is of the lamp, for there is no twilight flat.
+    let plan = night.ifured(&["plan", "raw", "--json"]).code(0).json();
+    let task = |recipe: &str| plan["tasks"].as_array().unwrap().iter().find(|t| t["recipe"] == recipe).unwrap_or_else(|| panic!("no {recipe}")).clone();
+    let inputs = |recipe: &str, role: &str| -> Vec<String> {
+        let all = task(recipe)["inputs"].as_array().unwrap().clone();
+        all.iter().filter(|i| i["role"] == role).map(|i| i["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!((inputs("kmos_dark", "main").len(), inputs("kmos_flat", "main").len(), inputs("kmos_wave_cal", "main").len()), (3, 6, 2));
+    assert_eq!((inputs("kmos_wave_cal", "lamp-off").len(), inputs("kmos_wave_cal", "arc-lines")), (1, vec!["kmos_arc_list_k.fits".to_owned()]));
+    assert_eq!(inputs("kmos_sci_red", "oh-lines"), ["kmos_oh_spec_k.fits"]);
+    assert_eq!((inputs("kmos_std_star", "sun").len(), inputs("kmos_std_star", "atmosphere").len()), (1, 0));
+    assert!(inputs("kmos_sci_red", "illumination")[0].contains("kmos_illumination_lamp"));
+    assert_eq!((inputs("kmos_sci_red", "main").len(), inputs("kmos_sci_red", "telluric").len(), task("kmos_sci_red")["level"].clone()), (4, 1, 1.into()));
+
+    // A flat too few, no arcs, no standard.
+    let frames: Vec<PathBuf> = std::fs::read_dir(night.path("raw")).unwrap().map(|e| e.unwrap().path()).collect();
+    let of = |kind: &str| {
+        let mut all: Vec<&PathBuf> = frames.iter().filter(|p| primary_header(p).unwrap().text("ESO DPR TYPE").is_ok_and(|t| t == kind)).collect();
+        all.sort();
+        all
+    };
+    of("WAVE,OFF").into_iter().chain(of("OBJECT,SKY,STD,FLUX")).chain(of("FLAT,OFF")).for_each(|p| remove(p));
+    let plan = night.ifured(&["plan", "raw"]).code(0);
+    assert!(plan.stdout.contains("3 of at least 6 frames") && plan.stdout.contains("no xcal"), "{plan}");
+}
+
+#[test]
+fn a_good_night_gives_cubes_that_are_found_good() {
+    let night = Night::new();
+    night.reduce(&[]).code(0);
+    let counts = [("CUBES MISSING", 0.0), ("CUBES EMPTY", 0.0), ("CUBES WITHOUT WAVELENGTHS", 0.0), ("CUBES FINITE", 1.0), ("OBJECTS", 10.0)];
+    let report = night.science_says(&counts, "good");
+    // Arms without a name are reduced; that they cannot be combined by name is said.
+    assert!(report.contains("2 cubes are of arms without a name"));
+    // One cube of each target, in files of their own.
+    let combined = night.product("SCI_COMBINED");
+    assert!((2..=4).all(|n| combined.with_file_name(format!("{}_{n}.fits", combined.file_stem().unwrap().to_string_lossy())).is_file()));
+
+    // What went in: each frame once, under its tag; the recipe finds the skies by its own rule.
+    let sof = night.call("kmos_sci_red.sof");
+    assert_eq!(sof.lines().filter(|l| l.ends_with(" SCIENCE")).count(), 4, "{sof}");
+    for tag in ["XCAL", "YCAL", "LCAL", "WAVE_BAND", "MASTER_FLAT", "ILLUM_CORR", "TELLURIC", "OH_SPEC"] {
+        assert_eq!(sof.lines().filter(|l| l.ends_with(&format!(" {tag}"))).count(), 1, "{tag}: {sof}");
+    }
+    assert!(!night.call("kmos_sci_red.arguments").contains("obj_sky_table"));
+    let flats = night.call("kmos_flat.sof");
+    assert_eq!(flats.lines().filter(|l| l.ends_with("FLAT_ON") || l.ends_with("FLAT_OFF")).count(), 6, "{flats}");
+    night.reduce(&[]).code(0).says("0 to run");
+}
+
+#[test]
+fn the_table_of_skies_is_read_changed_and_given_back() {
+    let night = Night::new();
+    // A sky of another block of the night.
+    night.science(4, "2021-06-06T04:00:00", "1002", "SSSS.S", "K");
+    night.reduce(&["--to", "PAIRING"]).code(0);
+    assert_eq!(night.call("kmos_sci_red.sof"), "", "no recipe of ESO was needed");
+    let fits = night.path("out/kmos_pairing");
+    let table = night.product("PAIRING");
+    assert!(table.starts_with(&fits));
+    let columns = read_table(&table, HduSelect::name("PAIRING")).unwrap();
+    assert_eq!(columns.rows, 4 * 24);
+    let text = std::fs::read_to_string(table.with_extension("txt")).unwrap();
+    let cells = |line: &str| line.split('|').map(|c| c.trim().to_owned()).collect::<Vec<_>>();
+    let of = |text: &str, n: usize, arm: u8| {
+        let line = text.lines().find(|l| l.starts_with(&science_name(n)) && cells(l)[1] == arm.to_string());
+        line.unwrap_or_else(|| panic!("no line for {n} {arm}: {text}")).to_owned()
+    };
+    let row = cells(&of(&text, 0, 1));
+    assert_eq!(row, [&science_name(0), "1", "galaxy 1", "object", &science_name(1), "+6.0", "-"]);
+    assert_eq!(cells(&of(&text, 0, 5))[3..], ["off", "-", "-", "NotInPAF/Locked"]);
+
+    // Another sky for one arm.
+    let line = of(&text, 2, 2);
+    let edited = text.replace(&line, &format!("{} | 2 | galaxy 2 | object | {}", science_name(2), science_name(4)));
+    std::fs::write(night.path("pairing.txt"), &edited).unwrap();
+    let given = ["--set", "recipes.kmos_sci_red.pairing=pairing.txt"];
+    night.reduce(&given).code(0);
+    let eso = night.call("obj_sky_table.txt");
+    assert!(eso.contains("# 4: ") && eso.contains(&science_name(4)), "{eso}");
+    let skies: Vec<&str> = eso.lines().filter(|l| l.contains("sky in #")).collect();
+    let words = |n: usize| skies[n].split_whitespace().skip(3).take(6).collect::<Vec<_>>().join(" ");
+    assert_eq!((skies.len(), words(0), words(1)), (2, "1 1 1 1 . 1".into(), "1 4 1 1 . 1".into()));
+    assert!(std::fs::read_to_string(night.product("SCI_RECONSTRUCTED").with_extension("pairing.txt")).unwrap().contains("sky of another OB"));
+    night.reduce(&given).code(0).says("0 to run");
+
+    // All that is wrong with a table is said at once, with lines.
+    let wrong = edited.replace(&of(&edited, 2, 2), &format!("{} | 2 | galaxy 2 | object | {}", science_name(2), science_name(0)));
+    let wrong = wrong.replace(&of(&wrong, 2, 1), &format!("{} | 33 | galaxy 1 | object | KMOS.nowhere.fits", science_name(2)));
+    std::fs::write(night.path("pairing.txt"), &wrong).unwrap();
+    let ran = night.reduce(&given).code(1);
+    for part in ["not sky; write", "`33` is no arm", "no good line for"] {
+        assert!(ran.stdout.contains(part) || ran.stderr.contains(part), "{part}\n{ran}");
+    }
+}
+
+#[test]
+fn success_with_cubes_of_zeros_is_bad() {
+    let night = Night::new();
+    night.reconstructed(2, &[1, 2, 3, 4, 6], Fill::Zero, 0.000_28);
+    night.reduce(&[]);
+    let report = night.science_says(&[("CUBES EMPTY", 5.0), ("CUBES MISSING", 0.0)], "bad");
+    assert!(report.contains("all pixels are zero"));
+}
+
+#[test]
+fn a_missing_cube_and_a_missing_target_are_named() {
+    let night = Night::new();
+    night.reconstructed(2, &[1, 2, 4, 6], Fill::Light, 0.000_28);
+    remove(&night.path("stand-in/products/kmos_sci_red/SCI_COMBINED_galaxy_2.fits"));
+    night.reduce(&[]);
+    let report = night.science_says(&[("CUBES MISSING", 1.0), ("TARGETS MISSING SCI_COMBINED", 1.0), ("CUBES EMPTY", 0.0)], "bad");
+    assert!(report.contains(&format!("of {}: arm 3 (star_3)", science_name(2))));
+    assert!(report.contains("3 of 4 targets were combined; no SCI_COMBINED of galaxy 2"));
+}
+
+#[test]
+fn a_wavelength_step_of_zero_is_bad() {
+    let night = Night::new();
+    night.reconstructed(0, &[1, 2, 3, 4, 6], Fill::Light, 0.0);
+    night.reduce(&[]);
+    let report = night.science_says(&[("CUBES WITHOUT WAVELENGTHS", 5.0)], "bad");
+    assert!(report.contains("the wavelength step is not positive"));
+}
+
+#[test]
+fn shifts_go_by_the_names_of_files() {
+    let night = Night::new();
+    // A second template of the field, with products of the same names.
+    for (n, letters) in ARMS.iter().enumerate() {
+        night.science(n + 10, "2021-06-06T05:00:00", "1003", letters, "K");
+    }
+    for target in ["galaxy 1", "galaxy 2", "star_3"] {
+        night.combined("kmos_combine", "COMBINE_SCI_RECONSTRUCTED", target);
+    }
+    // The stand-in gives both templates all files.
+    for n in [10, 12] {
+        night.reconstructed(n, &[1, 2, 3, 4, 6], Fill::Light, 0.000_28);
+    }
+    night.reduce(&[]);
+    let combined = primary_header(night.product("COMBINE")).unwrap();
+    assert_eq!(combined.text("IFURED GRADE"), Ok("bad"));
+    assert!(night.report().contains("3 of 4 targets were combined; no COMBINE of galaxy 4"));
+    let sof = night.call("kmos_combine.sof");
+    let files: Vec<String> =
+        sof.lines().filter_map(|l| Some(Path::new(l.split(' ').next()?).file_name()?.to_string_lossy().into_owned())).collect();
+    assert_eq!(files.len(), 8, "{sof}");
+
+    let lines: Vec<String> = files.iter().enumerate().rev().map(|(n, f)| format!("{f} {n} -{n}")).collect();
+    std::fs::write(night.path("shifts.txt"), lines.join("\n")).unwrap();
+    let given = ["--set", "recipes.kmos_combine.method=user", "--set", "recipes.kmos_combine.shifts=shifts.txt"];
+    night.reduce(&given);
+    let positional = night.call("filename.txt");
+    assert_eq!(positional.lines().map(|l| l.split_whitespace().next().unwrap()).collect::<Vec<_>>()[..2], ["1.0000", "2.0000"]);
+    assert_eq!(positional.lines().count(), 7);
+
+    std::fs::write(night.path("shifts.txt"), lines[1..].join("\n")).unwrap();
+    let ran = night.reduce(&given).code(1);
+    assert!(ran.stderr.contains("no good line for") || ran.stdout.contains("no good line for"), "{ran}");
+}
