@@ -68,10 +68,14 @@ pub fn bad_pixels() -> InputSpec {
     spec
 }
 
-/// The master dark: of the exposure time, else of any.
+/// The master dark: of the exposure time, else of any, which is one level worse: the dark current of KMOS is small.
 pub fn dark() -> InputSpec {
-    let mut spec = nightly("dark", "MASTER_DARK", &exposure()).within_days(FAR, &Signature::default());
-    spec.levels.iter_mut().skip(3).for_each(|l| l.title = "within 30 days, other exposure time".into());
+    let any = Signature::default();
+    let mut spec = nightly("dark", "MASTER_DARK", &exposure()).within_days(NEAR, &any).within_days(FAR, &any);
+    for (other, (level, days)) in spec.levels.iter_mut().skip(3).zip([(1, NEAR), (2, FAR)]) {
+        other.level = level;
+        other.title = format!("within {days} days, other exposure time");
+    }
     spec
 }
 

@@ -23,6 +23,9 @@ const OBJ_SKY_TABLE: &str = "obj_sky_table";
 /// Fewest frames that the recipe takes.
 const FEWEST: usize = 2;
 
+/// Characters of a date that the recipe understands.
+const DATE: usize = 24;
+
 /// The recipe.
 pub struct SciRed {
     esorex: EsorexRecipe,
@@ -108,6 +111,7 @@ impl AnyRecipe for SciRed {
             );
             return Err(RecipeError::new(what, "add exposures of the sky of that night, or switch the recipe off for this group"));
         }
+        notes.extend(used.iter().filter_map(|s| odd_date(s)));
         let own = own_task(task, &used);
         let keep_table = is_given || pairing.uses_others(&exposures);
         write_tables(&own, &pairing, &used, keep_table)?;
@@ -143,6 +147,17 @@ fn paired(task: &Task, exposures: &[Exposure], notes: &mut Vec<String>) -> Resul
         notes.push(format!("{} has lines about frames that are not here: {}", file.name, read.others.join(", ")));
     }
     Ok((read.pairing, true))
+}
+
+/// The recipe pairs object and sky by dates of exactly 24 characters (`2021-06-06T03:07:34.6840`), and stops at others.
+fn odd_date(seen: &Seen<'_>) -> Option<String> {
+    let date = seen.header.text("DATE-OBS").unwrap_or_default();
+    (date.len() != DATE).then(|| {
+        format!(
+            "DATE-OBS of {} is `{date}`: {NAME} stops at dates that do not have {DATE} characters; correct it in the configuration",
+            seen.exposure.name
+        )
+    })
 }
 
 /// The exposures that go in: those to be reduced, and the others that give sky.
