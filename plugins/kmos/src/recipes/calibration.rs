@@ -4,12 +4,15 @@ use ifured_core::RecipeError;
 use ifured_core::recipe::Take;
 use ifured_eso::esorex::{EsorexRecipe, ProductRule, RecipeParameters};
 
-use super::{About, inputs, product, template};
+use super::{About, ILLUM_CORR_LAMP, inputs, product, template};
 use crate::frames::{exposure, gratings, set_up};
 
 /// Extensions of calibrations of all detectors.
 const DETECTORS: [&str; 3] = ["DET.1.DATA", "DET.2.DATA", "DET.3.DATA"];
 const BAD_PIXELS: [&str; 3] = ["DET.1.BADPIX", "DET.2.BADPIX", "DET.3.BADPIX"];
+
+/// Name of the illumination recipe for lamp flats.
+const LAMP: &str = "kmos_illumination_lamp";
 
 /// All of them.
 pub fn recipes(parameters: &RecipeParameters) -> Vec<Result<EsorexRecipe, RecipeError>> {
@@ -19,7 +22,8 @@ pub fn recipes(parameters: &RecipeParameters) -> Vec<Result<EsorexRecipe, Recipe
         wavelengths().with(parameters).map(|r| ruled(r, &["LCAL"], &[])),
         illumination("FLAT_SKY", "Illumination from twilight flats").with(parameters),
         illumination("FLAT_ON", "Illumination from lamp flats").with(parameters).map(|mut r| {
-            r.description.name = "kmos_illumination_lamp".into();
+            r.description.name = LAMP.into();
+            r.products = vec![ProductRule::required(ILLUM_CORR_LAMP).with_categories(&["ILLUM_CORR"])];
             r
         }),
         standard().with(parameters),
@@ -102,17 +106,20 @@ fn wavelengths() -> About<'static> {
 }
 
 fn illumination<'a>(tag: &'a str, title: &'a str) -> About<'a> {
-    let folder = if tag == "FLAT_SKY" { "kmos_illumination" } else { "kmos_illumination_lamp" };
+    let products = match tag {
+        "FLAT_ON" => vec![product(LAMP, ILLUM_CORR_LAMP, "Illumination of the integral-field units, by the lamp")],
+        _ => vec![
+            product("kmos_illumination", "ILLUM_CORR", "Illumination of the integral-field units"),
+            product("kmos_illumination", "SKYFLAT_EDGE", "Edges of the slitlets in these flats"),
+        ],
+    };
     About {
         recipe: "kmos_illumination",
         title,
         description: "Reconstructs flats of the sky or the lamp and collapses them: the illumination of the field of each integral-field unit.",
         main: template(&[tag], gratings(), 1),
         inputs: vec![inputs::dark(), inputs::flat(), inputs::xcal(), inputs::ycal(), inputs::lcal(), inputs::bands(), inputs::edges()],
-        products: vec![
-            product(folder, "ILLUM_CORR", "Illumination of the integral-field units"),
-            product(folder, "SKYFLAT_EDGE", "Edges of the slitlets in these flats"),
-        ],
+        products,
         memory: 0.1e9,
     }
 }

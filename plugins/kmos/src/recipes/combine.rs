@@ -39,7 +39,7 @@ pub fn recipe(parameters: &RecipeParameters) -> Result<Combine, RecipeError> {
         inputs: vec![],
         products: vec![
             product(NAME, "COMBINE", "Combined cube of a target"),
-            product(NAME, "EXP_MASK", "Exposures in each pixel of a combined cube"),
+            product(NAME, "COMBINE_MASK", "Exposures in each pixel of a combined cube"),
         ],
         memory: 0.1e9,
     };
@@ -47,7 +47,7 @@ pub fn recipe(parameters: &RecipeParameters) -> Result<Combine, RecipeError> {
     esorex.of_task = Some(shifts_of_task);
     esorex.products = vec![
         ProductRule::required("COMBINE").with_categories(&["COMBINE_*"]).with_finite(0.0),
-        ProductRule::optional("EXP_MASK").with_categories(&["EXP_MASK", "EXP_MASK_*"]).with_finite(0.0),
+        ProductRule::optional("COMBINE_MASK").with_categories(&["EXP_MASK", "EXP_MASK_*"]).with_finite(0.0),
     ];
     Ok(Combine { esorex })
 }

@@ -10,8 +10,9 @@ use ifured_core::recipe::{InputSpec, Level, Take};
 use ifured_core::rule::key;
 use ifured_core::signature::{Compare, SignatureKey};
 use ifured_core::{Condition, Signature};
+use ifured_eso::esorex::AS_TAG;
 
-use super::TEMPLATE;
+use super::{ILLUM_CORR_LAMP, TEMPLATE};
 use crate::frames::{FILTERS, exposure, gratings};
 
 /// Days that a calibration may be away at levels 1 and 2.
@@ -68,13 +69,21 @@ pub fn bad_pixels() -> InputSpec {
     spec
 }
 
-/// The master dark: of the exposure time, else of any, which is one level worse: the dark current of KMOS is small.
+/// The master dark: of the exposure time and the same night, else of the days around it or of any exposure time: the dark current of KMOS is small.
 pub fn dark() -> InputSpec {
+    let same = exposure();
     let any = Signature::default();
-    let mut spec = nightly("dark", "MASTER_DARK", &exposure()).within_days(NEAR, &any).within_days(FAR, &any);
-    for (other, (level, days)) in spec.levels.iter_mut().skip(3).zip([(1, NEAR), (2, FAR)]) {
-        other.level = level;
-        other.title = format!("within {days} days, other exposure time");
+    let mut spec = InputSpec::required("dark", "MASTER_DARK")
+        .same_night(&same)
+        .within_days(NEAR, &same)
+        .within_days(NEAR, &any)
+        .within_days(FAR, &same)
+        .within_days(FAR, &any);
+    for (level, number) in spec.levels.iter_mut().zip([0, 1, 1, 2, 2]) {
+        level.level = number;
+        if level.signature == any {
+            level.title = format!("within {} days, other exposure time", level.max_age_days.unwrap_or(FAR));
+        }
     }
     spec
 }
@@ -118,9 +127,12 @@ pub fn illumination() -> InputSpec {
     let levels = vec![
         level(0, "twilight flat, within 15 days, same gratings", ILLUMINATION, key(kind).like(&["FLAT*SKY"])),
         level(0, "given, within 15 days, same gratings", ILLUMINATION, key(kind).absent()),
-        level(1, "lamp flat, within 30 days, same gratings", FAR, key(kind).like(&["FLAT*LAMP"])),
+        Level {
+            adapt: Some(format!("{AS_TAG}ILLUM_CORR")),
+            ..level(1, "lamp flat, within 30 days, same gratings", FAR, key(kind).like(&["FLAT*LAMP"]))
+        },
     ];
-    let spec = InputSpec { levels, ..InputSpec::required("illumination", "ILLUM_CORR") };
+    let spec = InputSpec { levels, ..InputSpec::required("illumination", "ILLUM_CORR").or_tag(ILLUM_CORR_LAMP) };
     optional(spec, "units keep the illumination of the master flat", 2)
 }
 

@@ -23,6 +23,8 @@ use crate::frames::gratings;
 
 /// Keyword by which ESO groups frames.
 const TEMPLATE: &str = "ESO TPL START";
+/// Tag of an illumination correction of lamp flats, which is an ILLUM_CORR for the recipes.
+const ILLUM_CORR_LAMP: &str = "ILLUM_CORR_LAMP";
 /// Role of the exposures that may give sky.
 const EXPOSURES: &str = "exposures-of-the-night";
 
