@@ -94,7 +94,7 @@ pub struct Read {
 /// # Errors
 /// All problems at once: a frame, arm or type that is not so, a sky that is not on sky or of another band, lines that are there twice or missing.
 pub fn read(text: &str, exposures: &[Exposure]) -> Result<Option<Read>, Vec<Problem>> {
-    let mut reader = Reader { exposures, problems: Vec::new(), rows: Vec::new(), unknown: Vec::new() };
+    let mut reader = Reader { exposures, problems: Vec::new(), rows: Vec::new(), told: Vec::new(), unknown: Vec::new() };
     for (n, line) in text.lines().enumerate() {
         if !line.trim().is_empty() && !line.trim_start().starts_with('#') {
             reader.line(n + 1, line);
@@ -108,6 +108,8 @@ struct Reader<'a> {
     problems: Vec<Problem>,
     /// Rows with their lines.
     rows: Vec<(usize, Row)>,
+    /// Arms that have a line, be it good or not.
+    told: Vec<(&'a str, u8)>,
     /// Lines about frames that are not here.
     unknown: Vec<(usize, String)>,
 }
@@ -128,10 +130,15 @@ impl<'a> Reader<'a> {
             self.unknown.push((n, frame.to_owned()));
             return;
         };
+        if !exposure.reduced {
+            // Of another group, which looks at it itself.
+            return;
+        }
         let number = arm.parse::<u8>().ok().filter(|a| (1..=ARMS).contains(a));
         let Some(arm) = number.and_then(|number| exposure.arm(number)) else {
             return self.problem(n, format!("`{arm}` is no arm: arms are 1 to {ARMS}"));
         };
+        self.told.push((&exposure.name, arm.number));
         let found = Kind::of(arm);
         if kind != found.word() {
             let what = format!("arm {} of {frame} is `{}` by its header, not `{kind}`: write `{}`", arm.number, found.word(), found.word());
@@ -145,9 +152,7 @@ impl<'a> Reader<'a> {
             let what = format!("arm {} of {frame} is there already, in line {before}: remove one of the two", arm.number);
             return self.problem(n, what);
         }
-        if exposure.reduced {
-            self.rows.push((n, row(exposure, arm, sky, exposures)));
-        }
+        self.rows.push((n, row(exposure, arm, sky, exposures)));
     }
 
     /// The sky of a line, if it may be that.
@@ -241,15 +246,11 @@ impl<'a> Reader<'a> {
     /// Targets without a line, exposure by exposure.
     fn missing(&self) -> Vec<Problem> {
         let of = |e: &Exposure| {
-            let has = |arm: &Arm| self.rows.iter().any(|(_, r)| r.frame == e.name && r.arm == arm.number);
-            // A line that is wrong is not missing.
+            let has = |arm: &Arm| self.told.contains(&(e.name.as_str(), arm.number));
             let arms: Vec<String> = e.arms.iter().filter(|a| a.is_on_target() && !has(a)).map(|a| a.number.to_string()).collect();
             (!arms.is_empty()).then(|| {
                 let (arms, name) = (arms.join(", "), &e.name);
-                Problem {
-                    line: 0,
-                    what: format!("no good line for {name}, arm {arms}: add `{name} | ARM | target | type | FRAME OF THE SKY`"),
-                }
+                Problem { line: 0, what: format!("no line for {name}, arm {arms}: add `{name} | ARM | target | type | FRAME OF THE SKY`") }
             })
         };
         self.exposures.iter().filter(|e| e.reduced).filter_map(of).collect()
@@ -307,7 +308,7 @@ mod tests {
     #[test]
     fn everything_wrong_is_said_with_its_line() {
         let text = "a.fits | 1 | t | object | c.fits\n\
-                    a.fits | 3 | t | reference | h.fits\n\
+                    \n\
                     # a comment\n\
                     a.fits | 4 | t | off | b.fits\n\
                     a.fits | 25 | t | object | b.fits\n\
@@ -321,7 +322,6 @@ mod tests {
             problems(text),
             [
                 "line 1: there is no frame c.fits here; is a.fits meant?",
-                "line 2: arm 3 of h.fits is `off`, not sky; write b.fits, the nearest with arm 3 on sky, or `none`",
                 "line 4: arm 4 of a.fits is switched off (locked) and has no sky: write `-`",
                 "line 5: `25` is no arm: arms are 1 to 24",
                 "line 6: arm 1 of a.fits is `object`, not sky; write b.fits/1, the nearest with arm 1 on sky, or `none`",
@@ -329,14 +329,17 @@ mod tests {
                 "line 9: arm 3 of b.fits is there already, in line 8: remove one of the two",
                 "line 10: 3 columns, not at least 5: write `frame | arm | target | type | sky`",
                 "line 11: there is no frame a.fitz here; is a.fits meant?",
-                "no good line for a.fits, arm 1, 3: add `a.fits | ARM | target | type | FRAME OF THE SKY`",
-                "no good line for b.fits, arm 2: add `b.fits | ARM | target | type | FRAME OF THE SKY`",
+                "no line for a.fits, arm 3: add `a.fits | ARM | target | type | FRAME OF THE SKY`",
             ]
         );
         let one = |line: &str| problems(line)[0].clone();
         assert_eq!(
             one("a.fits | 1 | t | object | h.fits"),
             "line 1: h.fits is of another set-up: its INS GRAT1 ID is H, that of a.fits is K; write b.fits, the nearest with arm 1 on sky, or `none`"
+        );
+        assert_eq!(
+            one("a.fits | 3 | t | reference | h.fits"),
+            "line 1: arm 3 of h.fits is `off`, not sky; write b.fits, the nearest with arm 3 on sky, or `none`"
         );
         assert_eq!(one("a.fits | 1 | t | object | -"), "line 1: arm 1 of a.fits is on object: name the frame of its sky, or write `none`");
         assert_eq!(one("a.fits | 1 | t | object | b.fits/x"), "line 1: `b.fits/x`: behind the `/` is no arm, 1 to 24");
@@ -347,6 +350,8 @@ mod tests {
         let other = "z.fits | 1 | t | object | y.fits\n";
         assert_eq!(read(other, &exposures()), Ok(None));
         assert_eq!(read("# nothing\n", &exposures()), Ok(None));
+        // Wrong, but for the group of that frame to say.
+        assert_eq!(read("o.fits | 1 | t | object | nowhere.fits\n", &exposures()), Ok(None));
         let both = write(&automatic(&exposures())) + other;
         assert_eq!(read(&both, &exposures()).unwrap().unwrap().others, ["z.fits"]);
         let advice = as_error("p.txt", &read("nonsense", &exposures()).unwrap_err());

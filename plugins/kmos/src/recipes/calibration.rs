@@ -1,7 +1,7 @@
 //! Recipes of the calibrations: darks to telluric spectra.
 
 use ifured_core::RecipeError;
-use ifured_core::recipe::Take;
+use ifured_core::recipe::{ProductSpec, Take};
 use ifured_eso::esorex::{EsorexRecipe, ProductRule, RecipeParameters};
 
 use super::{About, ILLUM_CORR_LAMP, inputs, product, template};
@@ -51,8 +51,8 @@ fn dark() -> About<'static> {
         main: template(&["DARK"], exposure(), 3),
         inputs: vec![],
         products: vec![
-            product("kmos_dark", "MASTER_DARK", "Master dark"),
-            product("kmos_dark", "BADPIXEL_DARK", "Bad pixels of the darks"),
+            ProductSpec { signature: exposure(), ..product("kmos_dark", "MASTER_DARK", "Master dark") },
+            ProductSpec { signature: exposure(), ..product("kmos_dark", "BADPIXEL_DARK", "Bad pixels of the darks") },
         ],
         memory: 0.1e9,
     }

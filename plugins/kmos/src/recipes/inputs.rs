@@ -23,8 +23,14 @@ const ILLUMINATION: f64 = 15.0;
 /// Days that a standard star may be away: 4.8 hours.
 const TELLURIC: f64 = 0.2;
 
-fn nightly(role: &str, tag: &str, signature: &Signature) -> InputSpec {
-    InputSpec::required(role, tag).same_night(signature).within_days(NEAR, signature).within_days(FAR, signature)
+/// Of the same night, of the days around it, of a month, with the same gratings.
+fn nightly(role: &str, tag: &str) -> InputSpec {
+    let same = gratings();
+    let mut spec = InputSpec::required(role, tag).same_night(&same).within_days(NEAR, &same).within_days(FAR, &same);
+    for (level, when) in spec.levels.iter_mut().zip(["same night", "within 3 days", "within 30 days"]) {
+        level.title = format!("{when}, same gratings");
+    }
+    spec
 }
 
 fn optional(spec: InputSpec, otherwise: &str, level_without: i32) -> InputSpec {
@@ -49,7 +55,9 @@ pub fn lamp(role: &str, tag: &str, take: Take) -> InputSpec {
     template.0.extend(Signature::exact(&[TEMPLATE]).0);
     let mut spec = InputSpec::required(role, tag).any_time(&template).take(take);
     spec.levels[0].title = "same template, same gratings".into();
-    spec.same_night(&gratings())
+    let mut spec = spec.same_night(&gratings());
+    spec.levels[1].title = "same night, same gratings".into();
+    spec
 }
 
 /// Lamp frames of the same template, which must be there.
@@ -81,36 +89,36 @@ pub fn dark() -> InputSpec {
         .within_days(FAR, &any);
     for (level, number) in spec.levels.iter_mut().zip([0, 1, 1, 2, 2]) {
         level.level = number;
-        if level.signature == any {
-            level.title = format!("within {} days, other exposure time", level.max_age_days.unwrap_or(FAR));
-        }
+        let time = if level.signature == any { "any" } else { "same" };
+        let when = level.max_age_days.map_or("same night".to_owned(), |days| format!("within {days} days"));
+        level.title = format!("{when}, {time} exposure time");
     }
     spec
 }
 
 /// The master flat.
 pub fn flat() -> InputSpec {
-    nightly("flat", "MASTER_FLAT", &gratings())
+    nightly("flat", "MASTER_FLAT")
 }
 
 /// The position along x of each pixel.
 pub fn xcal() -> InputSpec {
-    nightly("xcal", "XCAL", &gratings())
+    nightly("xcal", "XCAL")
 }
 
 /// The position along y of each pixel.
 pub fn ycal() -> InputSpec {
-    nightly("ycal", "YCAL", &gratings())
+    nightly("ycal", "YCAL")
 }
 
 /// The wavelength of each pixel.
 pub fn lcal() -> InputSpec {
-    nightly("lcal", "LCAL", &gratings())
+    nightly("lcal", "LCAL")
 }
 
 /// The edges of the slitlets.
 pub fn edges() -> InputSpec {
-    nightly("edges", "FLAT_EDGE", &gratings())
+    nightly("edges", "FLAT_EDGE")
 }
 
 /// The illumination of the integral-field units: of a twilight flat, or one that lies among the data; else of the lamp, which is level 1.
