@@ -13,7 +13,7 @@ pub mod text;
 use ifured_core::Header;
 use ifured_eso::EsoError;
 
-use crate::arms::{Arm, ArmState, Target, arms};
+use crate::arms::{Arm, ArmState, Target, arms_without_positions};
 use crate::frames::{FILTERS, GRATINGS};
 
 /// Minutes of a day.
@@ -42,7 +42,7 @@ impl Exposure {
     /// From its primary header.
     ///
     /// # Errors
-    /// If the keywords of an arm cannot be read (see [`arms`]).
+    /// If the keywords of an arm cannot be read (see [`arms_without_positions`]); positions are not looked at.
     pub fn of(name: &str, header: &Header, mjd: Option<f64>, reduced: bool) -> Result<Self, EsoError> {
         let word = |key: &str| header.get(key).map(ToString::to_string).unwrap_or_default().trim().to_owned();
         let block = Some(word("ESO OBS ID")).filter(|id| !id.is_empty()).unwrap_or_else(|| word("ESO TPL START"));
@@ -52,7 +52,7 @@ impl Exposure {
             block,
             band: FILTERS.iter().chain(&GRATINGS).map(|key| ((*key).to_owned(), word(key))).collect(),
             exposure_s: header.real("ESO DET SEQ1 DIT").ok(),
-            arms: arms(header)?,
+            arms: arms_without_positions(header)?,
             reduced,
         })
     }
