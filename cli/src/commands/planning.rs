@@ -76,9 +76,7 @@ pub fn print_plan(plan: &Plan, standings: &[Standing]) {
         }
     }
     plan.notes.iter().for_each(|note| say(&format!("note: {note}")));
-    for blocked in &plan.blocked {
-        say(&format!("blocked: {} of {} frame(s) {}…: {}", blocked.recipe, blocked.frames.len(), blocked.frames[0], blocked.why));
-    }
+    plan.blocked_lines().iter().for_each(|line| say(line));
     for skipped in &plan.skipped {
         say(&format!("left out: {} of {}: {}", skipped.recipe, skipped.frames[0], skipped.why));
     }

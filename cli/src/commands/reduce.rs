@@ -71,9 +71,7 @@ fn print_summary(context: &Context, session: &Session, summary: &RunSummary, pag
             eprintln!("   help: {}", failed.error.advice);
         }
     }
-    for blocked in &summary.plan.blocked {
-        eprintln!("blocked: {} of {}: {}", blocked.recipe, blocked.frames.join(", "), blocked.why);
-    }
+    summary.plan.blocked_lines().iter().for_each(|line| eprintln!("{line}"));
     let refused = session.refused().count();
     if refused > 0 {
         eprintln!("{refused} frame(s) refused; `ifured ls --where 'STATE == \"refused\"'` says why");

@@ -2,7 +2,7 @@
 //!
 //! A recipe marks such a parameter in its schema with `x-file`. The file becomes an input of the task under the name of the parameter, with the
 //! hash of its content, so that a changed file makes products out of date and a moved one does not; the parameter keeps the name of
-//! the file alone.
+//! the file alone. A parameter with `x-optional` as well may be empty: then there is no such input.
 
 use std::path::Path;
 
@@ -22,6 +22,11 @@ pub fn names(recipe: &RecipeDescription) -> Vec<&str> {
     properties.into_iter().flatten().filter(|(_, p)| p["x-file"] == Value::Bool(true)).map(|(name, _)| name.as_str()).collect()
 }
 
+/// Whether a recipe does without the file of that parameter.
+fn is_optional(recipe: &RecipeDescription, name: &str) -> bool {
+    recipe.schema["properties"][name]["x-optional"] == Value::Bool(true)
+}
+
 /// Makes paths absolute that the configuration names: they are seen from the directory of its file, or from the current one where there is none.
 pub fn resolve(config: &mut Config, instrument: &InstrumentDescription, file: Option<&Path>) {
     let base = std::env::current_dir().unwrap_or_default().join(file.and_then(Path::parent).unwrap_or(Path::new("")));
@@ -37,9 +42,9 @@ pub fn resolve(config: &mut Config, instrument: &InstrumentDescription, file: Op
     }
 }
 
-/// Whether all files of a recipe that has some are given: it is then meant to run.
+/// Whether all files that a recipe needs are given, if it needs some: it is then meant to run.
 pub fn are_given(recipe: &RecipeDescription, config: &Config) -> bool {
-    let names = names(recipe);
+    let names: Vec<&str> = names(recipe).into_iter().filter(|name| !is_optional(recipe, name)).collect();
     let settings = config.recipes.get(&recipe.name);
     let is_given = |name: &&str| settings.and_then(|s| s.get(*name)).and_then(Value::as_str).is_some_and(|p| !p.is_empty());
     !names.is_empty() && names.iter().all(is_given)
@@ -50,6 +55,9 @@ pub fn take(recipe: &RecipeDescription, parameters: &mut Value) -> Result<Vec<Ta
     let mut inputs = Vec::new();
     for name in names(recipe) {
         let path = parameters[name].as_str().unwrap_or_default().to_owned();
+        if path.is_empty() && is_optional(recipe, name) {
+            continue;
+        }
         if path.is_empty() {
             return Err(format!("no {name}: set recipes.{}.{name} to a file", recipe.name));
         }
@@ -94,6 +102,16 @@ mod tests {
         };
         assert_eq!(inputs("a", "1"), inputs("b", "1"));
         assert_ne!(inputs("a", "1"), inputs("a", "2"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_needed_may_be_missing_but_not_be_wrong() {
+        let schema = json!({"properties": {"pairing": {"x-file": true, "x-optional": true}}});
+        let recipe = RecipeDescription { name: "science".into(), schema, ..RecipeDescription::default() };
+        let mut parameters = json!({"pairing": ""});
+        assert_eq!(take(&recipe, &mut parameters), Ok(vec![]));
+        assert!(take(&recipe, &mut json!({"pairing": "/nowhere/pairing.txt"})).unwrap_err().contains("/nowhere/pairing.txt"));
+        assert!(!are_given(&recipe, &Config::default()));
     }
 
     #[test]

@@ -46,6 +46,9 @@ pub struct Blocked {
     /// Tags of its main frames and of the products it would have made.
     #[serde(default)]
     pub tags: Vec<Tag>,
+    /// Extension that the task would have been about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extension: Option<String>,
     /// Names of the main frames.
     pub frames: Vec<String>,
     /// What is missing and why.
@@ -269,6 +272,7 @@ impl Planner<'_> {
                 recipe: recipe.name.clone(),
                 night: first.night.clone(),
                 tags: members.iter().map(|m| m.tag.clone()).take(1).chain(recipe.products.iter().map(|p| p.tag.clone())).collect(),
+                extension: task_extension(recipe, members).cloned(),
                 frames: members.iter().map(|m| m.name.clone()).collect(),
                 why: blocked.join("; "),
                 associations,
@@ -452,6 +456,29 @@ pub fn product_identity(task: &str, tag: &Tag) -> String {
 }
 
 impl Plan {
+    /// What is blocked, in words; what is blocked for the same reason in several extensions is said once.
+    pub fn blocked_lines(&self) -> Vec<String> {
+        let mut lines: Vec<(&Blocked, Vec<&str>)> = Vec::new();
+        for blocked in &self.blocked {
+            let same = |b: &Blocked| b.recipe == blocked.recipe && b.frames == blocked.frames && b.why == blocked.why;
+            let extension = blocked.extension.as_deref().unwrap_or_default();
+            match lines.iter_mut().find(|(b, _)| same(b)) {
+                Some((_, extensions)) => extensions.push(extension),
+                None => lines.push((blocked, vec![extension])),
+            }
+        }
+        let line = |(b, extensions): &(&Blocked, Vec<&str>)| {
+            let of = match extensions.as_slice() {
+                [""] => String::new(),
+                [one] => format!(" [{one}]"),
+                many => format!(" [{} to {}]", many[0], many[many.len() - 1]),
+            };
+            let more = if b.frames.len() > 1 { format!(" and {} more", b.frames.len() - 1) } else { String::new() };
+            format!("blocked: {}{of} of {}{more}: {}", b.recipe, b.frames[0], b.why)
+        };
+        lines.iter().map(line).collect()
+    }
+
     /// The task of that identifier.
     pub fn task(&self, id: &str) -> Option<&PlannedTask> {
         self.tasks.iter().find(|t| t.task.id == id)

@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use ifured_core::recipe::{MainInput, ProductSpec, QuietHost, TaskInput, TaskOutput};
-use ifured_core::{AnyRecipe, Grade, Header, Host, Outcome, RecipeDescription, RecipeError, Signature, Task, provenance};
-use ifured_eso::esorex::{EsorexRecipe, ProductRule, QcNumber, RecipeParameters};
+use ifured_core::{AnyRecipe, Grade, Header, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Signature, Task, provenance};
+use ifured_eso::esorex::{EsorexRecipe, Product, ProductRule, QcNumber, RecipeParameters};
 use ifured_pixels::fits::{HduToWrite, Verdict, primary_header, verify, write_product};
 use ndarray::Array2;
 use serde_json::json;
@@ -217,6 +217,23 @@ fn a_good_run_gives_products_with_provenance_and_a_log() {
         "{said:?}"
     );
     assert!(said.windows(2).all(|w| w[0].0 <= w[1].0));
+}
+
+#[test]
+fn a_frame_goes_in_once_and_a_file_that_a_parameter_names_does_not() {
+    let stage = Stage::new(r#"cp "$HERE/good.fits" .; cp frames.sof "$HERE/sof""#);
+    let mut task = stage.task();
+    let again = TaskInput { role: "lamp-off".into(), ..task.inputs[0].clone() };
+    let named = TaskInput { role: "table".into(), tag: "file".into(), path: stage.path("table.txt"), ..TaskInput::default() };
+    task.inputs.extend([again, named]);
+    let number = QualityNumber::new("CHECKED", 2.0, "", "").within(0.0, 1.0, Grade::Bad);
+    let check = |products: &[Product]| Ok((vec![number.clone()], vec![format!("{} looked at", products.len())]));
+    let outcome = stage.recipe().execute_checked(&task, &QuietHost, &check).unwrap();
+    assert_eq!(std::fs::read_to_string(stage.path("sof")).unwrap().lines().count(), 3);
+    // What the check found is in the header of the product, too.
+    assert!(outcome.notes.contains(&"1 looked at".to_owned()) && outcome.grade() == Grade::Bad);
+    let header = primary_header(stage.path("out/toy.fits")).unwrap();
+    assert_eq!(provenance::outcome(&header).quality, outcome.quality);
 }
 
 #[test]

@@ -78,6 +78,18 @@ impl Arm {
 /// An error for a keyword of a wrong type, a target type other than `O`, `S`, `R`, a position that is no packed
 /// sexagesimal number, or a position of which one half is missing.
 pub fn arms(primary: &Header) -> Result<Vec<Arm>, EsoError> {
+    let with_position = |mut arm: Arm| {
+        if let ArmState::Used { position: place, .. } = &mut arm.state {
+            let key = |what: &str| format!("ESO OCS ARM{} {what}", arm.number);
+            *place = position(primary, &key("ALPHA"), &key("DELTA"))?;
+        }
+        Ok(arm)
+    };
+    arms_without_positions(primary)?.into_iter().map(with_position).collect()
+}
+
+/// As [`arms`], for those who do not need the positions: what is wrong with these is no error.
+pub fn arms_without_positions(primary: &Header) -> Result<Vec<Arm>, EsoError> {
     (1..=ARMS).map(|number| arm(primary, number)).collect()
 }
 
@@ -90,7 +102,9 @@ fn arm(header: &Header, number: u8) -> Result<Arm, EsoError> {
             return Ok(Arm { number, name, state: ArmState::Off { reason: reason.to_owned() } });
         }
     }
-    let Some(letter) = optional_text(header, &key("TYPE"))? else { return Ok(Arm { number, name, state: ArmState::Unassigned }) };
+    let Some(letter) = optional_text(header, &key("TYPE"))?.filter(|letter| !letter.is_empty()) else {
+        return Ok(Arm { number, name, state: ArmState::Unassigned });
+    };
     let target = match letter {
         "O" => Target::Object,
         "S" => Target::Sky,
@@ -99,8 +113,7 @@ fn arm(header: &Header, number: u8) -> Result<Arm, EsoError> {
             return Err(EsoError::UnknownValue { keyword: key("TYPE"), value: other.to_owned(), wanted: "O, S or R" });
         }
     };
-    let position = position(header, &key("ALPHA"), &key("DELTA"))?;
-    Ok(Arm { number, name, state: ArmState::Used { target, position } })
+    Ok(Arm { number, name, state: ArmState::Used { target, position: None } })
 }
 
 fn position(header: &Header, alpha: &str, delta: &str) -> Result<Option<SkyPosition>, EsoError> {
@@ -129,6 +142,8 @@ mod tests {
         h.set("ESO OCS ARM3 TYPE", "S", "");
         h.set("ESO OCS ARM4 TYPE", "O", "");
         h.set("ESO PRO ARM4 NOTUSED", "no sky", "");
+        h.set("ESO OCS ARM6 NAME", "", "");
+        h.set("ESO OCS ARM6 TYPE", "", "");
         h
     }
 
@@ -144,7 +159,7 @@ mod tests {
         assert_eq!(arms[2].state, ArmState::Used { target: Target::Sky, position: None });
         assert!(!arms[2].is_on_target());
         assert_eq!(arms[3].state, ArmState::Off { reason: "no sky".into() });
-        assert_eq!(arms[4].state, ArmState::Unassigned);
+        assert!(arms[4].state == ArmState::Unassigned && arms[5].state == ArmState::Unassigned);
     }
 
     #[test]
@@ -155,5 +170,6 @@ mod tests {
         let mut h = header();
         h.remove("ESO OCS ARM1 DELTA");
         assert_eq!(arms(&h).unwrap_err().to_string(), "keyword ESO OCS ARM1 DELTA is missing");
+        assert!(arms_without_positions(&h).unwrap()[0].is_on_target());
     }
 }

@@ -8,12 +8,14 @@
 use ifured_core::{FrameType, Role, Signature};
 use ifured_eso::{Dpr, product, product_like, raw};
 
-const GRATINGS: [&str; 3] = ["ESO INS GRAT1 ID", "ESO INS GRAT2 ID", "ESO INS GRAT3 ID"];
-const FILTERS: [&str; 3] = ["ESO INS FILT1 ID", "ESO INS FILT2 ID", "ESO INS FILT3 ID"];
+/// Gratings of the three spectrographs.
+pub const GRATINGS: [&str; 3] = ["ESO INS GRAT1 ID", "ESO INS GRAT2 ID", "ESO INS GRAT3 ID"];
+/// Their filters.
+pub const FILTERS: [&str; 3] = ["ESO INS FILT1 ID", "ESO INS FILT2 ID", "ESO INS FILT3 ID"];
 const EXPOSURE: [&str; 3] = ["ESO DET SEQ1 DIT", "ESO DET NDIT", "ESO DET READ CURNAME"];
 
 /// Exposure time and read-out: all that a dark depends on.
-fn exposure() -> Signature {
+pub fn exposure() -> Signature {
     Signature::exact(&EXPOSURE)
 }
 
@@ -24,12 +26,12 @@ fn lamp_off() -> Signature {
 }
 
 /// Filters, gratings, exposure time and read-out.
-fn set_up() -> Signature {
+pub fn set_up() -> Signature {
     Signature::exact(&[FILTERS, GRATINGS, EXPOSURE].concat())
 }
 
 /// The gratings of the three spectrographs.
-fn gratings() -> Signature {
+pub fn gratings() -> Signature {
     Signature::exact(&GRATINGS)
 }
 

@@ -1,6 +1,7 @@
 //! The instrument KMOS: 24 integral-field units on movable arms, three near-infrared spectrographs, at the VLT.
 //!
-//! Frames are classified and the arms are read, nothing is reduced yet: there are no recipes.
+//! Frames are reduced by ESO's own recipes, which esorex runs; they come with ESO's kit. Which sky belongs to which object is decided here
+//! ([`pairing`]), and what the recipes have made is checked.
 //!
 //! Raw frames and the products of the ESO pipeline have `INS FILTn`, `INS GRATn`, `DET SEQ1 DIT`, `DET NDIT` and `DET
 //! READ CURNAME` in their primary header; the extensions (one for each detector) only have what differs between
@@ -9,6 +10,8 @@
 
 pub mod arms;
 mod frames;
+pub mod pairing;
+mod recipes;
 pub mod simulation;
 
 use ifured_eso::EsoInstrument;
@@ -23,7 +26,7 @@ pub const KMOS: EsoInstrument = EsoInstrument {
     version: env!("CARGO_PKG_VERSION"),
     instrume: "KMOS",
     frame_types: frames::frame_types,
-    recipes: Vec::new,
+    recipes: recipes::recipes,
     columns: &frames::COLUMNS,
     raw_frames: simulation::raw_frames,
     imports: Vec::new,

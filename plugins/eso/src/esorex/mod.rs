@@ -14,7 +14,7 @@ pub mod recipe;
 pub mod run;
 
 pub use parameters::{Parameter, RecipeParameters};
-pub use products::ProductRule;
+pub use products::{Product, ProductRule};
 pub use program::Program;
 pub use quality::QcNumber;
-pub use recipe::{AS_TAG, EsorexRecipe};
+pub use recipe::{AS_TAG, Check, EsorexRecipe};

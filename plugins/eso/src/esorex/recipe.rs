@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use ifured_core::recipe::{TaskInput, TaskOutput, WrittenProduct};
 use ifured_core::words::closest;
-use ifured_core::{AnyRecipe, Host, Outcome, RecipeDescription, RecipeError, Task, provenance};
+use ifured_core::{AnyRecipe, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Task, provenance};
 use ifured_pixels::fits;
 use serde_json::{Map, Value};
 
 use super::parameters::{self, Parameter, RecipeParameters};
-use super::products::{Judged, ProductRule, judge};
+use super::products::{Judged, Product, ProductRule, judge};
 use super::program::{InstalledRecipe, Program};
 use super::quality::{self, QcNumber};
 use super::run::{Call, LOG, Ran, RunLimits, run};
@@ -22,9 +22,15 @@ pub const AS_TAG: &str = "as:";
 /// What a recipe of ESO's pipeline is told besides its parameters, from the task: the number of the IFU, for example.
 pub type OptionsOfTask = fn(&Task) -> Result<Vec<(String, Value)>, RecipeError>;
 
+/// What an instrument finds out about products beyond what [`judge`] does: quality numbers and notes.
+pub type Check<'a> = &'a dyn Fn(&[Product]) -> Result<(Vec<QualityNumber>, Vec<String>), RecipeError>;
+
+/// Tag of an input that is a file named by a parameter, no frame.
+const FILE: &str = "file";
+
 /// A recipe of ESO's pipeline, run by esorex.
 ///
-/// A task's frames go in, in its order, each under its own tag or under that of `as:TAG`. What comes out is judged by the products, gets
+/// A task's frames go in, in its order, each once and under its own tag or under that of `as:TAG`; files that parameters name do not. What comes out is judged by the products, gets
 /// provenance and the paths of the task's outputs. Where a recipe makes several files of one tag, the first has the path of the output
 /// and the others the same with `_2`, `_3`…, in the order of their names. The log stays beside the first product, as `….esorex.log`.
 ///
@@ -138,7 +144,14 @@ impl EsorexRecipe {
     }
 
     /// Runs the recipe in a directory and judges what it made.
-    fn made(&self, task: &Task, host: &dyn Host, program: &Program, directory: &Path) -> Result<(Outcome, Judged, Ran), RecipeError> {
+    fn made(
+        &self,
+        task: &Task,
+        host: &dyn Host,
+        program: &Program,
+        directory: &Path,
+        check: Check<'_>,
+    ) -> Result<(Outcome, Judged, Ran), RecipeError> {
         let installed = program.recipe(&self.recipe)?;
         let (options, mut notes) = self.options(task, &installed)?;
         if installed.version != self.version {
@@ -150,14 +163,53 @@ impl EsorexRecipe {
             Call { program, recipe: &self.recipe, options: &options, frames: &frames, threads, limits, counted: self.counted, directory };
         let ran = run(&call, &Scaled(host))?;
         let mut judged = judge(&self.recipe, &ran, directory, &self.products)?;
-        let quality = quality::of(&judged, &self.products, &self.quality);
+        let mut quality = quality::of(&judged, &self.products, &self.quality);
         notes.append(&mut judged.notes);
+        let (numbers, found) = check(&judged.products)?;
+        quality.extend(numbers);
+        notes.extend(found);
         match ran.warnings {
             0 => {}
             1 => notes.push(format!("1 warning in the log of {}", self.recipe)),
             many => notes.push(format!("{many} warnings in the log of {}", self.recipe)),
         }
         Ok((Outcome { quality, notes, ..Outcome::default() }, judged, ran))
+    }
+}
+
+impl EsorexRecipe {
+    /// As [`AnyRecipe::execute`], with a check of the products whose numbers go into their headers.
+    ///
+    /// # Errors
+    /// As [`AnyRecipe::execute`], and those of the check.
+    pub fn execute_checked(&self, task: &Task, host: &dyn Host, check: Check<'_>) -> Result<Outcome, RecipeError> {
+        let own;
+        let program = match &self.program {
+            Some(path) => {
+                own = Program::at(path)?;
+                &own
+            }
+            None => Program::find()?,
+        };
+        let task = &each_once(task);
+        let first =
+            task.outputs.first().ok_or_else(|| RecipeError::new("the task has no outputs", "make the plan again with `ifured plan`"))?;
+        let first_path = absolute(&first.path)?;
+        let beside = first_path.parent().unwrap_or(Path::new("/"));
+        let scratch = Scratch::new(beside, &self.recipe, &task.id)?;
+        let (mut outcome, judged, ran) = match self.made(task, host, program, &scratch.directory, check) {
+            Ok(made) => made,
+            Err(error) => return Err(scratch.keep(error)),
+        };
+        if let Err(error) = place(task, &mut outcome, judged) {
+            return Err(scratch.keep(error));
+        }
+        let log = first_path.with_extension("esorex.log");
+        if std::fs::rename(&ran.log, &log).is_ok() {
+            outcome.notes.push(format!("log of {}: {}", self.recipe, Path::new(&first.name).with_extension("esorex.log").display()));
+        }
+        host.progress(1.0, &format!("{} is done", self.recipe));
+        Ok(outcome)
     }
 }
 
@@ -173,33 +225,16 @@ impl AnyRecipe for EsorexRecipe {
     }
 
     fn execute(&self, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError> {
-        let own;
-        let program = match &self.program {
-            Some(path) => {
-                own = Program::at(path)?;
-                &own
-            }
-            None => Program::find()?,
-        };
-        let first =
-            task.outputs.first().ok_or_else(|| RecipeError::new("the task has no outputs", "make the plan again with `ifured plan`"))?;
-        let first_path = absolute(&first.path)?;
-        let beside = first_path.parent().unwrap_or(Path::new("/"));
-        let scratch = Scratch::new(beside, &self.recipe, &task.id)?;
-        let (mut outcome, judged, ran) = match self.made(task, host, program, &scratch.directory) {
-            Ok(made) => made,
-            Err(error) => return Err(scratch.keep(error)),
-        };
-        if let Err(error) = place(task, &mut outcome, judged) {
-            return Err(scratch.keep(error));
-        }
-        let log = first_path.with_extension("esorex.log");
-        if std::fs::rename(&ran.log, &log).is_ok() {
-            outcome.notes.push(format!("log of {}: {}", self.recipe, Path::new(&first.name).with_extension("esorex.log").display()));
-        }
-        host.progress(1.0, &format!("{} is done", self.recipe));
-        Ok(outcome)
+        self.execute_checked(task, host, &|_| Ok((Vec::new(), Vec::new())))
     }
+}
+
+/// The task with each file once: an input may ask for one of the main frames, to be sure that there is one of its kind.
+fn each_once(task: &Task) -> Task {
+    let mut task = task.clone();
+    let main: Vec<_> = task.main().map(|i| i.path.clone()).collect();
+    task.inputs.retain(|i| i.role == "main" || !main.contains(&i.path));
+    task
 }
 
 /// What is left of the progress when esorex is done: the products are copied.
@@ -235,7 +270,7 @@ fn frames(task: &Task, directory: &Path) -> Result<Vec<SofEntry>, RecipeError> {
         })?;
         Ok(SofEntry::new(place.join(name), tag))
     };
-    task.inputs.iter().enumerate().map(one).collect()
+    task.inputs.iter().filter(|i| i.tag.as_str() != FILE).enumerate().map(one).collect()
 }
 
 /// Copies the products to the paths of the task's outputs, with provenance.
