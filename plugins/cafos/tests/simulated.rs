@@ -7,7 +7,7 @@ use std::path::Path;
 use common::{DEFAULT_RECIPES, MiniEngine, first, header_with_statistics, quality, rewrite, simulate};
 use ifured_cafos::Cafos;
 use ifured_core::recipe::ProductPath;
-use ifured_core::{Grade, Instrument, Value};
+use ifured_core::{Instrument, Value};
 use ifured_pixels::fits::{HduSelect, HduToWrite, ImageReader, read_image, write_product};
 use ifured_pixels::quality as bits;
 
@@ -277,19 +277,4 @@ fn the_drift_of_the_bias_level_is_seen_in_the_dark_corners() {
     // The same noise twice: the drift comes back to a rounding, and the sky does not move.
     assert!((after - before - 3.0).abs() < 0.02, "{before} {after}");
     assert!((sky_after - sky).abs() < 0.02, "{sky} {sky_after}");
-}
-
-#[test]
-fn an_arc_whose_lines_are_not_those_of_its_lamps_makes_no_solution_and_says_so() {
-    // The lines of the simulated arc are at random places, its header names HgCd, He and Rb.
-    let directory = tempfile::tempdir().unwrap();
-    simulate(directory.path(), 256);
-    let mut engine = MiniEngine::new(&directory.path().join("raw"), &directory.path().join("out"));
-    engine.run("master-bias").run("arc").run("wavelength-solution");
-    assert!(engine.failures().is_empty(), "{:?}", engine.failures());
-    let (_, outcome) = engine.outcomes("wavelength-solution")[0];
-    assert!(outcome.products.is_empty());
-    assert_eq!(quality(outcome, "N LINES"), 0.0);
-    assert!(outcome.quality.iter().any(|q| q.grade == Grade::Bad));
-    assert!(outcome.notes[0].contains("HGCD, HE, RB") && outcome.notes[0].contains("chance"), "{:?}", outcome.notes);
 }
