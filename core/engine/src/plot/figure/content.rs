@@ -58,7 +58,7 @@ impl Content {
             let mut curve = curve(table, series, number, x.len())?;
             let mut unit = unit_of(table, &series.y);
             if figure.logarithmic {
-                curve.to_logarithms();
+                curve.take_logarithms();
                 unit = if unit.is_empty() { "log₁₀".to_owned() } else { format!("log₁₀ {unit}") };
             }
             match panels.iter_mut().find(|p| p.unit == unit) {
@@ -75,7 +75,7 @@ impl Content {
 
 impl Curve {
     /// Decimal logarithms of the values, their errors with them; what is not positive has none.
-    fn to_logarithms(&mut self) {
+    fn take_logarithms(&mut self) {
         if let Some((_, errors)) = &mut self.error {
             errors.iter_mut().zip(&self.values).for_each(|(e, v)| *e /= v * std::f64::consts::LN_10);
         }
