@@ -7,10 +7,12 @@ use ifured_core::instrument::{FrameType, InstrumentDescription, NightRule, Role,
 use ifured_core::{Condition, Equinox, KnownObject, KnownObjects, Signature, Test};
 use ifured_pixels::spectrum::standards::{STANDARDS, Standard};
 
-use crate::signatures;
+use crate::{polarimetry, signatures};
 
 /// Keyword with the name of the standard star that a frame is of.
 pub const STANDARD: &str = "STANDARD";
+/// Keyword with the name of the star of known polarisation that a frame is of.
+pub const POLARISATION_STANDARD: &str = "POLSTAND";
 /// Grism position without a grism.
 const NO_GRISM: &str = "GRISM-11";
 const WOLLASTON: &str = "Wollaston";
@@ -145,6 +147,18 @@ fn standards() -> KnownObjects {
     }
 }
 
+/// Stars of known polarisation: a frame of one gets the keyword `POLSTAND`, so that only their fields are measured for what the instrument adds.
+fn polarisation_standards() -> KnownObjects {
+    let objects = polarimetry::standards::STANDARDS.iter().map(|s| KnownObject::new(s.name, s.place.0, s.place.1)).collect();
+    let radius = polarimetry::standards::FIELD;
+    KnownObjects {
+        equinox: Equinox::OfDate,
+        radius_arcsec: radius,
+        name_radius_arcsec: radius,
+        ..KnownObjects::new(POLARISATION_STANDARD, objects)
+    }
+}
+
 /// The description without the recipes.
 pub fn describe() -> InstrumentDescription {
     InstrumentDescription {
@@ -161,7 +175,7 @@ pub fn describe() -> InstrumentDescription {
         recipes: Vec::new(),
         columns: COLUMNS.iter().map(|c| (*c).to_owned()).collect(),
         imports: crate::import::sources(),
-        known_objects: vec![standards()],
+        known_objects: vec![standards(), polarisation_standards()],
         ..InstrumentDescription::default()
     }
 }

@@ -9,7 +9,7 @@ use ifured_pixels::polarimetry::Polarisation;
 use ifured_core::precession::to_j2000;
 
 /// A pointing further away from a standard is of another field, in arcseconds.
-const FIELD: f64 = 180.0;
+pub const FIELD: f64 = 180.0;
 
 /// A measured polarisation: degree and its error in percent, angle in degrees.
 type Percent = (f64, f64, f64);
@@ -45,7 +45,8 @@ const fn degrees(ra: [f64; 3], dec: [f64; 3]) -> (f64, f64) {
     (15.0 * (ra[0] + ra[1] / 60.0 + ra[2] / 3600.0), dec[0] + dec[1] / 60.0 + dec[2] / 3600.0)
 }
 
-const STANDARDS: &[Standard] = &[
+/// All of them.
+pub const STANDARDS: &[Standard] = &[
     unpolarised("HD 14069", [2.0, 16.0, 45.19], [7.0, 41.0, 10.7], 0.022, 0.019),
     unpolarised("HD 21447", [3.0, 30.0, 0.21], [55.0, 27.0, 7.0], 0.051, 0.020),
     unpolarised("G191B2B", [5.0, 5.0, 30.62], [52.0, 49.0, 54.0], 0.061, 0.038),

@@ -3,7 +3,8 @@
 //! It is additive and fixed to the instrument (Patat & Taubenberger 2011, A&A 529, A57), so what a star without polarisation shows is subtracted from all others. A field is recognised
 //! as that of a standard by where the telescope pointed; of any other field there is no product.
 
-use ifured_core::recipe::ProductSpec;
+use ifured_core::recipe::{MainInput, ProductSpec};
+use ifured_core::rule::key;
 use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::fits::primary_header;
 use ifured_pixels::polarimetry::Polarisation;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::in_order;
 use super::polarimetry::{MEMORY, product_header, sequence};
+use crate::description::POLARISATION_STANDARD;
 use crate::polarimetry::options::Measurement;
 use crate::polarimetry::standards::Standard;
 use crate::polarimetry::table::{Calibration, stokes_table};
@@ -62,7 +64,7 @@ impl Recipe for InstrumentalPolarisation {
             description: "Measures a standard star of known polarisation as the recipe polarimetry measures a field; what is not its own comes from telescope \
                 and instrument. Fields without a standard make no product."
                 .into(),
-            main: sequence(),
+            main: MainInput { when: vec![key(POLARISATION_STANDARD).present()], ..sequence() },
             products: vec![ProductSpec::new(
                 tags::INSTRUMENTAL_POLARISATION,
                 "Polarisation that telescope and instrument add",

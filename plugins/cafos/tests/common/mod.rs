@@ -79,7 +79,7 @@ impl MiniEngine {
         }
         paths.sort();
         for path in paths.into_iter().filter(|p| p.extension().is_some_and(|e| e == "fits")) {
-            let header = header_with_statistics(&path);
+            let mut header = header_with_statistics(&path);
             if !holds(&description.recognise, &header) || !holds(&description.require, &header) {
                 continue;
             }
@@ -87,6 +87,7 @@ impl MiniEngine {
             let night = path.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
             let name = format!("{night}/{}", path.file_name().unwrap().to_string_lossy());
             let mjd = header.real("MJD-OBS").unwrap_or(f64::NAN);
+            description.name_known_objects(&mut header, Some(mjd));
             frames.push(Frame { identity: format!("raw:{name}"), path, name, night, tag, header, mjd });
         }
         MiniEngine {
@@ -119,12 +120,14 @@ impl MiniEngine {
         if let Ok(outcome) = &result {
             for product in &outcome.products {
                 let output = task.output(product.tag.as_str()).unwrap();
+                let mut header = primary_header(&output.path).unwrap();
+                self.description.name_known_objects(&mut header, Some(first.mjd));
                 self.frames.push(Frame {
                     path: output.path.clone(),
                     name: product.name.clone(),
                     night: first.night.clone(),
                     tag: product.tag.as_str().to_owned(),
-                    header: primary_header(&output.path).unwrap(),
+                    header,
                     mjd: first.mjd,
                     identity: format!("{}:{}", task.id, product.tag),
                 });
