@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::header::{Header, Value, normalise};
+use crate::hint::Hints;
 use crate::import::{ImportRequest, ImportSource, Imported};
 use crate::known_objects::KnownObjects;
 use crate::recipe::{AnyRecipe, Host, ProductPath, RecipeDescription, RecipeError, Simulation, SimulationRequest, TruthRow};
@@ -137,6 +138,9 @@ pub struct InstrumentDescription {
     /// Programs whose configuration [`Instrument::import`] understands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub imports: Vec<ImportSource>,
+    /// Names of files beside the frames that [`Instrument::hints`] reads, with `*` and `?`: `*.xml`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hint_files: Vec<String>,
     /// The library that it was loaded from; filled in by the host, none if it is built in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub library: Option<Library>,
@@ -195,6 +199,15 @@ pub trait Instrument: Send + Sync {
     fn import(&self, request: &ImportRequest) -> Result<Imported, RecipeError> {
         let what = format!("there is nothing that {} imports (asked for {})", self.describe().name, request.program);
         Err(RecipeError::new(what, "write the configuration by hand: `ifured init` makes one to start from"))
+    }
+
+    /// What a file of [`InstrumentDescription::hint_files`] says of which frames belong together.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    fn hints(&self, file: &Path) -> Result<Hints, RecipeError> {
+        let what = format!("{}: {} reads no such files", file.display(), self.describe().name);
+        Err(RecipeError::new(what, "take its name out of the instrument's `hint_files`"))
     }
 
     /// As [`Instrument::describe`], with the recipes.

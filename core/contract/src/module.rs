@@ -4,7 +4,7 @@
 //! plugin becomes an error with its message.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use abi_stable::StableAbi;
@@ -14,6 +14,7 @@ use abi_stable::std_types::{RResult, RStr, RString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::hint::Hints;
 use crate::import::{ImportRequest, Imported};
 use crate::instrument::{Instrument, InstrumentDescription, Library};
 use crate::recipe::{Host, Outcome, ProductPath, RecipeError, Simulation, SimulationRequest, Task, TruthRow};
@@ -43,8 +44,10 @@ pub struct ModuleTable {
     /// [`TruthRequest`] in, list of [`TruthRow`] out.
     pub compare_with_truth: extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer,
     /// [`ImportRequest`] in, [`Imported`] out.
-    #[sabi(last_prefix_field)]
     pub import: extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer,
+    /// Path of a file in, [`Hints`] out.
+    #[sabi(last_prefix_field)]
+    pub hints: extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer,
 }
 
 impl RootModule for Module {
@@ -188,6 +191,11 @@ impl LoadedInstrument {
     pub fn import(&self, request: &ImportRequest) -> Result<Imported, RecipeError> {
         call(self.module()?.import(), request, &crate::recipe::QuietHost)
     }
+
+    /// Asks what a file says of which frames belong together.
+    pub fn hints(&self, file: &Path) -> Result<Hints, RecipeError> {
+        call(self.module()?.hints(), &file, &crate::recipe::QuietHost)
+    }
 }
 
 type Call = extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer;
@@ -227,6 +235,11 @@ pub fn import(instrument: &impl Instrument, request: &ImportRequest) -> Result<I
     instrument.import(request)
 }
 
+/// The result of a call for hints. Used by [`export_instrument!`](crate::export_instrument).
+pub fn hints(instrument: &impl Instrument, file: &Path) -> Result<Hints, RecipeError> {
+    instrument.hints(file)
+}
+
 /// Makes a plugin of an instrument: `ifured_core::export_instrument!(MySpectrograph);`.
 ///
 /// The argument is an expression that makes the instrument. What comes out is `pub fn module()`, and the symbols by which a library
@@ -256,7 +269,10 @@ macro_rules! export_instrument {
             extern "C" fn import(argument: RStr<'_>, _: &HostObject<'_>) -> Answer {
                 guarded(argument, |request| $crate::module::import(&$instrument, &request))
             }
-            ModuleTable { describe, run, simulate, compare_with_truth, import }.leak_into_prefix()
+            extern "C" fn hints(argument: RStr<'_>, _: &HostObject<'_>) -> Answer {
+                guarded(argument, |file: ::std::path::PathBuf| $crate::module::hints(&$instrument, &file))
+            }
+            ModuleTable { describe, run, simulate, compare_with_truth, import, hints }.leak_into_prefix()
         }
     };
     ($instrument:expr) => {

@@ -12,6 +12,7 @@ use ifured_core::recipe::{InputSpec, Level, Take};
 use ifured_core::rule::Verdict;
 use serde::{Deserialize, Serialize};
 
+use crate::hints::{Belongings, Named};
 use crate::item::Item;
 
 /// What keeps a candidate from a quality level, or from all of them.
@@ -91,6 +92,9 @@ pub struct Candidate {
     /// What keeps it from all levels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unusable: Option<Obstacle>,
+    /// What hints say of it; it has moved the level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<Named>,
 }
 
 /// All candidates for one input of one task.
@@ -117,12 +121,21 @@ pub struct Choice {
 }
 
 /// Ranks all items that may serve as an input of a group whose first item is `wanted`, and takes what the input asks for.
-pub fn associate(wanted: &Item, spec: &InputSpec, change: &AssociationChange, items: &[Arc<Item>]) -> (Vec<Choice>, Association) {
-    let mut ranked: Vec<(Arc<Item>, Candidate, Option<&Level>)> = items
-        .iter()
-        .filter(|i| spec.tags.contains(&i.tag) && !of_other_extension(wanted, i))
-        .map(|i| {
-            let (candidate, level) = judge(wanted, i, spec, change);
+/// Hints about what belongs to the group move the levels by one, never beyond the best one, and make nothing fit that does not.
+pub fn associate(
+    wanted: &Item,
+    spec: &InputSpec,
+    change: &AssociationChange,
+    items: &[Arc<Item>],
+    belongings: Option<&Belongings<'_>>,
+) -> (Vec<Choice>, Association) {
+    let candidates: Vec<&Arc<Item>> = items.iter().filter(|i| spec.tags.contains(&i.tag) && !of_other_extension(wanted, i)).collect();
+    let named = named(&candidates, belongings);
+    let mut ranked: Vec<(Arc<Item>, Candidate, Option<&Level>)> = candidates
+        .into_iter()
+        .zip(named)
+        .map(|(i, named)| {
+            let (candidate, level) = judge(wanted, i, spec, change, named);
             (i.clone(), candidate, level)
         })
         .collect();
@@ -134,8 +147,8 @@ pub fn associate(wanted: &Item, spec: &InputSpec, change: &AssociationChange, it
         rank(ca).cmp(&rank(cb)).then(second(a).cmp(&second(b))).then(away(ca).total_cmp(&away(cb))).then_with(|| a.name.cmp(&b.name))
     });
     let fitting = ranked.iter().filter_map(|(item, candidate, level)| {
-        let level = (*level)?;
-        Some(Choice { item: item.clone(), level: level.level, adapt: level.adapt.clone(), why: candidate.why.clone() })
+        let adapt = (*level)?.adapt.clone();
+        Some(Choice { item: item.clone(), level: candidate.level?, adapt, why: candidate.why.clone() })
     });
     let mut chosen = taken(fitting, &spec.take);
     // Recipes get them in the order of time, whatever made them fit.
@@ -167,16 +180,33 @@ fn taken(fitting: impl Iterator<Item = Choice>, take: &Take) -> Vec<Choice> {
     }
 }
 
-fn judge<'a>(wanted: &Item, item: &Item, spec: &'a InputSpec, change: &AssociationChange) -> (Candidate, Option<&'a Level>) {
+/// What the hints say of each candidate. Where they vouch for one of them, the others are second to it.
+fn named(candidates: &[&Arc<Item>], belongings: Option<&Belongings<'_>>) -> Vec<Option<Named>> {
+    let mut named: Vec<Option<Named>> = candidates.iter().map(|i| belongings.and_then(|b| b.named(i))).collect();
+    if named.iter().flatten().any(|n| n.shift() < 0) {
+        named.iter_mut().for_each(|n| *n = n.or(Some(Named::Others)));
+    }
+    named
+}
+
+fn judge<'a>(
+    wanted: &Item,
+    item: &Item,
+    spec: &'a InputSpec,
+    change: &AssociationChange,
+    named: Option<Named>,
+) -> (Candidate, Option<&'a Level>) {
     let days = Some(item.mjd - wanted.mjd).filter(|d| d.is_finite());
-    let mut candidate =
-        Candidate { name: item.name.clone(), level: None, why: String::new(), days, failed: Vec::new(), unusable: unusable(item, change) };
+    let unusable = unusable(item, change);
+    let mut candidate = Candidate { name: item.name.clone(), level: None, why: String::new(), days, failed: Vec::new(), unusable, named };
     if candidate.unusable.is_none() {
+        let best = spec.levels.first().map_or(0, |l| l.level);
         for level in &spec.levels {
-            match obstacle(wanted, item, level, change, days) {
+            let moved = (level.level + named.map_or(0, Named::shift)).max(best);
+            match obstacle(wanted, item, level, moved, change, days) {
                 None => {
-                    candidate.level = Some(level.level);
-                    candidate.why = format!("{}, {}", level.title, span(days));
+                    candidate.level = Some(moved);
+                    candidate.why = format!("{}, {}{}", level.title, span(days), named.map_or_else(String::new, |n| format!(", {n}")));
                     return (candidate, Some(level));
                 }
                 Some(obstacle) => candidate.failed.push((level.level, obstacle)),
@@ -194,9 +224,9 @@ fn unusable(item: &Item, change: &AssociationChange) -> Option<Obstacle> {
     not_made.or(bad.map(|why| Obstacle::BadQuality { why }))
 }
 
-fn obstacle(wanted: &Item, item: &Item, level: &Level, change: &AssociationChange, days: Option<f64>) -> Option<Obstacle> {
-    if change.max_level.is_some_and(|max| level.level > max) {
-        return Some(Obstacle::LevelClosed { level: level.level });
+fn obstacle(wanted: &Item, item: &Item, level: &Level, moved: i32, change: &AssociationChange, days: Option<f64>) -> Option<Obstacle> {
+    if change.max_level.is_some_and(|max| moved > max) {
+        return Some(Obstacle::LevelClosed { level: moved });
     }
     for condition in &level.when {
         if let Verdict::Fails { why } | Verdict::Unknown { why } = condition.check(item) {
@@ -279,7 +309,7 @@ mod tests {
             bias("full", "n2", 100.01, "A", "[1,1:100,100]"),
             bias("other-ccd", "n2", 100.0, "B", small),
         ];
-        let (choice, association) = associate(&wanted, &spec(), &AssociationChange::default(), &items);
+        let (choice, association) = associate(&wanted, &spec(), &AssociationChange::default(), &items, None);
         let choice = &choice[0];
         assert_eq!(
             (choice.item.name.as_str(), choice.level, choice.why.as_str()),
@@ -301,12 +331,12 @@ mod tests {
     fn a_candidate_without_a_time_comes_last_and_survives_the_plan_file() {
         let wanted = bias("science", "n2", 100.0, "A", "[11,11:20,20]");
         let items = vec![bias("no-time", "n2", f64::NAN, "A", "[11,11:20,20]"), bias("far", "n2", 160.0, "A", "[11,11:20,20]")];
-        let (choice, association) = associate(&wanted, &spec(), &AssociationChange::default(), &items);
+        let (choice, association) = associate(&wanted, &spec(), &AssociationChange::default(), &items, None);
         assert_eq!(choice[0].item.name, "far");
         let text = serde_json::to_string(&association).unwrap();
         assert_eq!(serde_json::from_str::<Association>(&text).unwrap(), association);
         let limited = AssociationChange { max_age_days: Some(5.0), ..Default::default() };
-        let (_, association) = associate(&wanted, &spec(), &limited, &items);
+        let (_, association) = associate(&wanted, &spec(), &limited, &items, None);
         assert_eq!(association.candidates[1].why, "at an unknown time, limit 5 d");
     }
 
@@ -324,7 +354,7 @@ mod tests {
         ];
         let names = |take: Take, wanted: &Item| {
             let spec = spec().take(take);
-            let (chosen, association) = associate(wanted, &spec, &AssociationChange::default(), &items);
+            let (chosen, association) = associate(wanted, &spec, &AssociationChange::default(), &items, None);
             assert_eq!(association.chosen, chosen.iter().map(|c| c.item.name.clone()).collect::<Vec<_>>());
             association.chosen.join(" ")
         };
@@ -344,7 +374,7 @@ mod tests {
         let items = vec![made("made", "n2", 100.3), bias("found", "n2", 100.2, "A", section), made("made-before", "n1", 99.9)];
         for (prefer, first) in [(None, "found"), (Some(Source::Raw), "made"), (Some(Source::Archive), "found")] {
             let change = AssociationChange { prefer, ..Default::default() };
-            assert_eq!(associate(&wanted, &spec(), &change, &items).0[0].item.name, first);
+            assert_eq!(associate(&wanted, &spec(), &change, &items, None).0[0].item.name, first);
         }
     }
 
@@ -353,7 +383,7 @@ mod tests {
         let wanted = bias("science", "n2", 100.0, "A", "[11,11:20,20]");
         let items = vec![bias("full", "n2", 100.01, "A", "[1,1:100,100]"), bias("old", "n0", 90.0, "A", "[11,11:20,20]")];
         let change = AssociationChange { max_level: Some(1), max_age_days: Some(5.0), ..Default::default() };
-        let (choice, association) = associate(&wanted, &spec(), &change, &items);
+        let (choice, association) = associate(&wanted, &spec(), &change, &items, None);
         assert!(choice.is_empty());
         assert_eq!(association.candidates[0].why, "level 2 is worse than max_level of the configuration");
     }

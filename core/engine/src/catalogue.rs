@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::error::{Error, Result};
 use crate::files::Fingerprint;
 use crate::frame::{Frame, Statistics};
+use crate::hints::HintFile;
 
 /// Name of the catalogue in an output directory.
 pub const FILE: &str = "ifured.sqlite";
@@ -34,6 +35,7 @@ CREATE TABLE IF NOT EXISTS attempts (
 CREATE TABLE IF NOT EXISTS products (
     name TEXT PRIMARY KEY, tag TEXT NOT NULL, task TEXT NOT NULL, hash TEXT NOT NULL, bytes INTEGER NOT NULL,
     size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER);
+CREATE TABLE IF NOT EXISTS hints (path TEXT PRIMARY KEY, root TEXT NOT NULL, says TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS runs (
     number INTEGER PRIMARY KEY AUTOINCREMENT, started TEXT NOT NULL, command TEXT NOT NULL, version TEXT NOT NULL,
     instrument TEXT NOT NULL, config TEXT NOT NULL, plan TEXT NOT NULL, exit_code INTEGER);
@@ -235,6 +237,27 @@ impl Catalogue {
             tx.execute("DELETE FROM frames WHERE path = ?1", [text(path)]).map_err(&fail)?;
         }
         tx.commit().map_err(fail)
+    }
+
+    /// Replaces what is remembered of the files of hints below a root.
+    pub fn store_hints(&mut self, root: &Path, files: &[HintFile]) -> Result<()> {
+        let fail = self.fail();
+        let tx = self.db.transaction().map_err(&fail)?;
+        tx.execute("DELETE FROM hints WHERE root = ?1", [text(root)]).map_err(&fail)?;
+        for file in files {
+            let row = params![text(&file.path), text(root), json(file)];
+            tx.execute("INSERT OR REPLACE INTO hints VALUES (?1, ?2, ?3)", row).map_err(&fail)?;
+        }
+        tx.commit().map_err(fail)
+    }
+
+    /// All files of hints, in the order of their paths.
+    pub fn hints(&self) -> Result<Vec<HintFile>> {
+        let mut query = self.db.prepare("SELECT says FROM hints ORDER BY path").map_err(self.fail())?;
+        let rows = query.query_map([], |r| r.get::<_, String>(0)).map_err(self.fail())?;
+        let says: Vec<String> = rows.map(|r| r.map_err(self.fail())).collect::<Result<_>>()?;
+        // What another version wrote and this one cannot read is read again with the next scan.
+        Ok(says.iter().filter_map(|s| serde_json::from_str(s).ok()).collect())
     }
 
     /// Keeps what the frames were classified as, for whoever looks into the catalogue with other tools.

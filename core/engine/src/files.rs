@@ -59,6 +59,11 @@ pub fn stem(name: &str) -> String {
 
 /// All frames below a directory in the order of their paths, and what could not be looked into.
 pub fn find_frames(directory: &Path) -> Result<(Vec<PathBuf>, Vec<String>)> {
+    find(directory, &is_frame_name)
+}
+
+/// All files below a directory whose names are wanted, in the order of their paths, and what could not be looked into.
+pub fn find(directory: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<(Vec<PathBuf>, Vec<String>)> {
     if !directory.is_dir() {
         let source = fs::read_dir(directory).err().unwrap_or_else(|| std::io::ErrorKind::NotADirectory.into());
         return Err(Error::Io { what: "cannot look into", path: directory.into(), source });
@@ -69,11 +74,11 @@ pub fn find_frames(directory: &Path) -> Result<(Vec<PathBuf>, Vec<String>)> {
     let hidden = |e: &walkdir::DirEntry| e.depth() > 0 && e.file_name().to_string_lossy().starts_with('.');
     for entry in walk.filter_entry(|e| !hidden(e)) {
         match entry {
-            Ok(e) if e.file_type().is_file() && is_frame_name(&e.file_name().to_string_lossy()) => frames.push(e.into_path()),
+            Ok(e) if e.file_type().is_file() && wanted(&e.file_name().to_string_lossy()) => frames.push(e.into_path()),
             Ok(_) => {}
             // A link that leads nowhere is still a name that looks like a frame: it gets its row.
             Err(e) => match e.path() {
-                Some(p) if is_frame_name(&p.file_name().unwrap_or_default().to_string_lossy()) => frames.push(p.to_owned()),
+                Some(p) if wanted(&p.file_name().unwrap_or_default().to_string_lossy()) => frames.push(p.to_owned()),
                 _ => problems.push(e.to_string()),
             },
         }

@@ -27,6 +27,8 @@ pub struct Item {
     pub first: Arc<Frame>,
     /// Raw frames in it.
     pub frames: usize,
+    /// All raw frames that it was made from through its main frames, the first of them too.
+    pub raw: Arc<[Arc<Frame>]>,
     /// Extension of the frames that it is about; none if it is about whole frames.
     pub extension: Option<String>,
     /// Index of the task that makes it; none for a raw frame.
@@ -50,6 +52,7 @@ impl Item {
             night: frame.night.clone(),
             mjd: frame.mjd.unwrap_or(f64::NAN),
             frames: 1,
+            raw: Arc::new([frame.clone()]),
             extension: None,
             producer: None,
             level: 0,

@@ -15,6 +15,7 @@ pub mod filter;
 pub mod frame;
 pub mod graph;
 pub mod group;
+pub mod hints;
 pub mod import;
 pub mod init;
 pub mod item;

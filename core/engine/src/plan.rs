@@ -22,6 +22,7 @@ use crate::file_parameters;
 use crate::files::stem;
 use crate::frame::{Frame, FrameState};
 use crate::group::group;
+use crate::hints::{self, HintFile, HintIndex};
 use crate::item::Item;
 
 /// One task of a plan.
@@ -112,6 +113,7 @@ pub fn plan(
     instrument: &InstrumentDescription,
     config: &Config,
     output: &Path,
+    hints: &[HintFile],
     verdicts: &Verdicts,
 ) -> Result<Plan> {
     let mut planner = Planner {
@@ -122,11 +124,13 @@ pub fn plan(
         items: frames.iter().filter(|f| f.state == FrameState::Good).map(|f| Arc::new(Item::raw(f.clone()))).collect(),
         plan: Plan { format: 2, instrument: instrument.name.clone(), ..Plan::default() },
         taken: HashSet::new(),
+        hints: HintIndex::new(hints, frames),
     };
     for recipe in in_order(instrument, config)? {
         planner.plan_recipe(recipe)?;
     }
     planner.plan.notes = unavailable(instrument, &planner.plan);
+    planner.plan.notes.extend(hints::notes(hints, frames));
     Ok(planner.plan)
 }
 
@@ -182,6 +186,7 @@ struct Planner<'a> {
     items: Vec<Arc<Item>>,
     plan: Plan,
     taken: HashSet<String>,
+    hints: HintIndex,
 }
 
 impl Planner<'_> {
@@ -238,6 +243,8 @@ impl Planner<'_> {
         made: &mut Vec<Arc<Item>>,
     ) {
         let first = &members[0];
+        let raw = raw_frames(members);
+        let belongings = self.hints.about(&raw);
         let mut chosen: Vec<(&InputSpec, Choice)> = Vec::new();
         let mut missing = Vec::new();
         let mut associations = Vec::new();
@@ -248,7 +255,7 @@ impl Planner<'_> {
                 continue;
             }
             let change = self.association_change(recipe, spec);
-            let (choices, association) = associate(first, spec, &change, &self.items);
+            let (choices, association) = associate(first, spec, &change, &self.items, belongings.as_ref());
             let why = association.candidates.first().map_or_else(
                 || format!("there is no {}", spec.tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(" or ")),
                 |c| format!("nearest candidate {}: {}", c.name, c.why),
@@ -300,6 +307,7 @@ impl Planner<'_> {
                 mjd: members.iter().map(|m| m.mjd * m.frames as f64).sum::<f64>() / frames as f64,
                 first: first.first.clone(),
                 frames,
+                raw: raw.clone(),
                 extension: task_extension(recipe, members).cloned(),
                 producer: Some(index),
                 level: task.level,
@@ -381,6 +389,17 @@ impl Planner<'_> {
         };
         self.taken.insert(name.clone());
         TaskOutput { tag: product.tag.clone(), path: self.output.join(&name), name }
+    }
+}
+
+/// The raw frames that the members of a group were made from, each once.
+fn raw_frames(members: &[Arc<Item>]) -> Arc<[Arc<Frame>]> {
+    match members {
+        [one] => one.raw.clone(),
+        _ => {
+            let mut seen = HashSet::new();
+            members.iter().flat_map(|m| m.raw.iter()).filter(|f| seen.insert(Arc::as_ptr(f))).cloned().collect()
+        }
     }
 }
 

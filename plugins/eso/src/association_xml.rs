@@ -9,7 +9,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use ifured_core::RecipeError;
+use ifured_core::{Hint, Hints, RecipeError};
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
@@ -20,7 +20,7 @@ pub struct Limits {
     pub bytes: u64,
     /// Elements inside each other.
     pub depth: usize,
-    /// Files named.
+    /// Files and associations.
     pub entries: usize,
 }
 
@@ -31,76 +31,12 @@ impl Default for Limits {
     }
 }
 
-/// Whether a calibration is a raw frame or was made by the observatory's pipeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A raw frame.
-    Raw,
-    /// A master or static calibration: the archive puts `M.` before their names.
-    Master,
-}
-
-/// A calibration that the archive associates with a science file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hint {
-    /// What it is: `BIAS`, `MASTER_BIAS`.
-    pub category: String,
-    /// Name of the file without directory and extension: `MUSE.2018-04-25T10:00:00.000`.
-    pub name: String,
-    /// The association that it belongs to: `BIAS`, `FLAT`.
-    pub association: String,
-    /// Whether the archive has certified its quality; none where the file does not say.
-    pub certified: Option<bool>,
-    /// Whether the association has all that it should; none where the file does not say.
-    pub complete: Option<bool>,
-    /// 1 for what belongs to the science files themselves, 2 for what belongs to these, and so on.
-    pub depth: usize,
-    /// Raw or master.
-    pub kind: Kind,
-}
-
-/// A file of the science association.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MainFile {
-    /// What it is: `OBJECT`.
-    pub category: String,
-    /// Name without directory and extension.
-    pub name: String,
-}
-
-/// One science association: its files and what goes with them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ScienceAssociation {
-    /// Its category.
-    pub category: String,
-    /// Whether the archive says that all calibrations are there.
-    pub complete: Option<bool>,
-    /// Whether it says that all calibrations are certified.
-    pub certified: Option<bool>,
-    /// Its science files.
-    pub main: Vec<MainFile>,
-    /// Their calibrations, in the order of the file. One that serves several associations is there for each.
-    pub hints: Vec<Hint>,
-    /// What the archive says about it.
-    pub messages: Vec<String>,
-}
-
-/// What a file of associations says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Associations {
-    /// Its science associations.
-    pub science: Vec<ScienceAssociation>,
-    /// Entries that were refused, with the reason.
-    pub notes: Vec<String>,
-}
-
 /// Reads a file of associations.
 ///
 /// # Errors
 /// If it cannot be read, is no such XML, is cut off, has a document type or entities, or exceeds the usual limits.
-pub fn read(path: &Path) -> Result<Associations, RecipeError> {
-    let failed =
-        |what: String| RecipeError::new(format!("{}: {what}", path.display()), "download it again with the data, or do without it");
+pub fn read(path: &Path) -> Result<Hints, RecipeError> {
+    let failed = |what: String| RecipeError::new(what, "download it again with the data, or do without it");
     let file = std::fs::File::open(path).map_err(|e| failed(e.to_string()))?;
     parse(BufReader::new(file), &Limits::default()).map_err(failed)
 }
@@ -109,7 +45,7 @@ pub fn read(path: &Path) -> Result<Associations, RecipeError> {
 ///
 /// # Errors
 /// What is wrong, in words, as [`read()`].
-pub fn parse(source: impl BufRead, limits: &Limits) -> Result<Associations, String> {
+pub fn parse(source: impl BufRead, limits: &Limits) -> Result<Hints, String> {
     let mut reader = Reader::from_reader(BufReader::new(source.take(limits.bytes + 1)));
     let mut tree = Tree { limits: *limits, ..Tree::default() };
     let mut buffer = Vec::new();
@@ -139,7 +75,7 @@ pub fn parse(source: impl BufRead, limits: &Limits) -> Result<Associations, Stri
     }
     match tree {
         Tree { elements, .. } if !elements.is_empty() => Err(format!("cut off: <{}> is not closed", elements.join("> <"))),
-        Tree { found, .. } if found.science.is_empty() && found.notes.is_empty() => Err("there is no <association> in it".into()),
+        Tree { found, .. } if found.hints.is_empty() => Err("there is no <association> in it".into()),
         Tree { found, .. } => Ok(found),
     }
 }
@@ -149,22 +85,15 @@ fn is_harmless(entity: &str) -> bool {
     entity.starts_with('#') || matches!(entity, "amp" | "lt" | "gt" | "quot" | "apos")
 }
 
-/// An association that is open.
-#[derive(Default)]
-struct Open {
-    category: String,
-    certified: Option<bool>,
-    complete: Option<bool>,
-}
-
 /// What has been read so far.
 #[derive(Default)]
 struct Tree {
     limits: Limits,
     elements: Vec<String>,
-    associations: Vec<Open>,
+    /// The associations that are open, by their place among the hints.
+    open: Vec<usize>,
     entries: usize,
-    found: Associations,
+    found: Hints,
 }
 
 impl Tree {
@@ -190,51 +119,50 @@ impl Tree {
     fn open_association(&mut self, start: &BytesStart<'_>) -> Result<(), String> {
         let logical = |name| Ok::<_, String>(attribute(start, name)?.and_then(|v| v.trim().to_lowercase().parse().ok()));
         let category = attribute(start, "category")?.unwrap_or_default();
-        let open = Open { category, certified: logical("certified")?, complete: logical("complete")? };
-        if self.associations.is_empty() {
-            let (category, certified, complete) = (open.category.clone(), open.certified, open.complete);
-            self.found.science.push(ScienceAssociation { category, certified, complete, ..ScienceAssociation::default() });
+        if logical("complete")? == Some(false) {
+            self.found.notes.push(format!("the archive says that the calibrations of its {category} are not complete"));
         }
-        self.associations.push(open);
+        self.count()?;
+        self.open.push(self.found.hints.len());
+        let calibrates = self.open.iter().rev().nth(1).copied();
+        self.found.hints.push(Hint { category, names: Vec::new(), calibrates, certified: logical("certified")? });
         Ok(())
+    }
+
+    fn count(&mut self) -> Result<(), String> {
+        self.entries += 1;
+        match self.entries > self.limits.entries {
+            true => Err(format!("refused: more than {} files and associations", self.limits.entries)),
+            false => Ok(()),
+        }
     }
 
     fn close(&mut self) {
         if self.elements.pop().as_deref() == Some("association") {
-            self.associations.pop();
+            self.open.pop();
         }
     }
 
     fn file(&mut self, start: &BytesStart<'_>) -> Result<(), String> {
-        self.entries += 1;
-        if self.entries > self.limits.entries {
-            return Err(format!("refused: more than {} files", self.limits.entries));
-        }
-        let (Some(open), Some(science)) = (self.associations.last(), self.found.science.last_mut()) else { return Ok(()) };
+        self.count()?;
+        let Some(&open) = self.open.last() else { return Ok(()) };
         let category = attribute(start, "category")?.unwrap_or_default();
         let given = attribute(start, "name")?.unwrap_or_default();
-        let name = match key_of(&given) {
-            Ok(name) => name,
-            Err(why) => {
-                self.found.notes.push(format!("file {:?} of category {category:?} left out: {why}", shortened(&given)));
-                return Ok(());
+        match key_of(&given) {
+            // Files may stand among the associated ones without an association of their own.
+            Ok(name) if self.elements.last().is_some_and(|e| e == "associatedFiles") => {
+                self.found.hints.push(Hint { category, names: vec![name], calibrates: Some(open), certified: None });
             }
-        };
-        match self.associations.len() - 1 {
-            0 => science.main.push(MainFile { category, name }),
-            depth => {
-                let kind = if name.starts_with("M.") { Kind::Master } else { Kind::Raw };
-                let (association, certified, complete) = (open.category.clone(), open.certified, open.complete);
-                science.hints.push(Hint { category, name, association, certified, complete, depth, kind });
-            }
+            Ok(name) => self.found.hints[open].names.push(name),
+            Err(why) => self.found.notes.push(format!("file {:?} of category {category:?} left out: {why}", shortened(&given))),
         }
         Ok(())
     }
 
     fn text(&mut self, text: &str) {
         let inside = self.elements.iter().any(|e| e == "message" || e == "messages");
-        if let (true, false, Some(science)) = (inside, text.trim().is_empty(), self.found.science.last_mut()) {
-            science.messages.push(text.trim().to_owned());
+        if inside && !text.trim().is_empty() {
+            self.found.notes.push(format!("the archive says: {}", shortened(text.trim())));
         }
     }
 }
@@ -270,7 +198,7 @@ fn key_of(name: &str) -> Result<String, &'static str> {
 }
 
 fn shortened(text: &str) -> String {
-    text.chars().take(60).collect()
+    text.chars().take(100).collect()
 }
 
 #[cfg(test)]
@@ -281,7 +209,7 @@ mod tests {
 
     use super::*;
 
-    fn parsed(text: &str) -> Result<Associations, String> {
+    fn parsed(text: &str) -> Result<Hints, String> {
         parse(text.as_bytes(), &Limits::default())
     }
 
@@ -299,25 +227,25 @@ mod tests {
               </associatedFiles>
             </association>
             <association category="R&amp;D"/>
+            <file category="ILLUM" name="MUSE.2018-04-24T23:00:00.000.fits.fz"/>
           </associatedFiles>
         </association>"#;
 
     #[test]
     fn a_tree_becomes_hints() {
         let found = parsed(GOOD).unwrap();
-        assert_eq!((found.science.len(), found.notes.len()), (1, 0));
-        let science = &found.science[0];
-        assert_eq!((science.category.as_str(), science.complete, science.certified), ("OBJECT", Some(true), Some(false)));
-        assert_eq!(science.main, [MainFile { category: "OBJECT".into(), name: "MUSE.2018-04-24T23:16:10.1".into() }]);
-        assert_eq!(science.messages, ["no certified STD"]);
-        let of = |h: &Hint| (h.category.clone(), h.name.clone(), h.association.clone(), h.certified, h.depth, h.kind);
+        let of = |h: &Hint| (h.category.clone(), h.names.join(" "), h.calibrates, h.certified);
         assert_eq!(
-            science.hints.iter().map(of).collect::<Vec<_>>(),
+            found.hints.iter().map(of).collect::<Vec<_>>(),
             [
-                ("STD".into(), "MUSE.2018-04-25T10:00:00.000".into(), "STD".into(), Some(true), 1, Kind::Raw),
-                ("MASTER_BIAS".into(), "M.MUSE.2018-04-26T07:00:00.000".into(), "BIAS".into(), None, 2, Kind::Master),
+                ("OBJECT".into(), "MUSE.2018-04-24T23:16:10.1".into(), None, Some(false)),
+                ("STD".into(), "MUSE.2018-04-25T10:00:00.000".into(), Some(0), Some(true)),
+                ("BIAS".into(), "M.MUSE.2018-04-26T07:00:00.000".into(), Some(1), None),
+                ("R&D".into(), String::new(), Some(0), None),
+                ("ILLUM".into(), "MUSE.2018-04-24T23:00:00.000".into(), Some(0), None),
             ]
         );
+        assert_eq!(found.notes, ["the archive says: no certified STD"]);
     }
 
     fn with_name(name: &str) -> String {
@@ -341,7 +269,7 @@ mod tests {
             (&"x".repeat(300), "longer"),
         ] {
             let found = parsed(&with_name(name)).unwrap();
-            assert_eq!(found.science[0].hints.iter().map(|h| h.name.as_str()).collect::<Vec<_>>(), ["b"], "{name}");
+            assert_eq!(found.hints[1].names, ["b"], "{name}");
             assert!(found.notes.len() == 1 && found.notes[0].contains(why), "{name}: {:?}", found.notes);
         }
         let nul = parsed(&with_name("a&#0;b"));
@@ -362,7 +290,11 @@ mod tests {
         let deep = r#"<association category="A"><associatedFiles>"#.repeat(5000);
         assert!(parsed(&deep).unwrap_err().contains("64 elements inside each other"));
         let many = format!("<association><mainFiles>{}</mainFiles></association>", r#"<file category="A" name="b"/>"#.repeat(11));
-        assert!(parse(many.as_bytes(), &Limits { entries: 10, ..Limits::default() }).unwrap_err().contains("more than 10 files"));
+        assert!(
+            parse(many.as_bytes(), &Limits { entries: 10, ..Limits::default() })
+                .unwrap_err()
+                .contains("more than 10 files and associations")
+        );
         // 100 MB that are made while they are read, in text and inside of one tag.
         for start in ["<association>", "<association category='"] {
             let endless = BufReader::new(start.as_bytes().chain(std::io::repeat(b'x').take(100 << 20)));
@@ -380,7 +312,7 @@ mod tests {
         }
         assert!(parsed("SIMPLE  =                    T").unwrap_err().contains("no <association>"));
         assert!(parsed("").unwrap_err().contains("no <association>"));
-        assert!(read(Path::new("/nowhere/a_raw2raw.xml")).unwrap_err().what.contains("/nowhere/a_raw2raw.xml"));
+        assert!(read(Path::new("/nowhere/a_raw2raw.xml")).unwrap_err().what.contains("No such file"));
     }
 
     proptest! {

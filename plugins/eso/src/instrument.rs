@@ -6,10 +6,12 @@
 use std::path::Path;
 
 use ifured_core::recipe::{ProductPath, Simulation, SimulationRequest, TruthRow};
-use ifured_core::{AnyRecipe, FrameType, Host, ImportRequest, ImportSource, Imported, Instrument, InstrumentDescription, RecipeError};
+use ifured_core::{
+    AnyRecipe, FrameType, Hints, Host, ImportRequest, ImportSource, Imported, Instrument, InstrumentDescription, RecipeError,
+};
 
 use crate::simulation::{self, RawFrame};
-use crate::{classification, observatory};
+use crate::{association_xml, classification, observatory};
 
 /// An instrument whose frames are classified by DPR and PRO keywords.
 ///
@@ -60,6 +62,7 @@ impl Instrument for EsoInstrument {
             recipes: vec![],
             columns: self.columns.iter().map(|c| (*c).into()).collect(),
             imports: (self.imports)(),
+            hint_files: vec!["*.xml".into()],
             ..InstrumentDescription::default()
         }
     }
@@ -78,5 +81,9 @@ impl Instrument for EsoInstrument {
 
     fn import(&self, request: &ImportRequest) -> Result<Imported, RecipeError> {
         (self.import)(request)
+    }
+
+    fn hints(&self, file: &Path) -> Result<Hints, RecipeError> {
+        association_xml::read(file)
     }
 }

@@ -81,7 +81,7 @@ pub fn reduce(session: &mut Session, worker: &WorkerCommand, options: &ReduceOpt
     let mut ran: BTreeSet<String> = BTreeSet::new();
     let mut announced = false;
     loop {
-        let plan = plan::plan(&session.frames, &session.instrument, &session.config, &session.output, &verdicts)?;
+        let plan = plan::plan(&session.frames, &session.instrument, &session.config, &session.output, &session.hints, &verdicts)?;
         let plan = restricted(plan, &options.targets);
         if let Err(nothing) = nothing_to_do(session, &plan, &verdicts) {
             if announced {

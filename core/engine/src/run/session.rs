@@ -17,6 +17,7 @@ use crate::execute::{self, Happening, Limits};
 use crate::file_parameters;
 use crate::files::{self, DirectoryLock};
 use crate::frame::{Frame, FrameState};
+use crate::hints::{self, HintFile};
 use crate::plan::{self, Plan, Targets, Verdicts};
 use crate::scan::{self, ScanSummary};
 use crate::standing::{self, Known, Standing};
@@ -62,6 +63,8 @@ pub struct Session {
     pub instrument: InstrumentDescription,
     /// All raw frames, by name.
     pub frames: Vec<Arc<Frame>>,
+    /// What others say of which frames belong together.
+    pub hints: Vec<HintFile>,
     /// What was found by scanning, by directory.
     pub scans: Vec<(PathBuf, ScanSummary)>,
     threads: usize,
@@ -127,6 +130,11 @@ impl Session {
         }
         let rows = catalogue.scanned()?;
         let instrument = choose(asked, instruments, &rows).map_err(|e| plugin_is_missing(&catalogue, instruments).unwrap_or(e))?;
+        if let Some(loaded) = instruments.iter().find(|i| i.description().name == instrument.name) {
+            for (directory, _) in &scans {
+                catalogue.store_hints(directory, &hints::read(directory, loaded)?)?;
+            }
+        }
         let mut config = config::checked(&written, instrument)?;
         file_parameters::resolve(&mut config, instrument, file.as_deref());
         let instrument = classify::configured(instrument.clone(), &config)?;
@@ -138,6 +146,7 @@ impl Session {
         let threads = setup.threads.or(config.resources.threads).unwrap_or_else(cores);
         Ok(Session {
             output,
+            hints: catalogue.hints()?,
             catalogue,
             config,
             config_text: written.to_value().to_string(),
@@ -153,7 +162,7 @@ impl Session {
     pub fn plan(&mut self, targets: &Targets) -> Result<Plan> {
         let mut verdicts = Verdicts::default();
         for _ in 0..50 {
-            let plan = plan::plan(&self.frames, &self.instrument, &self.config, &self.output, &verdicts)?;
+            let plan = plan::plan(&self.frames, &self.instrument, &self.config, &self.output, &self.hints, &verdicts)?;
             let standings = self.standings(&plan)?;
             if !verdicts.learn(&plan, &standings) {
                 return Ok(restricted(plan, targets));

@@ -99,7 +99,7 @@ pub(crate) fn example() -> (Plan, Vec<Arc<Frame>>) {
     (wrong.state, wrong.why) = (FrameState::Wrong, "EXPTIME is `3.0`, not `0.0`".into());
     frames.push(Arc::new(wrong));
     let instrument = instrument();
-    (plan(&frames, &instrument, &Config::default(), Path::new("/out"), &Verdicts::default()).unwrap(), frames)
+    (plan(&frames, &instrument, &Config::default(), Path::new("/out"), &[], &Verdicts::default()).unwrap(), frames)
 }
 
 #[test]
@@ -215,6 +215,7 @@ fn a_relaxation_admits_the_candidate() {
     let relaxation = old.relaxation.clone().unwrap();
     assert_eq!(relaxation.to_string(), "[association.science.flat] max_age_days = 41");
     let closed = crate::associate::Candidate {
+        named: None,
         name: "x".into(),
         level: None,
         why: String::new(),
