@@ -22,9 +22,10 @@ const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS roots (path TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS frames (
     path TEXT PRIMARY KEY, root TEXT NOT NULL, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER,
-    hash TEXT NOT NULL, header TEXT NOT NULL, statistics TEXT NOT NULL, error TEXT NOT NULL,
+    hash TEXT NOT NULL, statistics TEXT NOT NULL, error TEXT NOT NULL,
     name TEXT NOT NULL DEFAULT '', night TEXT NOT NULL DEFAULT '', mjd REAL, tag TEXT NOT NULL DEFAULT '',
     state TEXT NOT NULL DEFAULT '', why TEXT NOT NULL DEFAULT '', extensions TEXT NOT NULL DEFAULT '');
+CREATE TABLE IF NOT EXISTS headers (path TEXT PRIMARY KEY, cards TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS tasks (
     id TEXT PRIMARY KEY, recipe TEXT NOT NULL, night TEXT NOT NULL, state TEXT NOT NULL, task TEXT NOT NULL,
     outcome TEXT NOT NULL, grade TEXT NOT NULL);
@@ -165,13 +166,15 @@ impl Catalogue {
         let fail = |source| Error::Catalogue { path: path.into(), source };
         let db = Connection::open(path).map_err(fail)?;
         db.busy_timeout(std::time::Duration::from_secs(20)).map_err(fail)?;
+        // Headers of a hundred kilobytes; of effect in a new file only.
+        db.pragma_update(None, "page_size", 16384).map_err(fail)?;
         db.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
         db.pragma_update(None, "synchronous", "NORMAL").map_err(fail)?;
-        db.execute_batch(SCHEMA).map_err(fail)?;
-        // Catalogues of version 0.1.0 had no names of extensions: their frames are read again.
-        if db.prepare("SELECT extensions FROM frames").is_err() {
-            db.execute_batch("DELETE FROM frames; ALTER TABLE frames ADD COLUMN extensions TEXT NOT NULL DEFAULT '';").map_err(fail)?;
+        // Catalogues of version 0.1.0 had the headers among the frames: these are read again.
+        if db.prepare("SELECT header FROM frames").is_ok() {
+            db.execute_batch("DROP TABLE frames;").map_err(fail)?;
         }
+        db.execute_batch(SCHEMA).map_err(fail)?;
         // A damaged page shows up only when it is read.
         let ok: String = db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(fail)?;
         if ok != "ok" {
@@ -199,8 +202,8 @@ impl Catalogue {
 
     /// All files that were scanned, in the order of their paths.
     pub fn scanned(&self) -> Result<Vec<ScannedRow>> {
-        let sql =
-            "SELECT path, root, size, mtime_ns, ctime_ns, inode, hash, header, statistics, error, extensions FROM frames ORDER BY path";
+        let sql = "SELECT frames.path, root, size, mtime_ns, ctime_ns, inode, hash, cards, statistics, error, extensions
+            FROM frames JOIN headers ON headers.path = frames.path ORDER BY frames.path";
         let mut query = self.db.prepare(sql).map_err(self.fail())?;
         let rows = query.query_map([], scanned_row).map_err(self.fail())?;
         let rows: Vec<_> = rows.map(|r| r.map_err(self.fail())).collect::<Result<_>>()?;
@@ -214,9 +217,11 @@ impl Catalogue {
         tx.execute("INSERT OR IGNORE INTO roots VALUES (?1)", [text(root)]).map_err(&fail)?;
         for row in changed {
             let f = row.fingerprint;
+            // In a table of their own: what changes of a frame would write its long header again.
+            tx.execute("INSERT OR REPLACE INTO headers VALUES (?1, ?2)", params![text(&row.path), row.header.to_lines()]).map_err(&fail)?;
             tx.execute(
-                "INSERT OR REPLACE INTO frames (path, root, size, mtime_ns, ctime_ns, inode, hash, header, statistics, error, extensions)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                "INSERT OR REPLACE INTO frames (path, root, size, mtime_ns, ctime_ns, inode, hash, statistics, error, extensions)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                 params![
                     text(&row.path),
                     text(&row.root),
@@ -225,7 +230,6 @@ impl Catalogue {
                     f.map(|f| f.ctime_ns),
                     f.map(|f| f.inode),
                     row.hash,
-                    row.header.columns().concat(),
                     json(&row.statistics),
                     row.error,
                     row.extensions.join("\n")
@@ -235,6 +239,7 @@ impl Catalogue {
         }
         for path in gone {
             tx.execute("DELETE FROM frames WHERE path = ?1", [text(path)]).map_err(&fail)?;
+            tx.execute("DELETE FROM headers WHERE path = ?1", [text(path)]).map_err(&fail)?;
         }
         tx.commit().map_err(fail)
     }
@@ -463,12 +468,7 @@ fn scanned_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<(ScannedRow, String)> 
 }
 
 fn with_header((row, cards): (ScannedRow, String)) -> ScannedRow {
-    let header = if cards.is_ascii() {
-        Header::parse(cards.as_bytes())
-    } else {
-        Header::parse(&cards.chars().map(|c| c as u32 as u8).collect::<Vec<u8>>())
-    };
-    ScannedRow { header, ..row }
+    ScannedRow { header: Header::of_lines(&cards), ..row }
 }
 
 fn fingerprint(r: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Option<Fingerprint>> {

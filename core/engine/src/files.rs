@@ -132,11 +132,19 @@ pub fn remove_unfinished(directory: &Path) -> usize {
 
 /// Writes a small file so that it is there completely or not at all.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomically_with(path, &|file| file.write_all(bytes))
+}
+
+/// Writes a file piece by piece so that it is there completely or not at all.
+pub fn write_atomically_with(path: &Path, content: &dyn Fn(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
         fs::create_dir_all(directory)?;
         let mut file = tempfile::Builder::new().prefix(&format!(".{UNFINISHED}-")).tempfile_in(directory)?;
-        file.write_all(bytes)?;
+        let mut writer = std::io::BufWriter::with_capacity(1 << 16, &mut file);
+        content(&mut writer)?;
+        writer.flush()?;
+        drop(writer);
         file.as_file().sync_all()?;
         use std::os::unix::fs::PermissionsExt;
         file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;

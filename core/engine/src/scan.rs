@@ -3,7 +3,7 @@
 //! A file whose size, times and inode are as the catalogue remembers them is not read again. A file that cannot be read is a
 //! row with its reason, never the end of the run.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ifured_core::{Header, provenance};
@@ -30,14 +30,16 @@ pub struct ScanSummary {
     pub problems: Vec<String>,
 }
 
-/// Scans a directory into the catalogue. `progress` is called with the number of files done and to do.
-pub fn scan(catalogue: &mut Catalogue, root: &Path, statistics: bool, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<ScanSummary> {
+/// Scans a directory into the catalogue, and into what is known of it. `progress` is called with the number of files done and to do.
+pub fn scan(
+    catalogue: &mut Catalogue,
+    known: &mut BTreeMap<PathBuf, ScannedRow>,
+    root: &Path,
+    statistics: bool,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<ScanSummary> {
     let root = root.canonicalize().map_err(Error::io("cannot look into", root))?;
     let (paths, problems) = files::find_frames(&root)?;
-    let mut known: HashMap<PathBuf, ScannedRow> = HashMap::new();
-    for row in catalogue.scanned()? {
-        known.insert(row.path.clone(), row);
-    }
     let to_read: Vec<(PathBuf, Option<Fingerprint>)> = paths
         .iter()
         .filter_map(|path| {
@@ -63,7 +65,10 @@ pub fn scan(catalogue: &mut Catalogue, root: &Path, statistics: bool, progress: 
     let gone: Vec<PathBuf> =
         known.values().filter(|row| row.root == root && !present.contains(&row.path)).map(|row| row.path.clone()).collect();
     catalogue.store_scan(&root, &rows, &gone)?;
-    Ok(ScanSummary { frames: paths.len(), read: rows.len(), gone, replaced, problems })
+    let read = rows.len();
+    gone.iter().for_each(|path| drop(known.remove(path)));
+    known.extend(rows.into_iter().map(|row| (row.path.clone(), row)));
+    Ok(ScanSummary { frames: paths.len(), read, gone, replaced, problems })
 }
 
 fn read_row(path: &Path, root: &Path, fingerprint: Option<Fingerprint>, statistics: bool) -> ScannedRow {
@@ -79,20 +84,20 @@ fn read_row(path: &Path, root: &Path, fingerprint: Option<Fingerprint>, statisti
     };
     // The content of one's own products is in the catalogue.
     match fits::scan_file_unless(path, statistics, |header| header.contains(provenance::TASK)) {
-        Ok(Err(hdus)) => row(String::new(), primary(&hdus), Vec::new(), Vec::new(), String::new()),
+        Ok(Err(hdus)) => row(String::new(), primary(hdus), Vec::new(), Vec::new(), String::new()),
         Ok(Ok(file)) => {
-            let header = primary(&file.hdus);
             let statistics = file.statistics.map(|s| statistics_by_name(&s)).unwrap_or_default();
             let name = |h: &fits::HduInfo| h.header.text("EXTNAME").ok().map(|n| n.trim().to_owned()).filter(|n| !n.is_empty());
             let extensions = file.hdus.iter().skip(1).filter_map(name).collect();
+            let header = primary(file.hdus);
             row(file.hash, header, extensions, statistics, String::new())
         }
         Err(e) => row(String::new(), fits::primary_header(path).unwrap_or_default(), Vec::new(), Vec::new(), e.to_string()),
     }
 }
 
-fn primary(hdus: &[fits::HduInfo]) -> Header {
-    hdus.first().map(|h| h.header.clone()).unwrap_or_default()
+fn primary(hdus: Vec<fits::HduInfo>) -> Header {
+    hdus.into_iter().next().map(|h| h.header).unwrap_or_default()
 }
 
 fn statistics_by_name(s: &fits::PixelStatistics) -> Statistics {

@@ -96,9 +96,10 @@ fn pad(mut line: String) -> String {
 /// Reads one 80-column line; the second part of the pair is what is wrong with it, if anything.
 pub(super) fn parse(line: &str) -> (Card, Option<String>) {
     // Characters beyond ASCII are longer than a byte.
-    let place = |n: usize| if line.is_ascii() { n.min(line.len()) } else { line.char_indices().nth(n).map_or(line.len(), |(i, _)| i) };
+    let is_ascii = line.is_ascii();
+    let place = |n: usize| if is_ascii { n.min(line.len()) } else { line.char_indices().nth(n).map_or(line.len(), |(i, _)| i) };
     let text_from = |n: usize| &line[place(n)..];
-    let keyword = line[..place(8)].trim_end().to_owned();
+    let keyword = line[..place(8)].trim_end();
     let done =
         |keyword: String, content, comment: String, issue| (Card { keyword, content, comment, source: Some(line.to_owned()) }, issue);
     if keyword == "HIERARCH" {
@@ -106,26 +107,26 @@ pub(super) fn parse(line: &str) -> (Card, Option<String>) {
         // The value indicator of a HIERARCH card is the first `=`; some writers leave out the blank around it.
         let glued = !rest.starts_with(' ');
         if let Some(eq) = rest.find('=') {
-            let key = super::normalise(&rest[..eq]);
+            let key = super::normal(rest[..eq].trim()).into_owned();
             if !key.is_empty() {
                 let (value, comment, issue) = parse_value(&rest[eq + 1..]);
                 let issue = issue.or(glued.then(|| "no blank between HIERARCH and the keyword".to_owned()));
                 return done(key, Content::Value(value), comment, issue);
             }
         }
-        return done(keyword, Content::Commentary(rest.trim_end().to_owned()), String::new(), None);
+        return done(keyword.to_owned(), Content::Commentary(rest.trim_end().to_owned()), String::new(), None);
     }
     let indicator = text_from(8).strip_prefix('=');
     let has_indicator = indicator.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
-    if !has_indicator || matches!(keyword.as_str(), "COMMENT" | "HISTORY" | "" | "CONTINUE") {
+    if !has_indicator || matches!(keyword, "COMMENT" | "HISTORY" | "" | "CONTINUE") {
         // `KEYWORD ='...'` without the blank is a common slip: read it, and say so.
-        let slip = indicator.is_some() && !matches!(keyword.as_str(), "COMMENT" | "HISTORY" | "" | "CONTINUE" | "END");
+        let slip = indicator.is_some() && !matches!(keyword, "COMMENT" | "HISTORY" | "" | "CONTINUE" | "END");
         if slip {
             let (value, comment, issue) = parse_value(text_from(9));
             let issue = issue.or(Some("no blank after the value indicator".to_owned()));
-            return done(keyword, Content::Value(value), comment, issue);
+            return done(keyword.to_owned(), Content::Value(value), comment, issue);
         }
-        return done(keyword, Content::Commentary(text_from(8).trim_end().to_owned()), String::new(), None);
+        return done(keyword.to_owned(), Content::Commentary(text_from(8).trim_end().to_owned()), String::new(), None);
     }
     let (value, comment, issue) = parse_value(text_from(10));
     let legal = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
@@ -144,21 +145,25 @@ pub(super) fn parse_continue(line: &str) -> Option<(String, String)> {
 /// Free-format value and comment (FITS 4.0, section 4.2).
 fn parse_value(field: &str) -> (Value, String, Option<String>) {
     let field = field.trim_start();
-    if let Some(quoted) = field.strip_prefix('\'') {
-        let mut text = String::with_capacity(quoted.len().min(CARD));
-        let mut chars = quoted.chars().peekable();
-        while let Some(c) = chars.next() {
-            if c != '\'' {
-                text.push(c);
-            } else if chars.peek() == Some(&'\'') {
-                chars.next();
-                text.push('\'');
-            } else {
-                let rest: String = chars.collect();
-                return (Value::Text(text.trim_end().to_owned()), comment_of(&rest), None);
+    if let Some(mut rest) = field.strip_prefix('\'') {
+        let mut text = String::new();
+        while let Some(at) = rest.find('\'') {
+            let (piece, after) = (&rest[..at], &rest[at + 1..]);
+            text.push_str(piece);
+            match after.strip_prefix('\'') {
+                Some(more) => {
+                    text.push('\'');
+                    rest = more;
+                }
+                None => {
+                    text.truncate(text.trim_end().len());
+                    return (Value::Text(text), comment_of(after), None);
+                }
             }
         }
-        return (Value::Text(text.trim_end().to_owned()), String::new(), Some("text without a closing quote".to_owned()));
+        text.push_str(rest);
+        text.truncate(text.trim_end().len());
+        return (Value::Text(text), String::new(), Some("text without a closing quote".to_owned()));
     }
     let (raw, comment) = match field.find('/') {
         Some(at) => (field[..at].trim(), comment_of(&field[at..])),
@@ -199,7 +204,10 @@ fn parse_real(raw: &str) -> Option<f64> {
     if !raw.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'E' | b'e' | b'D' | b'd')) {
         return None;
     }
-    raw.replace(['D', 'd'], "E").parse().ok()
+    match raw.contains(['D', 'd']) {
+        true => raw.replace(['D', 'd'], "E").parse().ok(),
+        false => raw.parse().ok(),
+    }
 }
 
 /// A number as FITS text: shortest form that reads back to the same bits.

@@ -43,9 +43,13 @@ pub struct Header {
 
 /// Whether [`normalise`] leaves a keyword as it is; says no where it would have to look closely.
 fn is_normal(keyword: &str) -> bool {
-    let bytes = keyword.as_bytes();
-    let plain = bytes.iter().all(|b| b.is_ascii_graphic() && !b.is_ascii_lowercase() || *b == b' ');
-    plain && !keyword.starts_with("HIERARCH") && !keyword.starts_with(' ') && !keyword.ends_with(' ') && !keyword.contains("  ")
+    let mut before = b' ';
+    let plain = keyword.bytes().all(|b| {
+        let plain = b.is_ascii_graphic() && !b.is_ascii_lowercase() || b == b' ' && before != b' ';
+        before = b;
+        plain
+    });
+    plain && before != b' ' && !keyword.starts_with("HIERARCH")
 }
 
 /// As [`normalise`], without a copy where nothing changes.
@@ -233,6 +237,41 @@ impl Header {
     /// Cards that were read and not changed come out as they were.
     pub fn columns(&self) -> Vec<String> {
         self.cards.iter().flat_map(Card::columns).collect()
+    }
+
+    /// The [`columns`](Self::columns) as lines, without the blanks at their ends; a line end inside of a card is its symbol U+240A.
+    pub fn to_lines(&self) -> String {
+        let mut text = String::with_capacity(self.cards.len() * CARD);
+        let mut push = |line: &str| {
+            let line = line.trim_end_matches(' ');
+            match line.contains('\n') {
+                true => text.push_str(&line.replace('\n', "\u{240a}")),
+                false => text.push_str(line),
+            }
+            text.push('\n');
+        };
+        for card in &self.cards {
+            match &card.source {
+                Some(source) if source.len() == CARD && source.is_ascii() => push(source),
+                _ => card.columns().iter().for_each(|line| push(line)),
+            }
+        }
+        text
+    }
+
+    /// Reads what [`to_lines`](Self::to_lines) wrote.
+    pub fn of_lines(text: &str) -> Self {
+        let mut bytes = Vec::with_capacity(text.len() * 2);
+        for line in text.split_terminator('\n') {
+            let end = bytes.len() + CARD;
+            match line.is_ascii() {
+                true => bytes.extend_from_slice(line.as_bytes()),
+                // Latin-1, and the lower byte of U+240A is that of a line end.
+                false => bytes.extend(line.chars().map(|c| c as u32 as u8)),
+            }
+            bytes.resize(end, b' ');
+        }
+        Header::parse(&bytes)
     }
 }
 

@@ -82,6 +82,7 @@ proptest! {
             h.set(&key("REAL"), real, "");
         }
         let bytes: String = h.columns().concat();
+        prop_assert_eq!(&Header::of_lines(&h.to_lines()).columns().concat(), &bytes);
         prop_assert_eq!(bytes.len() % CARD, 0);
         let back = Header::parse(bytes.as_bytes());
         prop_assert_eq!(back.text(&key("TXT")).unwrap(), text.trim_end());
@@ -103,7 +104,7 @@ proptest! {
     #[test]
     fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..800)) {
         let h = Header::parse(&bytes);
-        let _ = h.columns();
+        prop_assert_eq!(Header::of_lines(&h.to_lines()).columns(), h.columns());
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use ifured_core::Task;
 use ifured_core::recipe::{Outcome, RecipeError};
+use serde::Serialize;
 
 use crate::catalogue::{Attempt, Catalogue, ProductRow};
 use crate::classify;
@@ -204,8 +205,11 @@ fn record_start(session: &mut Session, plan: &Plan, options: &ReduceOptions) -> 
 
 /// Writes the plan beside the catalogue.
 pub fn write_plan(session: &Session, plan: &Plan) -> Result<()> {
-    let text = serde_json::to_vec_pretty(plan).map_err(|e| Error::Inconsistent(e.to_string()))?;
-    files::write_atomically(&session.output.join(PLAN_FILE), &text)
+    // Tens of megabytes for a thousand frames: never as one text, and indented by one blank.
+    files::write_atomically_with(&session.output.join(PLAN_FILE), &|file| {
+        let format = serde_json::ser::PrettyFormatter::with_indent(b" ");
+        Ok(plan.serialize(&mut serde_json::Serializer::with_formatter(file, format))?)
+    })
 }
 
 /// Runs the jobs of one round; says whether another round makes sense.

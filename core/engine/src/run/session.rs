@@ -1,6 +1,6 @@
 //! A session in an output directory: configuration, catalogue, frames.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,6 +99,7 @@ impl Session {
             reporter.note(&note);
         }
         let mut scans = Vec::new();
+        let mut rows: BTreeMap<PathBuf, ScannedRow> = catalogue.scanned()?.into_iter().map(|row| (row.path.clone(), row)).collect();
         if let Some(directories) = scan {
             if files::remove_unfinished(&output) > 0 {
                 reporter.note("removed what an interrupted run had left unfinished");
@@ -118,7 +119,7 @@ impl Session {
                     reporter.note(&format!("{} is not there any more; its frames are left as they are known", directory.display()));
                     continue;
                 }
-                let summary = scan::scan(&mut catalogue, &directory, statistics, &|done, all| reporter.scanning(done, all))?;
+                let summary = scan::scan(&mut catalogue, &mut rows, &directory, statistics, &|done, all| reporter.scanning(done, all))?;
                 for path in &summary.replaced {
                     reporter.note(&format!("{} has another content than before: what was made from it is made again", path.display()));
                 }
@@ -128,7 +129,7 @@ impl Session {
                 scans.push((directory, summary));
             }
         }
-        let rows = catalogue.scanned()?;
+        let rows: Vec<ScannedRow> = rows.into_values().collect();
         let instrument = choose(asked, instruments, &rows).map_err(|e| plugin_is_missing(&catalogue, instruments).unwrap_or(e))?;
         if let Some(loaded) = instruments.iter().find(|i| i.description().name == instrument.name) {
             for (directory, _) in &scans {
