@@ -1,12 +1,12 @@
 //! `plan`, `why`, `whynot`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ifured_core::Tag;
 use ifured_engine::plan::{Plan, Targets};
 use ifured_engine::run::{Session, write_plan};
 use ifured_engine::standing::Standing;
-use ifured_engine::{Error, classify, graph, why};
+use ifured_engine::{Error, classify, graph, sof, why};
 
 use super::{print_json, say};
 use crate::Context;
@@ -26,7 +26,13 @@ pub fn targets(session: &Session, typed: &TargetArguments) -> Result<Targets, Er
 }
 
 /// Shows the plan.
-pub fn plan(context: &Context, directories: &[PathBuf], drawing: Option<Graph>, typed: &TargetArguments) -> Result<u8, Error> {
+pub fn plan(
+    context: &Context,
+    directories: &[PathBuf],
+    drawing: Option<Graph>,
+    sets: Option<&Path>,
+    typed: &TargetArguments,
+) -> Result<u8, Error> {
     let mut session = Session::open(&context.setup, &context.instruments, Some(directories), &context.progress)?;
     context.progress.finish();
     let targets = targets(&session, typed)?;
@@ -39,6 +45,7 @@ pub fn plan(context: &Context, directories: &[PathBuf], drawing: Option<Graph>, 
         });
     }
     write_plan(&session, &plan)?;
+    let written = sets.map(|directory| sof::write(&plan, &session.instrument, directory)).transpose()?;
     match drawing {
         Some(Graph::Dot) => say(graph::dot(&plan).trim_end()),
         Some(Graph::Mermaid) => say(graph::mermaid(&plan).trim_end()),
@@ -46,6 +53,9 @@ pub fn plan(context: &Context, directories: &[PathBuf], drawing: Option<Graph>, 
         None => {
             let standings = session.standings(&plan)?;
             print_plan(&plan, &standings);
+            if let (Some(written), Some(directory)) = (written, sets) {
+                say(&format!("{} sets of frames in {}", written.len(), directory.display()));
+            }
         }
     }
     Ok(0)

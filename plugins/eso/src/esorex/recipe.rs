@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ifured_core::recipe::{TaskInput, TaskOutput, WrittenProduct};
+use ifured_core::sof::SofEntry;
 use ifured_core::words::closest;
 use ifured_core::{AnyRecipe, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Task, provenance};
 use ifured_pixels::fits;
@@ -14,19 +15,12 @@ use super::products::{Judged, Product, ProductRule, judge};
 use super::program::{InstalledRecipe, Program};
 use super::quality::{self, QcNumber};
 use super::run::{Call, LOG, Ran, RunLimits, run};
-use crate::sof::SofEntry;
-
-/// What stands before the tag in [`TaskInput::adapt`] of a frame that goes in under another tag than its own.
-pub const AS_TAG: &str = "as:";
 
 /// What a recipe of ESO's pipeline is told besides its parameters, from the task: the number of the IFU, for example.
 pub type OptionsOfTask = fn(&Task) -> Result<Vec<(String, Value)>, RecipeError>;
 
 /// What an instrument finds out about products beyond what [`judge`] does: quality numbers and notes.
 pub type Check<'a> = &'a dyn Fn(&[Product]) -> Result<(Vec<QualityNumber>, Vec<String>), RecipeError>;
-
-/// Tag of an input that is a file named by a parameter, no frame.
-const FILE: &str = "file";
 
 /// A recipe of ESO's pipeline, run by esorex.
 ///
@@ -252,11 +246,10 @@ fn absolute(path: &Path) -> Result<PathBuf, RecipeError> {
 
 /// The frames of a task, in its order. esorex cannot be told of a header that the configuration corrects: it gets a corrected copy.
 fn frames(task: &Task, directory: &Path) -> Result<Vec<SofEntry>, RecipeError> {
-    let one = |(n, input): (usize, &TaskInput)| {
-        let tag = input.adapt.as_deref().and_then(|a| a.strip_prefix(AS_TAG)).unwrap_or(input.tag.as_str());
-        let path = absolute(&input.path)?;
+    let one = |(n, (input, entry)): (usize, (&TaskInput, SofEntry))| {
+        let path = absolute(&entry.path)?;
         if input.corrections.is_empty() {
-            return Ok(SofEntry::new(path, tag));
+            return Ok(SofEntry { path, ..entry });
         }
         let place = directory.join("corrected").join(n.to_string());
         // The copy is not compressed any more, and esorex goes by the name.
@@ -268,9 +261,9 @@ fn frames(task: &Task, directory: &Path) -> Result<Vec<SofEntry>, RecipeError> {
                 header.set(keyword, value.clone(), "");
             }
         })?;
-        Ok(SofEntry::new(place.join(name), tag))
+        Ok(SofEntry { path: place.join(name), ..entry })
     };
-    task.inputs.iter().filter(|i| i.tag.as_str() != FILE).enumerate().map(one).collect()
+    task.inputs.iter().filter_map(|i| Some((i, SofEntry::of_input(i)?))).enumerate().map(one).collect()
 }
 
 /// Copies the products to the paths of the task's outputs, with provenance.
