@@ -98,7 +98,13 @@ pub fn print_plan(plan: &Plan, standings: &[Standing]) {
 pub fn why(context: &Context, product: &str) -> Result<u8, Error> {
     let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
     let plan = session.plan(&Targets::default())?;
-    let answer = why::why(&plan, &session.frames, product)?;
+    let mut answer = why::why(&plan, &session.frames, product)?;
+    if let Some(n) = plan.tasks.iter().position(|t| t.task.outputs.iter().any(|o| o.name == answer.name)) {
+        answer.state = session.standings(&plan)?.into_iter().nth(n).map(|standing| match standing {
+            Standing::Done(_) => "done".to_owned(),
+            Standing::ToDo(why) => format!("to do: {why}"),
+        });
+    }
     if context.json {
         print_json(&answer)?
     } else {

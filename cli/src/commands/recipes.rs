@@ -8,7 +8,7 @@ use ifured_engine::manual::{MAIN, Named};
 use ifured_engine::run::Reporter;
 use ifured_engine::{Error, classify, config, file_parameters, manual, worker};
 
-use super::{named_description, print_json, say};
+use super::{named_description, named_instrument, print_json, say};
 use crate::Context;
 use crate::arguments::RecipeCommand;
 
@@ -39,7 +39,8 @@ pub fn recipe(context: &Context, what: RecipeCommand) -> Result<u8, Error> {
         RecipeCommand::Show { name } if context.json => print_json(find(&name)?)?,
         RecipeCommand::Show { name } => show(find(&name)?),
         RecipeCommand::Run { name, frames, inputs, sof, extension } => {
-            let recipe = find(&name)?;
+            let installed = named_instrument(context)?.as_installed()?;
+            let recipe = installed.recipe(&find(&name)?.name).ok_or_else(|| Error::Inconsistent(format!("no recipe {name}")))?;
             let written = config::document(context.setup.config.as_deref(), &context.setup.set, context.setup.instrument.as_deref())?;
             let mut config = config::checked(&written, instrument)?;
             file_parameters::resolve(&mut config, instrument, context.setup.config.as_deref());

@@ -6,6 +6,7 @@
 
 use crate::header::{Header, Value};
 use crate::recipe::{Grade, Outcome, QualityNumber, RejectedFrame, Task, TaskInput};
+use crate::tag::Tag;
 
 /// First token of all keywords written here.
 const PREFIX: &str = "IFURED";
@@ -24,6 +25,9 @@ pub fn write(header: &mut Header, task: &Task, outcome: &Outcome, tag: &str) {
     }
     write("RECIPE", task.recipe.as_str().into(), "recipe");
     write("RECIPE VERSION", i64::from(task.recipe_version).into(), "version of the recipe");
+    if let Some(external) = &task.external {
+        write("EXTERNAL", external.as_str().into(), "recipe of another program that did it");
+    }
     write("VERSION", env!("CARGO_PKG_VERSION").into(), "version of ifured");
     write("TAG", tag.into(), "kind of product");
     write("NIGHT", task.night.as_str().into(), "night of the first frame");
@@ -93,6 +97,29 @@ pub fn outcome(header: &Header) -> Outcome {
     outcome
 }
 
+/// Writes how many files of each tag the task has made, where that does not follow from its outputs: optional products, and several of one tag.
+pub fn write_made(header: &mut Header, made: &[(Tag, usize)]) {
+    for (n, (tag, files)) in made.iter().enumerate() {
+        header.set(&format!("{PREFIX} MADE{} TAG", n + 1), tag.as_str(), "kind of product that the task has made");
+        header.set(&format!("{PREFIX} MADE{} FILES", n + 1), *files as i64, "files of that kind");
+    }
+}
+
+/// What [`write_made`] wrote; none if nothing was: then the task made a file for each of its outputs.
+pub fn made(header: &Header) -> Option<Vec<(Tag, usize)>> {
+    let one = |n: usize| {
+        let tag = header.text(&format!("{PREFIX} MADE{n} TAG")).ok()?;
+        let files = header.integer(&format!("{PREFIX} MADE{n} FILES")).ok()?;
+        Some((Tag::new(tag), usize::try_from(files).ok()?))
+    };
+    Some((1..).map_while(one).collect::<Vec<_>>()).filter(|all| !all.is_empty())
+}
+
+/// Name and version of the program outside that made a product, if there was one.
+pub fn external(header: &Header) -> Option<&str> {
+    header.text(&format!("{PREFIX} EXTERNAL")).ok()
+}
+
 /// An input as the header of a product names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
@@ -116,8 +143,9 @@ pub fn inputs(header: &Header) -> Vec<Input> {
 
 /// Whether a keyword was written by [`write()`]. Measured numbers of the product (`IFURED GAIN`) are not provenance.
 fn is_provenance(keyword: &str) -> bool {
-    const PLAIN: &[&str] = &["TASK", "INSTRUMENT", "PLUGIN", "RECIPE", "VERSION", "TAG", "NIGHT", "SIGNATURE", "LEVEL", "GRADE"];
-    const NUMBERED: &[&str] = &["RAW", "CAL", "MISS", "PARAM", "REJ", "QC"];
+    const PLAIN: &[&str] =
+        &["TASK", "INSTRUMENT", "PLUGIN", "RECIPE", "EXTERNAL", "VERSION", "TAG", "NIGHT", "SIGNATURE", "LEVEL", "GRADE"];
+    const NUMBERED: &[&str] = &["RAW", "CAL", "MISS", "PARAM", "REJ", "QC", "MADE"];
     let mut tokens = keyword.split(' ');
     let (Some(PREFIX), Some(second)) = (tokens.next(), tokens.next()) else { return false };
     let is_numbered = |name: &str| {
@@ -168,8 +196,16 @@ mod tests {
         assert_eq!((read.quality, read.rejected), (made.quality.clone(), made.rejected));
         let named: Vec<String> = inputs(&header).into_iter().map(|i| format!("{} {}", i.name, i.hash)).collect();
         assert_eq!(named, ["a.fits hash of a.fits", "b.fits hash of b.fits"]);
+        assert_eq!((super::made(&header), external(&header)), (None, None));
+        write_made(&mut header, &[("TRACE_TABLE".into(), 1), ("SOURCE_LIST".into(), 3)]);
+        assert_eq!(super::made(&header), Some(vec![("TRACE_TABLE".into(), 1), ("SOURCE_LIST".into(), 3)]));
         // A product of a product keeps nothing of the first task.
         write(&mut header, &Task { id: "def".into(), ..Task::default() }, &Outcome::default(), "coadd");
-        assert!(header.text(TASK) == Ok("def") && inputs(&header).is_empty() && outcome(&header).quality.is_empty());
+        assert!(
+            super::made(&header).is_none()
+                && header.text(TASK) == Ok("def")
+                && inputs(&header).is_empty()
+                && outcome(&header).quality.is_empty()
+        );
     }
 }

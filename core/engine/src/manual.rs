@@ -110,6 +110,7 @@ pub fn task(
         plugin: instrument.library.as_ref().map(|l| l.hash.clone()),
         recipe: recipe.name.clone(),
         recipe_version: recipe.version,
+        external: recipe.external.as_ref().map(ToString::to_string),
         parameters,
         night: first.parent().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
         signature: recipe.products.first().map(|p| p.signature.extract(&header).to_string()).unwrap_or_default(),

@@ -350,6 +350,7 @@ impl Planner<'_> {
             plugin: self.instrument.library.as_ref().map(|l| l.hash.clone()),
             recipe: recipe.name.clone(),
             recipe_version: recipe.version,
+            external: recipe.external.as_ref().map(ToString::to_string),
             parameters: parameters.clone(),
             night: members[0].night.clone(),
             signature,
@@ -425,6 +426,7 @@ pub fn identity(task: &Task) -> String {
     let missing: Vec<_> = task.missing.iter().map(|m| (&m.role, &m.otherwise)).collect();
     // Whole frames hash as they did before tasks went by extensions.
     let recipe = task.extension.as_ref().map_or_else(|| task.recipe.clone(), |e| format!("{} {e}", task.recipe));
+    let recipe = task.external.as_ref().map_or(recipe.clone(), |e| format!("{recipe} by {e}"));
     let text = serde_json::json!([
         task.instrument,
         task.plugin,

@@ -134,8 +134,8 @@ fn set_of(planned: &PlannedTask, instrument: &InstrumentDescription, names: &Has
 
 #[cfg(test)]
 mod tests {
-    use ifured_core::recipe::{InputSpec, MainInput, MissingInput, TaskInput, TaskOutput};
     use ifured_core::Signature;
+    use ifured_core::recipe::{InputSpec, MainInput, MissingInput, TaskInput, TaskOutput};
     use serde_json::json;
 
     use super::*;

@@ -126,7 +126,9 @@ impl Session {
             }
         }
         let rows = catalogue.scanned()?;
-        let instrument = choose(asked, instruments, &rows).map_err(|e| plugin_is_missing(&catalogue, instruments).unwrap_or(e))?;
+        let chosen = choose(asked, instruments, &rows).map_err(|e| plugin_is_missing(&catalogue, instruments).unwrap_or(e))?;
+        let loaded = instruments.iter().find(|i| i.description().name == chosen.name);
+        let instrument = &loaded.map_or_else(|| Ok(chosen.clone()), LoadedInstrument::as_installed)?;
         let mut config = config::checked(&written, instrument)?;
         file_parameters::resolve(&mut config, instrument, file.as_deref());
         let instrument = classify::configured(instrument.clone(), &config)?;

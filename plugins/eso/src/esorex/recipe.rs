@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ifured_core::recipe::{TaskInput, TaskOutput, WrittenProduct};
+use ifured_core::recipe::{External, TaskInput, TaskOutput, WrittenProduct};
 use ifured_core::sof::SofEntry;
 use ifured_core::words::closest;
-use ifured_core::{AnyRecipe, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Task, provenance};
+use ifured_core::{AnyRecipe, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Tag, Task, provenance};
 use ifured_pixels::fits;
 use serde_json::{Map, Value};
 
 use super::parameters::{self, Parameter, RecipeParameters};
 use super::products::{Judged, Product, ProductRule, judge};
-use super::program::{InstalledRecipe, Program};
+use super::program::{self, InstalledRecipe, Program};
 use super::quality::{self, QcNumber};
 use super::run::{Call, LOG, Ran, RunLimits, run};
 
@@ -214,12 +214,25 @@ impl AnyRecipe for EsorexRecipe {
             schema: parameters::schema(&self.description.name, &self.parameters, &unseen),
             defaults: parameters::defaults(&self.parameters, &unseen),
             unavailable: if self.program.is_some() { None } else { Program::missing() },
+            external: Some(External {
+                program: "esorex".into(),
+                recipe: self.recipe.clone(),
+                version: self.version.clone(),
+                reduces_simulated: false,
+            }),
             ..self.description.clone()
         }
     }
 
     fn execute(&self, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError> {
         self.execute_checked(task, host, &|_| Ok((Vec::new(), Vec::new())))
+    }
+
+    fn installed_version(&self) -> Option<String> {
+        match &self.program {
+            Some(path) => program::version_of_pipeline(path, &self.recipe),
+            None => program::installed_version(&self.recipe),
+        }
     }
 }
 
@@ -268,15 +281,20 @@ fn frames(task: &Task, directory: &Path) -> Result<Vec<SofEntry>, RecipeError> {
 
 /// Copies the products to the paths of the task's outputs, with provenance.
 fn place(task: &Task, outcome: &mut Outcome, judged: Judged) -> Result<(), RecipeError> {
+    let files = |output: &TaskOutput| judged.products.iter().filter(|p| p.tag == output.tag.as_str()).count();
+    let made: Vec<(Tag, usize)> = task.outputs.iter().map(|o| (o.tag.clone(), files(o))).collect();
     for output in &task.outputs {
         let of_tag: Vec<_> = judged.products.iter().filter(|p| p.tag == output.tag.as_str()).collect();
         for (n, product) in of_tag.iter().enumerate() {
-            let output = numbered(output, n + 1);
+            let output = output.numbered(n + 1);
             if let Some(parent) = output.path.parent() {
                 std::fs::create_dir_all(parent)
                     .map_err(|e| RecipeError::new(format!("cannot create {}: {e}", parent.display()), "choose another --output DIR"))?;
             }
-            let stamp = |header: &mut _| provenance::write(header, task, outcome, output.tag.as_str());
+            let stamp = |header: &mut _| {
+                provenance::write(header, task, outcome, output.tag.as_str());
+                provenance::write_made(header, &made);
+            };
             let written = fits::move_with_header(&product.path, &output.path, stamp)?;
             outcome.products.push(WrittenProduct { tag: output.tag, name: output.name, hash: written.hash, bytes: written.bytes });
         }
@@ -285,22 +303,9 @@ fn place(task: &Task, outcome: &mut Outcome, judged: Judged) -> Result<(), Recip
     Ok(())
 }
 
-/// The output of the `n`-th file of a tag, from 1.
-fn numbered(output: &TaskOutput, n: usize) -> TaskOutput {
-    if n == 1 {
-        return output.clone();
-    }
-    let more = |path: &Path| {
-        let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        let extension = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
-        path.with_file_name(format!("{stem}_{n}{extension}"))
-    };
-    TaskOutput { path: more(&output.path), name: more(Path::new(&output.name)).display().to_string(), ..output.clone() }
-}
-
 /// Removes what an earlier run has made of this output and this one has not.
 fn remove_older(output: &TaskOutput, made: usize) {
-    let older = (made + 1..).map(|n| numbered(output, n).path);
+    let older = (made + 1..).map(|n| output.numbered(n).path);
     for path in older.take_while(|path| fits::primary_header(path).is_ok_and(|h| h.contains(provenance::TASK))) {
         let _ = std::fs::remove_file(path);
     }

@@ -70,6 +70,10 @@ impl AnyRecipe for CreateSky {
         description
     }
 
+    fn installed_version(&self) -> Option<String> {
+        self.esorex.installed_version()
+    }
+
     fn execute(&self, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError> {
         let mut task = task.clone();
         let modified = task.parameters.as_object_mut().and_then(|p| p.remove(MODIFIED)) == Some(json!(true));
