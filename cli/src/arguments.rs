@@ -237,12 +237,12 @@ Examples:
         #[arg(long, value_parser = clap::value_parser!(u32).range(64..=8192))]
         size: Option<u32>,
     },
-    /// Remove products with all that was made from them, or all that nothing makes any more.
+    /// Remove products with all that was made from them and their logs, or all that nothing makes any more.
     #[command(after_help = "Examples:\n  ifured clean bias_caf-20170319-16:00:00-cal_red.fits\n  ifured clean --left-over")]
     Clean {
         /// Products (the end of a name is enough).
         products: Vec<String>,
-        /// Products that no task of the plan makes.
+        /// Products that no task of the plan makes, and what failed runs left to be looked at (failed-RECIPE-...).
         #[arg(long)]
         left_over: bool,
         /// Only say what would be removed.

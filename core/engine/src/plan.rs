@@ -249,10 +249,10 @@ impl Planner<'_> {
             }
             let change = self.association_change(recipe, spec);
             let (choices, association) = associate(first, spec, &change, &self.items);
-            let why = association.candidates.first().map_or_else(
-                || format!("there is no {}", spec.tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(" or ")),
-                |c| format!("nearest candidate {}: {}", c.name, c.why),
-            );
+            let why = association
+                .candidates
+                .first()
+                .map_or_else(|| self.there_is_none(spec), |c| format!("nearest candidate {}: {}", c.name, c.why));
             associations.push(association);
             if !choices.is_empty() {
                 chosen.extend(choices.into_iter().map(|choice| (spec, choice)));
@@ -308,6 +308,14 @@ impl Planner<'_> {
             }));
         }
         self.plan.tasks.push(PlannedTask { task, depends_on, associations });
+    }
+
+    /// That there is no frame of an input, and which group would have made one.
+    fn there_is_none(&self, spec: &InputSpec) -> String {
+        let tags = spec.tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(" or ");
+        let makes = |b: &&Blocked| b.tags.iter().skip(1).any(|t| spec.tags.contains(t));
+        let maker = self.plan.blocked.iter().find(makes).map(|b| format!(", for {} is blocked", b.recipe)).unwrap_or_default();
+        format!("there is no {tags}{maker}")
     }
 
     fn association_change(&self, recipe: &RecipeDescription, spec: &InputSpec) -> AssociationChange {
@@ -462,7 +470,9 @@ impl Plan {
     pub fn blocked_lines(&self) -> Vec<String> {
         let mut lines: Vec<(&Blocked, Vec<&str>)> = Vec::new();
         for blocked in &self.blocked {
-            let same = |b: &Blocked| b.recipe == blocked.recipe && b.frames == blocked.frames && b.why == blocked.why;
+            // The names of products have the extension in them.
+            let reason = |b: &Blocked| b.why.replace(b.extension.as_deref().filter(|e| !e.is_empty()).unwrap_or("\0"), "*");
+            let same = |b: &Blocked| b.recipe == blocked.recipe && b.frames == blocked.frames && reason(b) == reason(blocked);
             let extension = blocked.extension.as_deref().unwrap_or_default();
             match lines.iter_mut().find(|(b, _)| same(b)) {
                 Some((_, extensions)) => extensions.push(extension),

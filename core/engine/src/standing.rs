@@ -109,8 +109,8 @@ fn made(task: &Task) -> Vec<TaskOutput> {
 
 /// In words, if another version of a program outside made a product.
 fn by_another(header: &Header, task: &Task) -> String {
-    match (provenance::external(header), task.external.as_deref()) {
-        (Some(was), Some(is)) if was != is => format!(": made by {was}, now it is {is}"),
+    match (provenance::external(header), &task.external) {
+        (Some(was), Some(is)) if was != *is => format!(": made by {was}, now it is {is}"),
         _ => String::new(),
     }
 }

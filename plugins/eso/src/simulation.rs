@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 
-use hifitime::Epoch;
+use hifitime::{Epoch, Unit};
 use ifured_core::recipe::{ProductPath, Simulation, SimulationRequest, TruthRow};
 use ifured_core::{Header, Host, RecipeError, Tag};
 use ifured_pixels::fits::{HduToWrite, write_product};
@@ -98,7 +98,9 @@ impl Exposure<'_> {
 
 /// A date with so many decimals of the seconds.
 fn date(mjd: f64, decimals: usize) -> String {
-    let (year, month, day, hour, minute, second, nanos) = Epoch::from_mjd_utc(mjd).to_gregorian_utc();
+    // A date in a double is known to microseconds.
+    let epoch = Epoch::from_mjd_utc(mjd).round(Unit::Millisecond * 1);
+    let (year, month, day, hour, minute, second, nanos) = epoch.to_gregorian_utc();
     let whole = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
     let fraction = format!("{nanos:09}");
     if decimals == 0 { whole } else { format!("{whole}.{}", &fraction[..decimals.min(9)]) }
@@ -130,7 +132,6 @@ pub fn each_night<K: Copy>(
         for &kind in kinds {
             let (count, goes_on) = exposures(&kind);
             for place in 0..count {
-                // Whole seconds: a date in a double is known to microseconds.
                 let seconds = (3600.0 * (FIRST_FRAME_H + INTERVAL_H * f64::from(taken))).round();
                 let mjd = FIRST_NIGHT_MJD + f64::from(night) + seconds / 86_400.0;
                 if place == 0 && !goes_on {

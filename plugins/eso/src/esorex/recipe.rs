@@ -1,7 +1,7 @@
 //! A recipe of ESO's pipeline as a recipe of ifured.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ifured_core::recipe::{External, TaskInput, TaskOutput, WrittenProduct};
 use ifured_core::sof::SofEntry;
@@ -15,6 +15,11 @@ use super::products::{Judged, Product, ProductRule, judge};
 use super::program::{self, InstalledRecipe, Program};
 use super::quality::{self, QcNumber};
 use super::run::{Call, LOG, Ran, RunLimits, run};
+
+/// Environment variable that tells a worker how many seconds a task may take.
+const TASK_SECONDS: &str = "IFURED_TASK_SECONDS";
+/// Time that is left to say that a run took too long, before the task is ended.
+const TIME_TO_SAY: Duration = Duration::from_secs(10);
 
 /// What a recipe of ESO's pipeline is told besides its parameters, from the task: the number of the IFU, for example.
 pub type OptionsOfTask = fn(&Task) -> Result<Vec<(String, Value)>, RecipeError>;
@@ -132,9 +137,12 @@ impl EsorexRecipe {
         Ok((options, notes))
     }
 
-    fn limits(&self) -> RunLimits {
-        let time = Duration::try_from_secs_f64(self.minutes * 60.0).unwrap_or(Duration::MAX);
-        RunLimits { time, memory: self.memory }
+    /// Limits of a run in a task that has gone on since `start`. The run is ended a little before the task is, so that there is something to be said of it.
+    fn limits(&self, start: Instant) -> RunLimits {
+        let own = Duration::try_from_secs_f64(self.minutes * 60.0).unwrap_or(Duration::MAX);
+        let task = std::env::var(TASK_SECONDS).ok().and_then(|s| s.parse::<f64>().ok()).and_then(|s| Duration::try_from_secs_f64(s).ok());
+        let left = task.map(|t| (t - (t / 10).min(TIME_TO_SAY)).saturating_sub(start.elapsed()));
+        RunLimits { time: own.min(left.unwrap_or(Duration::MAX)), memory: self.memory }
     }
 
     /// Runs the recipe in a directory and judges what it made.
@@ -146,13 +154,14 @@ impl EsorexRecipe {
         directory: &Path,
         check: Check<'_>,
     ) -> Result<(Outcome, Judged, Ran), RecipeError> {
+        let start = Instant::now();
         let installed = program.recipe(&self.recipe)?;
         let (options, mut notes) = self.options(task, &installed)?;
         if installed.version != self.version {
             notes.push(format!("the parameters are those of {} {}; installed is {}", self.recipe, self.version, installed.version));
         }
         let frames = frames(task, directory)?;
-        let (threads, limits) = (host.threads(), self.limits());
+        let (threads, limits) = (host.threads(), self.limits(start));
         let call =
             Call { program, recipe: &self.recipe, options: &options, frames: &frames, threads, limits, counted: self.counted, directory };
         let ran = run(&call, &Scaled(host))?;
