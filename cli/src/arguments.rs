@@ -88,13 +88,18 @@ Examples:
   ifured ls --columns all                           the keywords that can be shown")]
     Ls(Ls),
     /// Show what would run, without running it.
-    #[command(after_help = "Examples:\n  ifured --instrument cafos plan /data/cafos\n  ifured plan --graph dot | dot -Tsvg > plan.svg")]
+    #[command(
+        after_help = "Examples:\n  ifured --instrument cafos plan /data/cafos\n  ifured plan --graph dot | dot -Tsvg > plan.svg\n  ifured plan --sof sets --to MASTER_FLAT"
+    )]
     Plan {
         /// Directories with raw frames; without any, those that were scanned before.
         directories: Vec<PathBuf>,
         /// Draw the plan instead.
         #[arg(long, value_name = "FORMAT")]
         graph: Option<Graph>,
+        /// Write a set of frames for each task into this directory, for esorex.
+        #[arg(long, value_name = "DIR")]
+        sof: Option<PathBuf>,
         #[command(flatten)]
         targets: TargetArguments,
     },
@@ -232,12 +237,12 @@ Examples:
         #[arg(long, value_parser = clap::value_parser!(u32).range(64..=8192))]
         size: Option<u32>,
     },
-    /// Remove products with all that was made from them, or all that nothing makes any more.
+    /// Remove products with all that was made from them and their logs, or all that nothing makes any more.
     #[command(after_help = "Examples:\n  ifured clean bias_caf-20170319-16:00:00-cal_red.fits\n  ifured clean --left-over")]
     Clean {
         /// Products (the end of a name is enough).
         products: Vec<String>,
-        /// Products that no task of the plan makes.
+        /// Products that no task of the plan makes, and what failed runs left to be looked at (failed-RECIPE-...).
         #[arg(long)]
         left_over: bool,
         /// Only say what would be removed.
@@ -296,16 +301,25 @@ pub enum RecipeCommand {
         name: String,
     },
     /// Run one recipe on files that are named.
-    #[command(after_help = "Example:\n  ifured -i cafos recipe run master-flat-imaging flat*.fits --input bias=master_bias.fits")]
+    #[command(after_help = "\
+Examples:
+  ifured -i cafos recipe run master-flat-imaging flat*.fits --input bias=master_bias.fits
+  ifured -i muse recipe run muse_bias --sof bias.sof --extension CHAN07")]
     Run {
         /// Its name.
         name: String,
         /// The main frames.
-        #[arg(required = true)]
+        #[arg(required_unless_present = "sof")]
         frames: Vec<PathBuf>,
         /// A calibration, by its role.
         #[arg(long = "input", value_name = "ROLE=FILE")]
         inputs: Vec<String>,
+        /// A set of frames, as esorex reads it: one file a line with its tag.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["frames", "inputs"])]
+        sof: Option<PathBuf>,
+        /// Only this extension, for recipes that go by extensions.
+        #[arg(long, value_name = "NAME")]
+        extension: Option<String>,
     },
 }
 

@@ -172,7 +172,9 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
         Command::Config { what } => commands::check::config(&context, what),
         Command::Scan { directories } => commands::scan::scan(&context, &directories),
         Command::Ls(ls) => commands::lists::ls(&context, &ls),
-        Command::Plan { directories, graph, targets } => commands::planning::plan(&context, &directories, graph, &targets),
+        Command::Plan { directories, graph, sof, targets } => {
+            commands::planning::plan(&context, &directories, graph, sof.as_deref(), &targets)
+        }
         Command::Why { product } => commands::planning::why(&context, &product),
         Command::Whynot { frame, calibration } => commands::planning::whynot(&context, &frame, &calibration),
         Command::Reduce { directories, targets, force, dry_run } => {

@@ -1,12 +1,12 @@
 //! `plan`, `why`, `whynot`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ifured_core::Tag;
 use ifured_engine::plan::{Plan, Targets};
 use ifured_engine::run::{Session, write_plan};
 use ifured_engine::standing::Standing;
-use ifured_engine::{Error, classify, graph, why};
+use ifured_engine::{Error, classify, graph, sof, why};
 
 use super::{print_json, say};
 use crate::Context;
@@ -26,7 +26,13 @@ pub fn targets(session: &Session, typed: &TargetArguments) -> Result<Targets, Er
 }
 
 /// Shows the plan.
-pub fn plan(context: &Context, directories: &[PathBuf], drawing: Option<Graph>, typed: &TargetArguments) -> Result<u8, Error> {
+pub fn plan(
+    context: &Context,
+    directories: &[PathBuf],
+    drawing: Option<Graph>,
+    sets: Option<&Path>,
+    typed: &TargetArguments,
+) -> Result<u8, Error> {
     let mut session = Session::open(&context.setup, &context.instruments, Some(directories), &context.progress)?;
     context.progress.finish();
     let targets = targets(&session, typed)?;
@@ -39,6 +45,7 @@ pub fn plan(context: &Context, directories: &[PathBuf], drawing: Option<Graph>, 
         });
     }
     write_plan(&session, &plan)?;
+    let written = sets.map(|directory| sof::write(&plan, &session.instrument, directory)).transpose()?;
     match drawing {
         Some(Graph::Dot) => say(graph::dot(&plan).trim_end()),
         Some(Graph::Mermaid) => say(graph::mermaid(&plan).trim_end()),
@@ -46,6 +53,9 @@ pub fn plan(context: &Context, directories: &[PathBuf], drawing: Option<Graph>, 
         None => {
             let standings = session.standings(&plan)?;
             print_plan(&plan, &standings);
+            if let (Some(written), Some(directory)) = (written, sets) {
+                say(&format!("{} sets of frames in {}", written.len(), directory.display()));
+            }
         }
     }
     Ok(0)
@@ -88,7 +98,13 @@ pub fn print_plan(plan: &Plan, standings: &[Standing]) {
 pub fn why(context: &Context, product: &str) -> Result<u8, Error> {
     let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
     let plan = session.plan(&Targets::default())?;
-    let answer = why::why(&plan, &session.frames, product)?;
+    let mut answer = why::why(&plan, &session.frames, product)?;
+    if let Some(n) = plan.tasks.iter().position(|t| t.task.outputs.iter().any(|o| o.name == answer.name)) {
+        answer.state = session.standings(&plan)?.into_iter().nth(n).map(|standing| match standing {
+            Standing::Done(_) => "done".to_owned(),
+            Standing::ToDo(why) => format!("to do: {why}"),
+        });
+    }
     if context.json {
         print_json(&answer)?
     } else {

@@ -96,5 +96,22 @@ pub fn clean(context: &Context, products: &[String], left_over: bool, dry_run: b
         };
         say(&format!("{what} {name}"));
     }
+    if left_over {
+        clean_failed_runs(&session.output, dry_run)?;
+    }
     Ok(0)
+}
+
+/// Removes what failed runs left for a person to look at.
+fn clean_failed_runs(output: &Path, dry_run: bool) -> Result<(), Error> {
+    for run in remove::failed_runs(output) {
+        let name = run.strip_prefix(output).unwrap_or(&run).display();
+        if dry_run {
+            say(&format!("would remove {name}, left by a failed run"));
+        } else {
+            std::fs::remove_dir_all(&run).map_err(Error::io("cannot remove", &run))?;
+            say(&format!("removed {name}, left by a failed run"));
+        }
+    }
+    Ok(())
 }

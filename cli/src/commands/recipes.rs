@@ -1,10 +1,14 @@
 //! `recipe ls|show|run`.
 
+use std::path::PathBuf;
+
 use ifured_core::RecipeDescription;
 use ifured_core::recipe::QuietHost;
+use ifured_engine::manual::{MAIN, Named};
+use ifured_engine::run::Reporter;
 use ifured_engine::{Error, classify, config, file_parameters, manual, worker};
 
-use super::{named_description, print_json, say};
+use super::{named_description, named_instrument, print_json, say};
 use crate::Context;
 use crate::arguments::RecipeCommand;
 
@@ -34,20 +38,19 @@ pub fn recipe(context: &Context, what: RecipeCommand) -> Result<u8, Error> {
         }
         RecipeCommand::Show { name } if context.json => print_json(find(&name)?)?,
         RecipeCommand::Show { name } => show(find(&name)?),
-        RecipeCommand::Run { name, frames, inputs } => {
-            let recipe = find(&name)?;
+        RecipeCommand::Run { name, frames, inputs, sof, extension } => {
+            let installed = named_instrument(context)?.as_installed()?;
+            let recipe = installed.recipe(&find(&name)?.name).ok_or_else(|| Error::Inconsistent(format!("no recipe {name}")))?;
             let written = config::document(context.setup.config.as_deref(), &context.setup.set, context.setup.instrument.as_deref())?;
             let mut config = config::checked(&written, instrument)?;
             file_parameters::resolve(&mut config, instrument, context.setup.config.as_deref());
-            let mut named = Vec::new();
-            for input in &inputs {
-                let (role, file) = input.split_once('=').ok_or_else(|| {
-                    Error::usage(format!("--input {input}: no `=`"), "write --input ROLE=FILE, for example --input bias=master.fits")
-                })?;
-                named.push((role.to_owned(), file.into()));
-            }
+            let named = match &sof {
+                Some(sof) => ifured_engine::sof::read(sof, recipe)?,
+                None => named_by_role(&frames, &inputs)?,
+            };
             let output = std::path::absolute(&context.setup.output).map_err(Error::io("cannot find", &context.setup.output))?;
-            let task = manual::task(instrument, recipe, &config, &frames, &named, &output)?;
+            let (task, notes) = manual::task(instrument, recipe, &config, &named, extension.as_deref(), &output)?;
+            notes.iter().for_each(|note| context.progress.note(note));
             let outcome = worker::run(&context.instruments, &task, &QuietHost)?;
             if context.json {
                 print_json(&outcome)?;
@@ -57,6 +60,19 @@ pub fn recipe(context: &Context, what: RecipeCommand) -> Result<u8, Error> {
         }
     }
     Ok(0)
+}
+
+/// Main frames, and calibrations given as `ROLE=FILE`.
+fn named_by_role(frames: &[PathBuf], inputs: &[String]) -> Result<Vec<Named>, Error> {
+    let main = frames.iter().map(|path| Named { role: MAIN.into(), path: path.clone(), tag: None });
+    let mut named: Vec<Named> = main.collect();
+    for input in inputs {
+        let (role, file) = input.split_once('=').ok_or_else(|| {
+            Error::usage(format!("--input {input}: no `=`"), "write --input ROLE=FILE, for example --input bias=master.fits")
+        })?;
+        named.push(Named { role: role.to_owned(), path: file.into(), tag: None });
+    }
+    Ok(named)
 }
 
 fn report(outcome: &ifured_core::Outcome) {

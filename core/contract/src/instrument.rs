@@ -1,5 +1,6 @@
 //! Instruments: what an author describes so that a folder of raw frames can be reduced.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -40,18 +41,26 @@ pub struct FrameType {
     /// Whether it may have no time: what belongs to the instrument and not to a night.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub timeless: bool,
+    /// Whether frames of this kind are products: one of an archive may take the place of one that a recipe makes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub product: bool,
 }
 
 impl FrameType {
     /// Frames for which all of `when` holds.
     pub fn new(tag: &str, title: &str, role: Role, signature: &Signature, when: Vec<Condition>) -> Self {
         let rule = Rule { tag: tag.into(), when, expect: Vec::new() };
-        FrameType { rule, title: title.into(), role, signature: signature.clone(), timeless: false }
+        FrameType { rule, title: title.into(), role, signature: signature.clone(), timeless: false, product: false }
     }
 
     /// It may have no time.
     pub fn timeless(self) -> Self {
         FrameType { timeless: true, ..self }
+    }
+
+    /// They are products.
+    pub fn product(self) -> Self {
+        FrameType { product: true, ..self }
     }
 
     /// What a good one fulfils; one that does not is `wrong-…`.
@@ -208,6 +217,11 @@ pub trait Instrument: Send + Sync {
     fn hints(&self, file: &Path) -> Result<Hints, RecipeError> {
         let what = format!("{}: {} reads no such files", file.display(), self.describe().name);
         Err(RecipeError::new(what, "take its name out of the instrument's `hint_files`"))
+    }
+
+    /// Versions of the programs outside that do the work of recipes, as they are installed here, by the name of the recipe.
+    fn installed_versions(&self) -> BTreeMap<String, String> {
+        self.recipes().iter().filter_map(|r| Some((r.description().name, r.installed_version()?))).collect()
     }
 
     /// As [`Instrument::describe`], with the recipes.

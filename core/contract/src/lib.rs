@@ -9,7 +9,8 @@
 //! * a [`Signature`] is the list of values that must agree, between the frames of a group and between a group and its calibrations;
 //! * a [`recipe::RecipeDescription`] says how frames are grouped, which calibrations at which quality level may serve, and what is made;
 //! * [`Config`] is what a user may change of all that;
-//! * [`provenance`] is what every product says of where it comes from.
+//! * [`provenance`] is what every product says of where it comes from;
+//! * [`sof`] is a set of frames as ESO's programs read it.
 //!
 //! Code is written only where pixels are touched: [`Recipe::run`], [`Instrument::simulate`] and
 //! [`Instrument::compare_with_truth`]. This crate opens no files.
@@ -32,6 +33,7 @@ pub mod recipe;
 pub mod rule;
 pub mod section;
 pub mod signature;
+pub mod sof;
 pub mod tag;
 pub mod words;
 

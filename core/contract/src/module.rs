@@ -3,6 +3,7 @@
 //! Few coarse calls, text (JSON) in and out, no type of the instrument ever crosses, and no panic either: a panic in a
 //! plugin becomes an error with its message.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,8 +47,10 @@ pub struct ModuleTable {
     /// [`ImportRequest`] in, [`Imported`] out.
     pub import: extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer,
     /// Path of a file in, [`Hints`] out.
-    #[sabi(last_prefix_field)]
     pub hints: extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer,
+    /// Nothing in, version of the program outside by recipe out ([`Instrument::installed_versions`]).
+    #[sabi(last_prefix_field)]
+    pub installed_versions: extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer,
 }
 
 impl RootModule for Module {
@@ -172,6 +175,24 @@ impl LoadedInstrument {
         &self.description
     }
 
+    /// The description, with the versions of programs outside as they are installed now. Only recipes that have such a program cause a call.
+    ///
+    /// # Errors
+    /// If the library of the instrument cannot be loaded any more.
+    pub fn as_installed(&self) -> Result<InstrumentDescription, RecipeError> {
+        let mut description = self.description.clone();
+        if description.recipes.iter().all(|r| r.external.is_none()) {
+            return Ok(description);
+        }
+        let versions: BTreeMap<String, String> = call(self.module()?.installed_versions(), &(), &crate::recipe::QuietHost)?;
+        for recipe in &mut description.recipes {
+            if let (Some(external), Some(version)) = (&mut recipe.external, versions.get(&recipe.name)) {
+                external.version.clone_from(version);
+            }
+        }
+        Ok(description)
+    }
+
     /// Runs a task.
     pub fn run(&self, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError> {
         call(self.module()?.run(), task, host)
@@ -272,7 +293,10 @@ macro_rules! export_instrument {
             extern "C" fn hints(argument: RStr<'_>, _: &HostObject<'_>) -> Answer {
                 guarded(argument, |file: ::std::path::PathBuf| $crate::module::hints(&$instrument, &file))
             }
-            ModuleTable { describe, run, simulate, compare_with_truth, import, hints }.leak_into_prefix()
+            extern "C" fn installed_versions(argument: RStr<'_>, _: &HostObject<'_>) -> Answer {
+                guarded(argument, |(): ()| Ok($instrument.installed_versions()))
+            }
+            ModuleTable { describe, run, simulate, compare_with_truth, import, hints, installed_versions }.leak_into_prefix()
         }
     };
     ($instrument:expr) => {

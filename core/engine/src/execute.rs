@@ -158,7 +158,7 @@ impl Executor<'_> {
                     let _ = worker.end();
                 }
                 self.workers += 1;
-                WorkerProcess::start(self.worker, self.workers, threads, &self.tx)?
+                WorkerProcess::start(self.worker, self.workers, threads, self.limits.task_time, &self.tx)?
             }
         };
         worker.give(self.jobs[index].task)?;

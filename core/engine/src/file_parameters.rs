@@ -7,14 +7,12 @@
 use std::path::Path;
 
 use ifured_core::recipe::{RecipeDescription, TaskInput};
+use ifured_core::sof::NO_FRAME;
 use ifured_core::{Config, InstrumentDescription, Tag};
 use serde_json::Value;
 
 use crate::files::stem;
 use crate::standing::content_hash;
-
-/// Tag of a file that a parameter names.
-const TAG: &str = "file";
 
 /// Names of the parameters of a recipe that name files.
 pub fn names(recipe: &RecipeDescription) -> Vec<&str> {
@@ -66,7 +64,7 @@ pub fn take(recipe: &RecipeDescription, parameters: &mut Value) -> Result<Vec<Ta
         parameters[name] = Value::String(file.clone());
         inputs.push(TaskInput {
             role: name.to_owned(),
-            tag: Tag::new(TAG),
+            tag: Tag::new(NO_FRAME),
             path: path.into(),
             name: file,
             identity,

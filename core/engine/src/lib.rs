@@ -30,6 +30,7 @@ pub mod remove;
 pub mod report;
 pub mod run;
 pub mod scan;
+pub mod sof;
 pub mod standing;
 pub mod time;
 pub mod usage;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ifured_core::recipe::{MissingInput, RecipeDescription, TaskInput, TaskOutput};
+use ifured_core::recipe::{InputSpec, MissingInput, RecipeDescription, TaskInput, TaskOutput};
 use ifured_core::{Config, InstrumentDescription, Lookup, Rule, Tag, Task, rule};
 use ifured_pixels::fits;
 
@@ -11,54 +11,82 @@ use crate::error::{Error, Result};
 use crate::files::stem;
 use crate::standing::content_hash;
 
-/// A task of one recipe on the frames that were named. `inputs` are pairs of role and file. Products go into `output`, flat.
+/// Role of the frames that a recipe is about.
+pub const MAIN: &str = "main";
+
+/// A frame that was named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its role: [`MAIN`], or that of an input.
+    pub role: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its tag, where that was said; else its header says it.
+    pub tag: Option<Tag>,
+}
+
+/// A task of one recipe on the frames that were named, and what a person should know of these. `extension` is the one that it is about, for recipes
+/// that go by extensions; without it they take all. Products go into `output`, flat.
 pub fn task(
     instrument: &InstrumentDescription,
     recipe: &RecipeDescription,
     config: &Config,
-    main: &[PathBuf],
-    inputs: &[(String, PathBuf)],
+    named: &[Named],
+    extension: Option<&str>,
     output: &Path,
-) -> Result<Task> {
-    if main.is_empty() {
-        return Err(Error::usage(format!("no frames for {}", recipe.name), "name the frames: ifured recipe run NAME FRAME..."));
+) -> Result<(Task, Vec<String>)> {
+    if !named.iter().any(|n| n.role == MAIN) {
+        let tags: Vec<&str> = recipe.main.tags.iter().map(Tag::as_str).collect();
+        return Err(Error::usage(
+            format!("no frames for {}: it is about {}", recipe.name, tags.join(" or ")),
+            "name the frames: ifured recipe run NAME FRAME..., or give them in a set: --sof FILE",
+        ));
     }
     let roles: Vec<String> = recipe.inputs.iter().map(|i| i.role.clone()).collect();
-    if let Some((role, _)) = inputs.iter().find(|(r, _)| !roles.contains(r)) {
+    if let Some(Named { role, .. }) = named.iter().find(|n| n.role != MAIN && !roles.contains(&n.role)) {
         return Err(Error::usage(
             format!("recipe {} has no input `{role}`{}", recipe.name, classify::nearest(role, &roles)),
             format!("`ifured recipe show {}` lists its inputs", recipe.name),
         ));
     }
-    let mut task_inputs = Vec::new();
-    for path in main {
-        task_inputs.push(input(instrument, "main", path)?);
-    }
+    let extension = checked_extension(recipe, extension)?;
+    let mut notes = Vec::new();
+    let mut one = |n: &Named| input(instrument, recipe, n, &mut notes);
+    let mut task_inputs = named.iter().filter(|n| n.role == MAIN).map(&mut one).collect::<Result<Vec<_>>>()?;
     // In the order of time, as a plan has them: the same frames give the same product.
     task_inputs.sort_by(|a, b| a.mjd.unwrap_or(f64::INFINITY).total_cmp(&b.mjd.unwrap_or(f64::INFINITY)).then_with(|| a.name.cmp(&b.name)));
+    let frames = task_inputs.len();
     let first = task_inputs[0].path.clone();
     let first = first.as_path();
-    for (role, path) in inputs {
-        task_inputs.push(input(instrument, role, path)?);
+    for other in named.iter().filter(|n| n.role != MAIN) {
+        task_inputs.push(one(other)?);
     }
+    // An input may ask for one of the main frames, to be sure that there is one of its kind.
+    let of_main = |spec: &InputSpec| task_inputs[..frames].iter().find(|i| spec.required && spec.tags.contains(&i.tag)).cloned();
+    let given = |role: &str| named.iter().any(|n| n.role == role);
+    let kinds: Vec<TaskInput> =
+        recipe.inputs.iter().filter(|s| !given(&s.role)).filter_map(|s| Some(TaskInput { role: s.role.clone(), ..of_main(s)? })).collect();
+    task_inputs.extend(kinds);
     let mut parameters = crate::config::parameters(recipe, config)?;
     let files = crate::file_parameters::take(recipe, &mut parameters);
     task_inputs.extend(files.map_err(|why| Error::usage(why, "give the file with --set recipes.RECIPE.PARAMETER=FILE"))?);
-    let mut missing = Vec::new();
-    for spec in recipe.inputs.iter().filter(|s| !inputs.iter().any(|(r, _)| *r == s.role)) {
-        if spec.required {
-            return Err(Error::usage(
-                format!("recipe {} needs a {}", recipe.name, spec.role),
-                format!("give one with --input {}=FILE", spec.role),
-            ));
-        }
-        missing.push(MissingInput {
-            role: spec.role.clone(),
-            otherwise: spec.otherwise.clone(),
-            level: spec.level_without,
-            why: "not given".into(),
-        });
+    let absent = recipe.inputs.iter().filter(|s| !task_inputs.iter().any(|i| i.role == s.role));
+    let (required, absent): (Vec<&InputSpec>, Vec<&InputSpec>) = absent.partition(|s| s.required);
+    if let Some(first) = required.first() {
+        let tags = |s: &InputSpec| s.tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(" or ");
+        let all: Vec<String> = required.iter().map(|s| format!("a {} ({})", s.role, tags(s))).collect();
+        return Err(Error::usage(
+            format!("recipe {} needs {}", recipe.name, all.join(", ")),
+            format!("give it with --input {}=FILE, or in a line `FILE {}` of the set of frames", first.role, first.tags[0]),
+        ));
     }
+    let not_given = |spec: &InputSpec| MissingInput {
+        role: spec.role.clone(),
+        otherwise: spec.otherwise.clone(),
+        level: spec.level_without,
+        why: "not given".into(),
+    };
+    let missing: Vec<MissingInput> = absent.into_iter().map(not_given).collect();
     let header = fits::primary_header(first).map_err(|e| Error::usage(e.to_string(), "check the file"))?;
     let stem = stem(&first.to_string_lossy());
     let outputs = recipe
@@ -69,7 +97,7 @@ pub fn task(
             let name = pattern
                 .replace("{stem}", &stem)
                 .replace("{night}", "")
-                .replace("{extension}", "")
+                .replace("{extension}", &extension.map_or_else(String::new, |e| format!("-{e}")))
                 .replace("{tag}", task_inputs[0].tag.as_str());
             TaskOutput { tag: p.tag.clone(), path: output.join(&name), name }
         })
@@ -82,34 +110,55 @@ pub fn task(
         plugin: instrument.library.as_ref().map(|l| l.hash.clone()),
         recipe: recipe.name.clone(),
         recipe_version: recipe.version,
+        external: recipe.external.as_ref().map(ToString::to_string),
         parameters,
         night: first.parent().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
         signature: recipe.products.first().map(|p| p.signature.extract(&header).to_string()).unwrap_or_default(),
-        extension: None,
+        extension: extension.map(str::to_owned),
         inputs: task_inputs,
         outputs,
         level: missing.iter().map(|m| m.level).max().unwrap_or(0),
         missing,
-        memory: recipe.memory.bytes(pixels, main.len()),
+        memory: recipe.memory.bytes(pixels, frames),
     };
     task.id = crate::plan::identity(&task);
-    Ok(task)
+    Ok((task, notes))
 }
 
-fn input(instrument: &InstrumentDescription, role: &str, path: &Path) -> Result<TaskInput> {
+/// The extension that a task is about, if its recipe goes by extensions.
+fn checked_extension<'a>(recipe: &RecipeDescription, extension: Option<&'a str>) -> Result<Option<&'a str>> {
+    let wrong =
+        |what: &str, e: &str| Error::usage(format!("--extension {e}: {} {what}", recipe.name), "leave --extension away, or correct it");
+    match (extension, &recipe.main.each_extension) {
+        (Some(e), None) => Err(wrong("takes whole frames", e)),
+        (Some(e), Some(pattern)) if !rule::like(pattern, e) => Err(wrong(&format!("goes by extensions like {pattern}"), e)),
+        _ => Ok(extension),
+    }
+}
+
+fn input(instrument: &InstrumentDescription, recipe: &RecipeDescription, named: &Named, notes: &mut Vec<String>) -> Result<TaskInput> {
+    let Named { role, path, tag } = named;
     let mut header = fits::primary_header(path).map_err(|e| Error::usage(e.to_string(), "check the file"))?;
     let mjd = crate::time::modified_julian_date(&header, &instrument.time).0;
     let rules: Vec<Rule> = instrument.frame_types.iter().map(|t| t.rule.clone()).collect();
-    let (tag, corrections) = match header.text("IFURED TAG") {
+    let (seen, corrections) = match header.text("IFURED TAG") {
         Ok(tag) => (Tag::new(tag), Vec::new()),
         Err(_) => {
             let named = instrument.name_known_objects(&mut header, mjd);
             (rule::classify(&rules, &header).tag, named)
         }
     };
+    if let Some(tag) = tag {
+        // A tag that serves as well is no contradiction.
+        let serves = |t: &Tag| recipe.inputs.iter().any(|i| i.role == *role && i.tags.contains(t));
+        let known = instrument.frame_types.iter().any(|t| t.rule.tag == seen);
+        if *tag != seen && known && !serves(&seen) {
+            notes.push(format!("{} is a {seen} by its header, and goes in as a {tag}", path.display()));
+        }
+    }
     Ok(TaskInput {
         role: role.to_owned(),
-        tag,
+        tag: tag.clone().unwrap_or(seen),
         path: std::path::absolute(path).map_err(Error::io("cannot find", path))?,
         name: path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
         identity: content_hash(path)?,

@@ -256,10 +256,10 @@ impl Planner<'_> {
             }
             let change = self.association_change(recipe, spec);
             let (choices, association) = associate(first, spec, &change, &self.items, belongings.as_ref());
-            let why = association.candidates.first().map_or_else(
-                || format!("there is no {}", spec.tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(" or ")),
-                |c| format!("nearest candidate {}: {}", c.name, c.why),
-            );
+            let why = association
+                .candidates
+                .first()
+                .map_or_else(|| self.there_is_none(spec), |c| format!("nearest candidate {}: {}", c.name, c.why));
             associations.push(association);
             if !choices.is_empty() {
                 chosen.extend(choices.into_iter().map(|choice| (spec, choice)));
@@ -318,6 +318,14 @@ impl Planner<'_> {
         self.plan.tasks.push(PlannedTask { task, depends_on, associations });
     }
 
+    /// That there is no frame of an input, and which group would have made one.
+    fn there_is_none(&self, spec: &InputSpec) -> String {
+        let tags = spec.tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(" or ");
+        let makes = |b: &&Blocked| b.tags.iter().skip(1).any(|t| spec.tags.contains(t));
+        let maker = self.plan.blocked.iter().find(makes).map(|b| format!(", for {} is blocked", b.recipe)).unwrap_or_default();
+        format!("there is no {tags}{maker}")
+    }
+
     fn association_change(&self, recipe: &RecipeDescription, spec: &InputSpec) -> AssociationChange {
         self.config.association.get(&recipe.name).and_then(|r| r.get(&spec.role)).cloned().unwrap_or_default()
     }
@@ -358,6 +366,7 @@ impl Planner<'_> {
             plugin: self.instrument.library.as_ref().map(|l| l.hash.clone()),
             recipe: recipe.name.clone(),
             recipe_version: recipe.version,
+            external: recipe.external.as_ref().map(ToString::to_string),
             parameters: parameters.clone(),
             night: members[0].night.clone(),
             signature,
@@ -444,6 +453,7 @@ pub fn identity(task: &Task) -> String {
     let missing: Vec<_> = task.missing.iter().map(|m| (&m.role, &m.otherwise)).collect();
     // Whole frames hash as they did before tasks went by extensions.
     let recipe = task.extension.as_ref().map_or_else(|| task.recipe.clone(), |e| format!("{} {e}", task.recipe));
+    let recipe = task.external.as_ref().map_or(recipe.clone(), |e| format!("{recipe} by {e}"));
     let text = serde_json::json!([
         task.instrument,
         task.plugin,
@@ -479,7 +489,9 @@ impl Plan {
     pub fn blocked_lines(&self) -> Vec<String> {
         let mut lines: Vec<(&Blocked, Vec<&str>)> = Vec::new();
         for blocked in &self.blocked {
-            let same = |b: &Blocked| b.recipe == blocked.recipe && b.frames == blocked.frames && b.why == blocked.why;
+            // The names of products have the extension in them.
+            let reason = |b: &Blocked| b.why.replace(b.extension.as_deref().filter(|e| !e.is_empty()).unwrap_or("\0"), "*");
+            let same = |b: &Blocked| b.recipe == blocked.recipe && b.frames == blocked.frames && reason(b) == reason(blocked);
             let extension = blocked.extension.as_deref().unwrap_or_default();
             match lines.iter_mut().find(|(b, _)| same(b)) {
                 Some((_, extensions)) => extensions.push(extension),

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ifured_core::recipe::{Outcome, WrittenProduct};
-use ifured_core::{Task, provenance};
+use ifured_core::recipe::{Outcome, TaskOutput, WrittenProduct};
+use ifured_core::{Header, Task, provenance};
 use ifured_pixels::fits;
 
 use crate::catalogue::{Catalogue, ProductRow, unused_name};
@@ -71,8 +71,8 @@ fn by_catalogue(catalogue: &mut Catalogue, known: &mut Known, task: &Task, outpu
 fn by_provenance(catalogue: &mut Catalogue, known: &mut Known, task: &Task) -> Result<Standing> {
     let mut rows = Vec::new();
     let mut outcome = Outcome::default();
-    for output in &task.outputs {
-        // All of them: a kill between two products of one task leaves the first without the second.
+    // All of them: a kill between two products of one task leaves the first without the second.
+    for output in &made(task) {
         if !output.path.exists() {
             return Ok(Standing::ToDo(format!("{} is gone", output.name)));
         }
@@ -80,7 +80,7 @@ fn by_provenance(catalogue: &mut Catalogue, known: &mut Known, task: &Task) -> R
             return Ok(Standing::ToDo(format!("{} cannot be read", output.name)));
         };
         if header.text(provenance::TASK) != Ok(task.id.as_str()) {
-            return Ok(Standing::ToDo(format!("{} is out of date", output.name)));
+            return Ok(Standing::ToDo(format!("{} is out of date{}", output.name, by_another(&header, task))));
         }
         if !intact(&output.path) {
             return Ok(Standing::ToDo(format!("{} fails its checksum", output.name)));
@@ -97,6 +97,22 @@ fn by_provenance(catalogue: &mut Catalogue, known: &mut Known, task: &Task) -> R
     catalogue.store_done(task, &outcome, &rows)?;
     known.extend(rows.into_iter().map(|r| (r.name.clone(), r)));
     Ok(Standing::Done(Box::new(outcome)))
+}
+
+/// The files that a task has made, as the first of them says: an optional output may be without one, another have several.
+fn made(task: &Task) -> Vec<TaskOutput> {
+    let header = task.outputs.first().and_then(|o| fits::primary_header(&o.path).ok());
+    let Some(made) = header.and_then(|h| provenance::made(&h)) else { return task.outputs.clone() };
+    let files = |output: &TaskOutput| made.iter().find(|(tag, _)| *tag == output.tag).map_or(0, |(_, files)| *files);
+    task.outputs.iter().flat_map(|o| (1..=files(o)).map(|n| o.numbered(n))).collect()
+}
+
+/// In words, if another version of a program outside made a product.
+fn by_another(header: &Header, task: &Task) -> String {
+    match (provenance::external(header), &task.external) {
+        (Some(was), Some(is)) if was != *is => format!(": made by {was}, now it is {is}"),
+        _ => String::new(),
+    }
 }
 
 /// Whether every HDU of a product has checksums and they are right.

@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use ifured_core::recipe::Outcome;
 use ifured_core::{RecipeError, Task};
@@ -29,6 +30,10 @@ pub enum Message {
     /// The task failed.
     Failed(RecipeError, Usage),
 }
+
+/// Environment variable that tells a worker how many seconds a task may take before its process is ended: for recipes that start programs, and want to
+/// say themselves what these were doing.
+pub const TASK_SECONDS: &str = "IFURED_TASK_SECONDS";
 
 /// How a worker is started.
 #[derive(Clone, Debug)]
@@ -68,9 +73,16 @@ pub(crate) struct WorkerProcess {
 
 impl WorkerProcess {
     /// Starts a worker whose events go to `tx`.
-    pub(crate) fn start(command: &WorkerCommand, number: usize, threads: usize, tx: &Sender<Event>) -> Result<Self> {
+    pub(crate) fn start(
+        command: &WorkerCommand,
+        number: usize,
+        threads: usize,
+        task_time: Option<Duration>,
+        tx: &Sender<Event>,
+    ) -> Result<Self> {
         let mut child = Command::new(&command.program)
             .args(&command.arguments)
+            .envs(task_time.map(|time| (TASK_SECONDS, time.as_secs_f64().to_string())))
             .env("OPENBLAS_NUM_THREADS", "1")
             .env("RAYON_NUM_THREADS", threads.to_string())
             // Planes of many megabytes on huge pages: a tenth of the page faults (glibc 2.35 and newer; others ignore it). Up to

@@ -11,9 +11,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use ifured_core::recipe::{MainInput, ProductSpec, TaskInput, TaskOutput};
+use ifured_core::sof;
 use ifured_core::{AnyRecipe, Host, RecipeDescription, Signature, Task};
 use ifured_eso::esorex::{EsorexRecipe, Program, RecipeParameters};
-use ifured_eso::sof;
 
 struct Terminal;
 
@@ -31,12 +31,14 @@ fn main() -> Result<(), Failure> {
         return Err("usage: esorex_overhead PARAMETERS.json RECIPE TAG,TAG... SOF OUTPUT [NAME=VALUE...]".into());
     };
     let parameters = RecipeParameters::parse(&std::fs::read_to_string(file)?)?;
-    let frames = sof::read(Path::new(frames), &[]).map_err(|p| sof::as_error(&p))?;
+    let place = |path: &Path| std::path::absolute(path).map_err(|e| e.to_string());
+    let text = std::fs::read_to_string(frames)?;
+    let frames = sof::parse(Path::new(frames), &text, &[], place, |name| std::env::var(name).ok()).map_err(|p| sof::as_error(&p))?;
     let output = std::path::absolute(output)?;
 
     let bare = output.join("bare");
     std::fs::create_dir_all(&bare)?;
-    sof::write(&bare.join("frames.sof"), &frames)?;
+    std::fs::write(bare.join("frames.sof"), sof::text(&frames)?)?;
     let start = Times::now();
     let status = Program::find()?
         .command(&bare)

@@ -60,7 +60,7 @@ pub fn product(tag: &str, title: &str, role: Role, signature: Signature) -> Fram
 /// A product whose `PRO CATG` matches one of the patterns, for pipelines that write the name of the target into it.
 pub fn product_like(tag: &str, patterns: &[&str], title: &str, role: Role, signature: Signature) -> FrameType {
     let when = vec![Condition::present(PRO_CATG), Condition::any(PRO_CATG, Test::Like, patterns)];
-    let kind = FrameType::new(tag, title, role, &signature, when);
+    let kind = FrameType::new(tag, title, role, &signature, when).product();
     // Calibrations that a pipeline ships are of no time.
     if role == Role::Calibration { kind.timeless() } else { kind }
 }

@@ -25,7 +25,6 @@ pub mod questions;
 pub mod samples;
 pub mod sexagesimal;
 pub mod simulation;
-pub mod sof;
 
 pub use classification::{Dpr, product, product_like, raw};
 pub use error::EsoError;

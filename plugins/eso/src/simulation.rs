@@ -1,13 +1,14 @@
-//! Simulated raw frames with known tags, for scan and classification.
+//! Simulated frames with known tags, for scan, classification and plan.
 //!
-//! The pixels are read-out noise on a bias level and mean nothing; the truth is the tag of each frame, in `tags.json`. The
-//! raw frames of an instrument are described by [`RawFrame`]s, which carry the headers.
+//! A night has all that the recipes of its instrument need, as far as headers say: raw frames in their templates, and the static calibrations. The
+//! pixels are read-out noise on a bias level and mean nothing, so that no recipe of ESO can reduce them; the truth is the tag of each frame, in
+//! `tags.json`. The frames of an instrument are described by [`RawFrame`]s, which carry the headers.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 
-use hifitime::Epoch;
+use hifitime::{Epoch, Unit};
 use ifured_core::recipe::{ProductPath, Simulation, SimulationRequest, TruthRow};
 use ifured_core::{Header, Host, RecipeError, Tag};
 use ifured_pixels::fits::{HduToWrite, write_product};
@@ -18,9 +19,10 @@ use rand_distr::{Distribution, StandardNormal};
 
 /// First night: 2024-01-01.
 const FIRST_NIGHT_MJD: f64 = 60_310.0;
-/// The first frame of a night is taken at 18 h UTC, shortly after local noon; the others follow hourly, so that a night
+/// The first frame of a night is taken at 18 h UTC, shortly after local noon; the others follow every 20 minutes, so that a night
 /// goes over midnight.
 const FIRST_FRAME_H: f64 = 18.0;
+const INTERVAL_H: f64 = 1.0 / 3.0;
 /// Name of the truth: a JSON object, file name to tag.
 const TAGS: &str = "tags.json";
 /// Pixels along each axis of a simulated detector.
@@ -58,6 +60,8 @@ pub struct Exposure<'a> {
     pub exptime_s: f64,
     /// `MJD-OBS`.
     pub mjd: f64,
+    /// Start of its template.
+    pub template_mjd: f64,
     /// Decimals of the seconds in `DATE-OBS`: 3 or 4, which differs between instruments.
     pub decimals: usize,
 }
@@ -77,7 +81,7 @@ impl Exposure<'_> {
         h.set(crate::classification::DPR_CATG, catg, "Observation category");
         h.set(crate::classification::DPR_TYPE, kind, "Observation type");
         h.set(crate::classification::DPR_TECH, tech, "Observation technique");
-        h.set("ESO TPL START", self.date(0), "TPL start time");
+        h.set("ESO TPL START", date(self.template_mjd, 0), "TPL start time");
         h.set("ARCFILE", self.file_name(), "Archive File Name");
         h
     }
@@ -88,22 +92,70 @@ impl Exposure<'_> {
     }
 
     fn date(&self, decimals: usize) -> String {
-        let (year, month, day, hour, minute, second, nanos) = Epoch::from_mjd_utc(self.mjd).to_gregorian_utc();
-        let whole = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
-        let fraction = format!("{nanos:09}");
-        if decimals == 0 { whole } else { format!("{whole}.{}", &fraction[..decimals.min(9)]) }
+        date(self.mjd, decimals)
     }
 }
 
-/// One frame of each of these kinds a night, made by `frame` from the kind and the Modified Julian Date of its start.
-pub fn each_night<K: Copy>(request: &SimulationRequest, kinds: &[K], frame: impl Fn(K, f64) -> RawFrame) -> Vec<RawFrame> {
+/// A date with so many decimals of the seconds.
+fn date(mjd: f64, decimals: usize) -> String {
+    // A date in a double is known to microseconds.
+    let epoch = Epoch::from_mjd_utc(mjd).round(Unit::Millisecond * 1);
+    let (year, month, day, hour, minute, second, nanos) = epoch.to_gregorian_utc();
+    let whole = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+    let fraction = format!("{nanos:09}");
+    if decimals == 0 { whole } else { format!("{whole}.{}", &fraction[..decimals.min(9)]) }
+}
+
+/// When an exposure of a simulation starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// Modified Julian Date of its start.
+    pub mjd: f64,
+    /// Of the start of its template.
+    pub template_mjd: f64,
+    /// Its place in its template, from 0.
+    pub place: u32,
+}
+
+/// Exposures of each night, template by template; `exposures` says how many of a kind each template has, and whether the kind goes on with the template
+/// of the one before it.
+pub fn each_night<K: Copy>(
+    request: &SimulationRequest,
+    kinds: &[K],
+    exposures: impl Fn(&K) -> (u32, bool),
+    frame: impl Fn(K, Start) -> RawFrame,
+) -> Vec<RawFrame> {
     let mut frames = Vec::new();
     for night in 0..request.nights {
-        for (hour, &kind) in kinds.iter().enumerate() {
-            frames.push(frame(kind, FIRST_NIGHT_MJD + f64::from(night) + (FIRST_FRAME_H + hour as f64) / 24.0));
+        let mut taken = 0u32;
+        let mut template_mjd = 0.0;
+        for &kind in kinds {
+            let (count, goes_on) = exposures(&kind);
+            for place in 0..count {
+                let seconds = (3600.0 * (FIRST_FRAME_H + INTERVAL_H * f64::from(taken))).round();
+                let mjd = FIRST_NIGHT_MJD + f64::from(night) + seconds / 86_400.0;
+                if place == 0 && !goes_on {
+                    template_mjd = mjd;
+                }
+                frames.push(frame(kind, Start { mjd, template_mjd, place }));
+                taken += 1;
+            }
         }
     }
     frames
+}
+
+/// A static calibration, as the pipeline ships it: of no time, a header that says what it is.
+pub fn static_calibration(instrument: &str, category: &str, keys: &[(&str, &str)]) -> RawFrame {
+    let mut primary = Header::new();
+    primary.set("INSTRUME", instrument, "Instrument used");
+    primary.set(crate::classification::PRO_CATG, category, "Category of pipeline product frame");
+    let mut name = format!("{}_{}", instrument.to_lowercase(), category.to_lowercase());
+    for (key, value) in keys {
+        primary.set(key, *value, "");
+        name = format!("{name}_{}", value.to_lowercase());
+    }
+    RawFrame { tag: category.into(), name: format!("{name}.fits"), primary, detectors: Vec::new() }
 }
 
 /// Writes the frames of a simulation below `raw` and their tags below `truth` of the directory that is asked for.

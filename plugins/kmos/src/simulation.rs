@@ -1,9 +1,9 @@
-//! One raw frame of each kind a night, with true headers.
+//! Nights with all that the recipes need: raw frames in their templates with true headers, static calibrations.
 
 use ifured_core::Header;
 use ifured_core::recipe::SimulationRequest;
 use ifured_eso::sexagesimal::{pack_declination, pack_right_ascension};
-use ifured_eso::simulation::{Exposure, RawFrame, each_night};
+use ifured_eso::simulation::{Exposure, RawFrame, Start, each_night, static_calibration};
 
 use crate::arms::ARMS;
 
@@ -16,30 +16,49 @@ const OFF: [u8; 2] = [5, 14];
 /// Band of gratings and filters.
 const BAND: &str = "K";
 
-/// Tag, DPR (category, type, technique), filter, exposure time in seconds, whether arms have targets.
-type Kind = (&'static str, [&'static str; 3], &'static str, f64, bool);
+/// Tag, DPR (category, type, technique), filter, exposure time in seconds, whether arms have targets, exposures in the template, whether it goes on with the
+/// template of the kind before.
+type Kind = (&'static str, [&'static str; 3], &'static str, f64, bool, u32, bool);
 
-const KINDS: [Kind; 10] = [
-    ("DARK", ["CALIB", "DARK", "IMAGE"], "Block", 60.0, false),
-    ("FLAT_OFF", ["CALIB", "FLAT,OFF", "IMAGE"], "Block", 3.0, false),
-    ("FLAT_ON", ["CALIB", "FLAT,LAMP", "SPECTRUM"], BAND, 3.0, false),
-    ("ARC_OFF", ["CALIB", "WAVE,OFF", "IMAGE"], "Block", 8.0, false),
-    ("ARC_ON", ["CALIB", "WAVE,LAMP", "SPECTRUM"], BAND, 8.0, false),
-    ("FLAT_SKY", ["CALIB", "FLAT,SKY", "IFU"], BAND, 10.0, false),
-    ("STD", ["CALIB", "OBJECT,SKY,STD,FLUX", "IFU"], BAND, 5.0, true),
-    ("LUT_FRAME", ["CALIB", "OBJECT,SKY", "IFU"], BAND, 5.0, true),
-    ("ACQ_FRAME", ["ACQUISITION", "OBJECT,SKY", "IFU"], BAND, 30.0, true),
-    ("SCIENCE", ["SCIENCE", "OBJECT,SKY", "IFU"], BAND, 300.0, true),
+/// Science exposures are of two templates of one field, so that there is something to combine.
+const KINDS: [Kind; 11] = [
+    ("DARK", ["CALIB", "DARK", "IMAGE"], "Block", 60.0, false, 3, false),
+    ("FLAT_OFF", ["CALIB", "FLAT,OFF", "IMAGE"], "Block", 3.0, false, 3, false),
+    ("FLAT_ON", ["CALIB", "FLAT,LAMP", "SPECTRUM"], BAND, 3.0, false, 3, true),
+    ("ARC_OFF", ["CALIB", "WAVE,OFF", "IMAGE"], "Block", 8.0, false, 1, false),
+    ("ARC_ON", ["CALIB", "WAVE,LAMP", "SPECTRUM"], BAND, 8.0, false, 2, true),
+    ("FLAT_SKY", ["CALIB", "FLAT,SKY", "IFU"], BAND, 10.0, false, 3, false),
+    ("STD", ["CALIB", "OBJECT,SKY,STD,FLUX", "IFU"], BAND, 5.0, true, 2, false),
+    ("LUT_FRAME", ["CALIB", "OBJECT,SKY", "IFU"], BAND, 5.0, true, 1, false),
+    ("ACQ_FRAME", ["ACQUISITION", "OBJECT,SKY", "IFU"], BAND, 30.0, true, 1, false),
+    ("SCIENCE", ["SCIENCE", "OBJECT,SKY", "IFU"], BAND, 300.0, true, 2, false),
+    ("SCIENCE", ["SCIENCE", "OBJECT,SKY", "IFU"], BAND, 300.0, true, 2, false),
 ];
 
-/// The raw frames of a simulation, in order of time.
+/// Static calibrations, and whether they are of a band.
+const STATIC: [(&str, bool); 7] = [
+    ("ARC_LIST", true),
+    ("OH_SPEC", true),
+    ("SOLAR_SPEC", true),
+    ("ATMOS_MODEL", true),
+    ("REF_LINES", false),
+    ("WAVE_BAND", false),
+    ("SPEC_TYPE_LOOKUP", false),
+];
+
+/// The frames of a simulation: static calibrations, then raw frames in the order of time.
 pub fn raw_frames(request: &SimulationRequest) -> Vec<RawFrame> {
-    each_night(request, &KINDS, frame)
+    let fixed = STATIC.map(|(category, of_band)| {
+        let band = [("ESO FILT ID", BAND)];
+        static_calibration("KMOS", category, if of_band { &band } else { &[] })
+    });
+    fixed.into_iter().chain(each_night(request, &KINDS, |kind| (kind.5, kind.6), frame)).collect()
 }
 
-fn frame((tag, dpr, filter, exptime_s, targets): Kind, mjd: f64) -> RawFrame {
+fn frame((tag, dpr, filter, exptime_s, targets, ..): Kind, start: Start) -> RawFrame {
+    let Start { mjd, template_mjd, place } = start;
     // The ESO pipeline pairs object and sky only if DATE-OBS has 24 characters, hence four decimals.
-    let exposure = Exposure { instrument: "KMOS", telescope: "ESO-VLT-U1", object: tag, dpr, exptime_s, mjd, decimals: 4 };
+    let exposure = Exposure { instrument: "KMOS", telescope: "ESO-VLT-U1", object: tag, dpr, exptime_s, mjd, template_mjd, decimals: 4 };
     let mut primary = exposure.header();
     for n in 1..=DETECTORS {
         primary.set(&format!("ESO INS FILT{n} ID"), filter, "Filter unique id.");
@@ -49,14 +68,20 @@ fn frame((tag, dpr, filter, exptime_s, targets): Kind, mjd: f64) -> RawFrame {
     primary.set("ESO DET NDIT", 1i64, "# of Sub-Integrations");
     primary.set("ESO DET READ CURNAME", "Nondest", "Used readout mode name");
     primary.set("ESO OCS ROT NAANGLE", 0.0, "[deg] Rotator relative to nasmyth");
+    primary.set("ESO OCS ROT OFFANGLE", 0.0, "[deg] Rotator offset angle");
+    primary.set("RA", FIELD.0, "[deg] Pointing");
+    primary.set("DEC", FIELD.1, "[deg] Pointing");
+    if tag == "STD" {
+        primary.set("ESO OCS STDSTAR TYPE", "G2V", "Spectral type of the standard star");
+    }
     if targets {
-        (1..=ARMS).for_each(|arm| set_arm(&mut primary, arm));
+        (1..=ARMS).for_each(|arm| set_arm(&mut primary, arm, place % 2 == 1));
     }
     RawFrame { tag: tag.into(), name: exposure.file_name(), primary, detectors: (1..=DETECTORS).map(detector).collect() }
 }
 
-/// Arms on a ring of 3 arcminutes; each fourth on the sky.
-fn set_arm(header: &mut Header, number: u8) {
+/// Arms on a ring of 3 arcminutes; each fourth on the sky. In the other exposure of a template, those on objects are on the sky, and the others on objects.
+fn set_arm(header: &mut Header, number: u8, other: bool) {
     let key = |what: &str| format!("ESO OCS ARM{number} {what}");
     if OFF.contains(&number) {
         header.set(&key("NAME"), "", "Target name hosted by arm i");
@@ -66,7 +91,7 @@ fn set_arm(header: &mut Header, number: u8) {
     let angle = std::f64::consts::TAU * f64::from(number) / f64::from(ARMS);
     let dec = FIELD.1 + 0.05 * angle.cos();
     let ra = FIELD.0 + 0.05 * angle.sin() / dec.to_radians().cos();
-    let kind = if number.is_multiple_of(4) { "S" } else { "O" };
+    let kind = if number.is_multiple_of(4) == other { "O" } else { "S" };
     header.set(&key("NAME"), format!("target_{number}"), "Target name hosted by arm i");
     header.set(&key("TYPE"), kind, "Target type hosted by arm i");
     header.set(&key("ALPHA"), pack_right_ascension(ra), "[HHMMSS.TTT] Target alpha hosted by arm i");

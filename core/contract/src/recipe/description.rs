@@ -254,6 +254,26 @@ impl Memory {
     }
 }
 
+/// The recipe of a program outside of ifured that does the work of a recipe.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct External {
+    /// The program: `esorex`.
+    pub program: String,
+    /// Its recipe: `muse_bias`.
+    pub recipe: String,
+    /// Its version, as installed, or where it is not installed that which this recipe was written for: part of the identity of tasks.
+    pub version: String,
+    /// Whether the frames that the instrument simulates have all that it needs.
+    #[serde(default)]
+    pub reduces_simulated: bool,
+}
+
+impl std::fmt::Display for External {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} ({})", self.recipe, self.version, self.program)
+    }
+}
+
 /// What the engine needs to know of a recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecipeDescription {
@@ -278,6 +298,9 @@ pub struct RecipeDescription {
     /// Why it cannot run on this machine, and what to do about it: a program that it needs is not installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
+    /// The recipe of another program that does the work, if ifured does not do it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
     /// JSON Schema of the parameters; filled in from the type of the parameters.
     #[serde(default)]
     pub schema: serde_json::Value,
@@ -300,6 +323,7 @@ impl Default for RecipeDescription {
             enabled: true,
             memory: Memory::default(),
             unavailable: None,
+            external: None,
             schema: serde_json::Value::Null,
             defaults: serde_json::Value::Null,
         }

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use description::{Grouping, InputSpec, Level, MainInput, Memory, ProductSpec, RecipeDescription, Take};
+pub use description::{External, Grouping, InputSpec, Level, MainInput, Memory, ProductSpec, RecipeDescription, Take};
 pub use outcome::{Grade, Outcome, QualityNumber, RejectedFrame, WrittenProduct};
 pub use simulation::{ProductPath, Simulation, SimulationRequest, TruthRow};
 pub use task::{MissingInput, Task, TaskInput, TaskOutput};
@@ -70,6 +70,11 @@ pub trait AnyRecipe: Send + Sync {
     fn description(&self) -> RecipeDescription;
     /// As [`Recipe::run`], parameters from the task.
     fn execute(&self, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError>;
+    /// Version of the program outside that does the work, as it is installed here; none if there is no such program, or it is not installed. It is asked
+    /// when a plan is made, and may take its time.
+    fn installed_version(&self) -> Option<String> {
+        None
+    }
 }
 
 impl<R: Recipe> AnyRecipe for R {

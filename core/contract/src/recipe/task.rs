@@ -1,6 +1,6 @@
 //! One recipe on one group of frames.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,22 @@ pub struct TaskOutput {
     pub name: String,
 }
 
+impl TaskOutput {
+    /// The output of the `n`-th file of a tag, from 1, where a recipe makes several: the first has the path of the output, the others the same with
+    /// `_2`, `_3`…
+    pub fn numbered(&self, n: usize) -> TaskOutput {
+        if n <= 1 {
+            return self.clone();
+        }
+        let more = |path: &Path| {
+            let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+            let extension = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
+            path.with_file_name(format!("{stem}_{n}{extension}"))
+        };
+        TaskOutput { path: more(&self.path), name: more(Path::new(&self.name)).display().to_string(), ..self.clone() }
+    }
+}
+
 /// One recipe on one group.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Task {
@@ -60,6 +76,9 @@ pub struct Task {
     pub recipe: String,
     /// Version of the recipe.
     pub recipe_version: u32,
+    /// The recipe of another program that does the work, with its version; part of the identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<String>,
     /// Parameters, complete.
     pub parameters: serde_json::Value,
     /// Night of the first main frame.

@@ -92,7 +92,10 @@ fn frame_type_gaps(d: &InstrumentDescription) -> Vec<String> {
         if t.rule.when.is_empty() && d.frame_types.last().is_some_and(|last| last.rule.tag != *tag) {
             wrong.push(format!("{tag}: without `when` it takes all frames, and no rule after it is tried"));
         }
-        seen.insert(tag);
+        // A product of an archive has the tag of the one that it may take the place of.
+        if !t.product {
+            seen.insert(tag);
+        }
     }
     for product in d.recipes.iter().flat_map(|r| &r.products) {
         if seen.contains(&product.tag) {
@@ -109,7 +112,7 @@ fn recipe_gaps(d: &InstrumentDescription) -> Vec<String> {
     }
     let known = all_tags(d);
     let mut names = BTreeSet::new();
-    let mut made = BTreeSet::new();
+    let mut made: Vec<(&Tag, &[Tag])> = Vec::new();
     for recipe in &d.recipes {
         let name = &recipe.name;
         let mut say = |what: String| wrong.push(format!("{name}: {what}"));
@@ -128,9 +131,11 @@ fn recipe_gaps(d: &InstrumentDescription) -> Vec<String> {
             say("it makes no product".into());
         }
         for product in &recipe.products {
-            if !made.insert(&product.tag) {
-                say(format!("another recipe makes {} too", product.tag));
+            let of_same = |(tag, of): &(&Tag, &[Tag])| *tag == &product.tag && of.iter().any(|t| recipe.main.tags.contains(t));
+            if made.iter().any(of_same) {
+                say(format!("another recipe makes {} of the same frames", product.tag));
             }
+            made.push((&product.tag, &recipe.main.tags));
             if let Some(what) = path_fault(&product.path) {
                 say(format!("path `{}` {what}", product.path));
             }

@@ -1,13 +1,13 @@
 //! The full way of simulated frames: scan, classify, plan, reduce, verify, compare with the truth.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use ifured_core::header::normalise;
 use ifured_core::lookup::STATISTICS;
 use ifured_core::module::TruthRequest;
 use ifured_core::recipe::{ProductPath, QuietHost, SimulationRequest};
-use ifured_core::{Condition, InstrumentDescription, LoadedInstrument, Lookup, Outcome, Signature, Task, Test};
+use ifured_core::{Condition, FrameType, InstrumentDescription, LoadedInstrument, Lookup, Outcome, Signature, Task, Test};
 
 use super::{Check, all_right};
 use crate::error::Result;
@@ -46,20 +46,30 @@ fn steps(instrument: &LoadedInstrument, directory: &Path, tell: &mut impl FnMut(
     let instruments = std::slice::from_ref(instrument);
     let mut session = Session::open(&setup, instruments, Some(std::slice::from_ref(&simulation.raw)), &Silent)?;
     let frames: Vec<&Frame> = session.frames.iter().map(|f| &**f).collect();
-    tell(all_right("simulated frames are recognised and good", not_good(&frames, simulation.frames), format!("{} frames", frames.len())));
+    let good = not_good(&session.instrument, &frames, simulation.frames);
+    tell(all_right("simulated frames are recognised and good", good, format!("{} frames", frames.len())));
     tell(all_right(
         "every key of a rule or signature is in the frames",
         unwritten_keys(&session.instrument, &frames),
         "of the kind it is about",
     ));
     let seen: BTreeSet<&str> = frames.iter().map(|f| f.tag.as_str()).collect();
-    for unseen in session.instrument.frame_types.iter().filter(|t| !seen.contains(t.rule.tag.as_str())) {
-        tell(Check { what: format!("{} is simulated", unseen.rule.tag), right: None, found: "no: its rule is not tried here".into() });
+    let unseen = |t: &&FrameType| !seen.contains(t.rule.tag.as_str());
+    for kind in session.instrument.frame_types.iter().filter(unseen).filter(|t| !t.product) {
+        tell(Check { what: format!("{} is simulated", kind.rule.tag), right: None, found: "no: its rule is not tried here".into() });
+    }
+    let products: Vec<&str> =
+        session.instrument.frame_types.iter().filter(unseen).filter(|t| t.product).map(|t| t.rule.tag.as_str()).collect();
+    if !products.is_empty() {
+        let found = format!("no: the rules of {} kinds are not tried here ({})", products.len(), products.join(", "));
+        tell(Check { what: "products of an archive are simulated".into(), right: None, found });
     }
 
     let plan = session.plan(&Targets::default())?;
     tell(all_right("every recipe has something to do", idle(&session.instrument, &plan), format!("{} tasks", plan.tasks.len())));
-    let made = reduce(&mut session, instruments, &plan, directory, tell)?;
+    let (here, left_out) = runnable(&session.instrument, &plan);
+    left_out.iter().for_each(|check| tell(check.clone()));
+    let made = reduce(&mut session, instruments, &here, directory, tell)?;
     let products: Vec<ProductPath> = made
         .iter()
         .flat_map(|(task, outcome)| {
@@ -69,12 +79,54 @@ fn steps(instrument: &LoadedInstrument, directory: &Path, tell: &mut impl FnMut(
             })
         })
         .collect();
+    if here.is_empty() {
+        return truth(instrument, simulation.truth, raw_frames(&session), tell);
+    }
     tell(all_right(
         "products verify",
         unverified(&session, &products),
         format!("{} products: checksums, provenance, inputs", products.len()),
     ));
-    truth(instrument, simulation.truth, products, tell)
+    // Where not all is reduced, the truth may be about the frames themselves.
+    let more = if left_out.is_empty() { Vec::new() } else { raw_frames(&session) };
+    truth(instrument, simulation.truth, products.into_iter().chain(more).collect(), tell)
+}
+
+/// The tasks that can be run here on simulated frames, and what is to be said of the others: a recipe of another program may not be installed, or need
+/// more than simulated frames have.
+fn runnable<'a>(instrument: &InstrumentDescription, plan: &'a Plan) -> (Vec<&'a Task>, Vec<Check>) {
+    let obstacle = |task: &Task| {
+        let recipe = instrument.recipe(&task.recipe)?;
+        let external = recipe.external.as_ref()?;
+        let light = format!("simulated frames have not all that the recipes of {} need", external.program);
+        recipe.unavailable.clone().or((!external.reduces_simulated).then_some(light))
+    };
+    let mut here: Vec<&Task> = Vec::new();
+    let mut reasons: BTreeMap<String, (usize, BTreeSet<&str>)> = BTreeMap::new();
+    let mut without: BTreeSet<&str> = BTreeSet::new();
+    for planned in &plan.tasks {
+        let waits = planned.depends_on.iter().any(|id| without.contains(id.as_str()));
+        match obstacle(&planned.task).or(waits.then(|| "they need products of these".to_owned())) {
+            None => here.push(&planned.task),
+            Some(why) => {
+                without.insert(&planned.task.id);
+                let (tasks, recipes) = reasons.entry(why).or_default();
+                *tasks += 1;
+                recipes.insert(&planned.task.recipe);
+            }
+        }
+    }
+    let check = |(why, (tasks, recipes)): (String, (usize, BTreeSet<&str>))| Check {
+        what: format!("what {tasks} of {} tasks make", plan.tasks.len()),
+        right: None,
+        found: format!("not checked, because {why}: {}", recipes.into_iter().collect::<Vec<_>>().join(", ")),
+    };
+    (here, reasons.into_iter().map(check).collect())
+}
+
+fn raw_frames(session: &Session) -> Vec<ProductPath> {
+    let raw = |f: &std::sync::Arc<Frame>| ProductPath { tag: f.tag.clone(), path: f.path.clone(), name: f.file_name() };
+    session.frames.iter().map(raw).collect()
 }
 
 /// Files that are not the same in two directories.
@@ -88,13 +140,16 @@ fn differences(one: &Path, other: &Path) -> Vec<String> {
     first.union(&second).filter(|name| !same(name)).map(|name| format!("{} differs", name.display())).collect()
 }
 
-fn not_good(frames: &[&Frame], simulated: usize) -> Vec<String> {
+fn not_good(instrument: &InstrumentDescription, frames: &[&Frame], simulated: usize) -> Vec<String> {
+    let timeless = |f: &Frame| instrument.frame_types.iter().any(|t| t.timeless && t.rule.tag == f.tag);
     let mut wrong: Vec<String> = frames
         .iter()
-        .filter(|f| f.state != FrameState::Good || f.mjd.is_none())
+        .filter(|f| f.state != FrameState::Good || (f.mjd.is_none() && !timeless(f)))
         .map(|f| match f.mjd {
-            None => format!("{} has no time (MJD-OBS, DATE-OBS, or what `time` of the instrument names)", f.name),
-            Some(_) => format!("{} is {} ({}): {}", f.name, f.tag, f.state.as_str(), f.why),
+            None if f.state == FrameState::Good => {
+                format!("{} has no time (MJD-OBS, DATE-OBS, or what `time` of the instrument names)", f.name)
+            }
+            _ => format!("{} is {} ({}): {}", f.name, f.tag, f.state.as_str(), f.why),
         })
         .collect();
     if frames.len() != simulated {
@@ -135,7 +190,9 @@ fn unwritten_keys(instrument: &InstrumentDescription, frames: &[&Frame]) -> Vec<
         let levels = recipe.inputs.iter().flat_map(|i| &i.levels).map(|l| &l.signature);
         let products = recipe.products.iter().map(|p| &p.signature);
         // Frames without any raw tag (recipes of products) look at no frame here: their first raw frame has been looked at.
-        for key in [&recipe.main.group.signature].into_iter().chain(levels).chain(products).flat_map(keys) {
+        // The extension is that of the task, where it goes by extensions.
+        let of_task = |key: &String| recipe.main.each_extension.is_some() && key == "EXTNAME";
+        for key in [&recipe.main.group.signature].into_iter().chain(levels).chain(products).flat_map(keys).filter(|k| !of_task(k)) {
             need(&format!("recipe {}", recipe.name), &key, &tags);
         }
     }
@@ -143,7 +200,7 @@ fn unwritten_keys(instrument: &InstrumentDescription, frames: &[&Frame]) -> Vec<
 }
 
 fn idle(instrument: &InstrumentDescription, plan: &Plan) -> Vec<String> {
-    let mut wrong: Vec<String> = plan.blocked.iter().map(|b| format!("{} is blocked: {}", b.recipe, b.why)).collect();
+    let mut wrong = plan.blocked_lines();
     let busy: BTreeSet<&str> = plan.tasks.iter().map(|t| t.task.recipe.as_str()).collect();
     for recipe in instrument.recipes.iter().filter(|r| r.enabled && !busy.contains(r.name.as_str())) {
         let skipped = plan.skipped.iter().find(|s| s.recipe == recipe.name).map(|s| format!(": {}", s.why));
@@ -156,13 +213,17 @@ fn idle(instrument: &InstrumentDescription, plan: &Plan) -> Vec<String> {
 fn reduce(
     session: &mut Session,
     instruments: &[LoadedInstrument],
-    plan: &Plan,
+    tasks: &[&Task],
     directory: &Path,
     tell: &mut impl FnMut(Check),
 ) -> Result<Vec<(Task, Outcome)>> {
     let (mut failed, mut unequal, mut bad) = (Vec::new(), Vec::new(), Vec::new());
     let mut made = Vec::new();
-    for task in plan.tasks.iter().map(|p| &p.task) {
+    if tasks.is_empty() {
+        // What was said of the tasks that were left out is all there is to say.
+        return Ok(Vec::new());
+    }
+    for &task in tasks {
         let first = main_name(task);
         let outcome = match worker::run(instruments, task, &QuietHost) {
             Ok(outcome) => outcome,

@@ -1,7 +1,7 @@
 //! The page of one task.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::html::{bytes, count, details, esc, grade, level, list, mark, page, path, quality, seconds, section, table};
 use super::{FORMAT, State, TaskReport, is_current, previews, store};
@@ -10,13 +10,14 @@ use ifured_pixels::fits::hash_of_bytes;
 
 use crate::associate::{Association, Candidate, span};
 use crate::error::Result;
+use crate::remove::{failed_run_of, logs_of};
 
 /// Candidates that are shown at once; the rest on demand.
 const SHOWN: usize = 8;
 
 pub(super) fn write(directory: &Path, output: &Path, task: &TaskReport<'_>, makers: &HashMap<&str, String>) -> Result<()> {
     let file = directory.join(task.page());
-    let first_line = first_line(task);
+    let first_line = first_line(output, task);
     if is_current(&file, &first_line) {
         return Ok(());
     }
@@ -24,13 +25,13 @@ pub(super) fn write(directory: &Path, output: &Path, task: &TaskReport<'_>, make
 }
 
 /// Task, attempt, and a hash of all that the page shows.
-fn first_line(task: &TaskReport<'_>) -> String {
+fn first_line(output: &Path, task: &TaskReport<'_>) -> String {
     let state = match &task.state {
         State::Done(outcome) => serde_json::json!(["done", outcome]),
         State::Failed(error) => serde_json::json!(["failed", error]),
         State::Waiting(why) => serde_json::json!(["waiting", why]),
     };
-    let content = serde_json::json!([FORMAT, env!("CARGO_PKG_VERSION"), task.planned, state]);
+    let content = serde_json::json!([FORMAT, env!("CARGO_PKG_VERSION"), task.planned, state, logs(output, task)]);
     let hash = hash_of_bytes(content.to_string().as_bytes());
     format!("<!-- task {} attempt {} content {} -->", task.id(), task.attempt.map_or(0, |(n, _)| *n), hash)
 }
@@ -67,6 +68,7 @@ fn body(output: &Path, report: &TaskReport<'_>, makers: &HashMap<&str, String>) 
     out += &section("calibrations", "Calibrations", &calibrations(report, makers));
     out += &section("parameters", "Parameters", &parameters(&task.parameters));
     out += &section("cost", "Cost and identity", &cost(report));
+    out += &section("logs", "Logs of the recipe", &list(&logs(output, report)));
     if let (State::Done(_), Some((_, attempt))) = (&report.state, report.attempt)
         && !attempt.log.trim().is_empty()
     {
@@ -96,6 +98,21 @@ fn failure(report: &TaskReport<'_>, what: &str, advice: &str) -> String {
     let log = report.attempt.map(|(_, a)| a.log.trim()).unwrap_or_default();
     let log = if log.is_empty() { String::new() } else { format!("<pre>{}</pre>", esc(log)) };
     format!("<section id=\"failure\" class=\"box failed\">\n<h2>It failed</h2>\n<p>{}</p>{advice}{log}</section>\n", esc(what))
+}
+
+/// Links to the logs that lie beside the products, or in what a failed run left.
+fn logs(output: &Path, report: &TaskReport<'_>) -> Vec<String> {
+    let task = &report.planned.task;
+    let mut files: Vec<PathBuf> =
+        report.outcome().into_iter().flat_map(|o| &o.products).flat_map(|p| logs_of(&output.join(&p.name))).collect();
+    if let (State::Failed(_), Some(first)) = (&report.state, task.outputs.first()) {
+        files.extend(failed_run_of(&task.id, &output.join(&first.name)));
+    }
+    files.dedup();
+    // Characters that have a meaning in a link.
+    let encoded = |name: &str| name.replace('%', "%25").replace('#', "%23").replace('?', "%3F");
+    let below = |file: PathBuf| file.strip_prefix(output).ok().map(|p| p.display().to_string());
+    files.into_iter().filter_map(below).map(|name| format!("<a href=\"../{}\">{}</a>", esc(&encoded(&name)), path(&name))).collect()
 }
 
 fn linked(name: &str, makers: &HashMap<&str, String>) -> String {

@@ -87,8 +87,16 @@ pub(crate) fn session(directory: &Path, nights: usize, sciences: usize) -> (Sess
         }
     }
     std::fs::write(data.join("170310_t2/broken.fits"), "no FITS").unwrap();
-    let module = ModuleTable { describe, run: refuse, simulate: refuse, compare_with_truth: refuse, import: refuse, hints: refuse }
-        .leak_into_prefix();
+    let module = ModuleTable {
+        describe,
+        run: refuse,
+        simulate: refuse,
+        compare_with_truth: refuse,
+        import: refuse,
+        hints: refuse,
+        installed_versions: refuse,
+    }
+    .leak_into_prefix();
     let instrument = ifured_core::LoadedInstrument::new(module).unwrap();
     let setup = Setup { output: directory.join("out"), ..Setup::default() };
     let mut session = Session::open(&setup, &[instrument], Some(&[data]), &Silent(Mutex::new(vec![]))).unwrap();

@@ -83,7 +83,7 @@ pub fn reduce(session: &mut Session, worker: &WorkerCommand, options: &ReduceOpt
     let mut announced = false;
     loop {
         let plan = plan::plan(&session.frames, &session.instrument, &session.config, &session.output, &session.hints, &verdicts)?;
-        let plan = restricted(plan, &options.targets);
+        let plan = restricted(plan, &options.targets, &session.instrument);
         if let Err(nothing) = nothing_to_do(session, &plan, &verdicts) {
             if announced {
                 session.catalogue.end_run(summary.run, 1)?;

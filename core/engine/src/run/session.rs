@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ifured_core::config::{FrameSelection, Resources};
 use ifured_core::recipe::Outcome;
-use ifured_core::{Config, Grade, InstrumentDescription, LoadedInstrument};
+use ifured_core::{Config, Grade, InstrumentDescription, LoadedInstrument, Tag};
 
 use crate::catalogue::{Catalogue, ProductRow, ScannedRow};
 use crate::classify;
@@ -18,7 +18,7 @@ use crate::file_parameters;
 use crate::files::{self, DirectoryLock};
 use crate::frame::{Frame, FrameState};
 use crate::hints::{self, HintFile};
-use crate::plan::{self, Plan, Targets, Verdicts};
+use crate::plan::{self, Blocked, Plan, Targets, Verdicts};
 use crate::scan::{self, ScanSummary};
 use crate::standing::{self, Known, Standing};
 
@@ -130,12 +130,14 @@ impl Session {
             }
         }
         let rows: Vec<ScannedRow> = rows.into_values().collect();
-        let instrument = choose(asked, instruments, &rows).map_err(|e| plugin_is_missing(&catalogue, instruments).unwrap_or(e))?;
-        if let Some(loaded) = instruments.iter().find(|i| i.description().name == instrument.name) {
+        let chosen = choose(asked, instruments, &rows).map_err(|e| plugin_is_missing(&catalogue, instruments).unwrap_or(e))?;
+        let loaded = instruments.iter().find(|i| i.description().name == chosen.name);
+        if let Some(loaded) = loaded {
             for (directory, _) in &scans {
                 catalogue.store_hints(directory, &hints::read(directory, loaded)?)?;
             }
         }
+        let instrument = &loaded.map_or_else(|| Ok(chosen.clone()), LoadedInstrument::as_installed)?;
         let mut config = config::checked(&written, instrument)?;
         file_parameters::resolve(&mut config, instrument, file.as_deref());
         let instrument = classify::configured(instrument.clone(), &config)?;
@@ -166,7 +168,7 @@ impl Session {
             let plan = plan::plan(&self.frames, &self.instrument, &self.config, &self.output, &self.hints, &verdicts)?;
             let standings = self.standings(&plan)?;
             if !verdicts.learn(&plan, &standings) {
-                return Ok(restricted(plan, targets));
+                return Ok(restricted(plan, targets, &self.instrument));
             }
         }
         Err(Error::Inconsistent("the plan does not settle".into()))
@@ -204,9 +206,28 @@ impl Session {
     }
 }
 
-pub(super) fn restricted(mut plan: Plan, targets: &Targets) -> Plan {
+pub(super) fn restricted(mut plan: Plan, targets: &Targets, instrument: &InstrumentDescription) -> Plan {
+    let all = plan.blocked.clone();
     plan.restrict(targets);
+    // What is blocked on the way to the targets keeps them from being made, too.
+    let leads = leading_to(&targets.to, instrument);
+    let on_the_way = |b: &Blocked| targets.only.is_empty() && b.tags.iter().skip(1).any(|t| leads.contains(t));
+    let more = all.into_iter().filter(|b| on_the_way(b) && !plan.blocked.contains(b)).collect::<Vec<_>>();
+    plan.blocked.extend(more);
     plan
+}
+
+/// Tags of the frames that recipes make these of, directly or not.
+fn leading_to<'a>(tags: &'a [Tag], instrument: &'a InstrumentDescription) -> BTreeSet<&'a Tag> {
+    let mut found: BTreeSet<&Tag> = tags.iter().collect();
+    loop {
+        let makers = instrument.recipes.iter().filter(|r| r.products.iter().any(|p| found.contains(&p.tag)));
+        let more: Vec<&Tag> = makers.flat_map(|r| &r.main.tags).filter(|t| !found.contains(t)).collect();
+        if more.is_empty() {
+            return found;
+        }
+        found.extend(more);
+    }
 }
 
 impl Verdicts {

@@ -29,6 +29,12 @@ pub struct Why {
     pub signature: String,
     /// Names of the main frames.
     pub frames: Vec<String>,
+    /// The recipe of another program that does the work, with its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external: Option<String>,
+    /// Whether the product is there as the plan has it, or why it will be made; none where that was not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
     /// Quality level; none if the group is blocked.
     pub level: Option<i32>,
     /// What is missing, if the group is blocked.
@@ -138,6 +144,8 @@ fn why_task(planned: &PlannedTask) -> Why {
         night: task.night.clone(),
         signature: task.signature.clone(),
         frames: task.main().map(|m| m.name.clone()).collect(),
+        external: task.external.clone(),
+        state: None,
         level: Some(task.level),
         blocked: None,
         inputs: inputs(&task.recipe, &planned.associations, Some(planned), ""),
@@ -166,6 +174,8 @@ pub fn why(plan: &Plan, frames: &[std::sync::Arc<Frame>], product: &str) -> Resu
             night: b.night.clone(),
             signature: String::new(),
             frames: b.frames.clone(),
+            external: None,
+            state: None,
             level: None,
             blocked: Some(b.why.clone()),
             inputs: inputs(&b.recipe, &b.associations, None, &b.why),

@@ -56,7 +56,14 @@ fn input(role: &str, required: bool) -> InputSpec {
 
 fn kind(name: &str) -> FrameType {
     let rule = Rule { tag: name.into(), when: vec![Condition::new("IMAGETYP", Test::Equal, name)], expect: vec![] };
-    FrameType { rule, title: String::new(), role: Role::Calibration, signature: Signature::exact(&["CCD"]), timeless: false }
+    FrameType {
+        rule,
+        title: String::new(),
+        role: Role::Calibration,
+        signature: Signature::exact(&["CCD"]),
+        timeless: false,
+        product: false,
+    }
 }
 
 /// An instrument with bias, flat and object frames.

@@ -84,6 +84,12 @@ impl Display for Why {
         if !self.signature.is_empty() {
             wrap(f, "  ", 4, &format!("signature {}", self.signature))?;
         }
+        if let Some(external) = &self.external {
+            wrap(f, "  ", 4, &format!("made by {external}"))?;
+        }
+        if let Some(state) = &self.state {
+            wrap(f, "  ", 4, state)?;
+        }
         if let Some(blocked) = &self.blocked {
             wrap(f, "  ", 4, &format!("blocked: {blocked}"))?;
         }

@@ -17,4 +17,4 @@ pub use parameters::{Parameter, RecipeParameters};
 pub use products::{Product, ProductRule};
 pub use program::Program;
 pub use quality::QcNumber;
-pub use recipe::{AS_TAG, Check, EsorexRecipe};
+pub use recipe::{Check, EsorexRecipe};

@@ -224,7 +224,7 @@ fn failure(recipe: &str, ran: &Ran, facts: &[String]) -> RecipeError {
         ),
         Ended::TimeLimit(limit) => (
             format!("{recipe} was ended: it took longer than {}", in_words(limit)),
-            "if its log shows that it went on, it needs a faster machine, more threads or fewer frames; if not, it hangs: look at the last lines",
+            "if its log shows that it went on, raise `resources.task_minutes`, or give it more threads or fewer frames; if not, it hangs: look at the last lines",
         ),
         Ended::MemoryLimit(used, allowed) => (
             format!("{recipe} was ended after {seconds:.0} s: it used {:.1} GB, and {:.1} GB were free for it", gb(used), gb(allowed)),

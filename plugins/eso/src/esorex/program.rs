@@ -7,7 +7,7 @@
 //! empty. Two things stay: the search paths of programs and libraries, and `ESOREX_PLUGIN_DIR`, which says where the recipes are
 //! installed. (A user's `esorex.rc` also hides that of the system with its `recipe-dir`; then no recipe is found at all.)
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -110,6 +110,21 @@ impl Program {
     pub fn command(&self, home: &Path) -> Command {
         command(&self.path, home)
     }
+}
+
+/// Version of the installed pipeline that a recipe is of; none if there is no esorex, or it does not know the recipe. The recipes of a pipeline are
+/// installed together: one of them is asked, once per process.
+pub fn installed_version(recipe: &str) -> Option<String> {
+    static KNOWN: Mutex<BTreeMap<String, Option<String>>> = Mutex::new(BTreeMap::new());
+    let program = path(std::env::var_os(VARIABLE), std::env::var_os("PATH")).ok()?;
+    let pipeline = recipe.split('_').next().unwrap_or(recipe).to_owned();
+    let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    known.entry(pipeline).or_insert_with(|| version_of_pipeline(&program, recipe)).clone()
+}
+
+/// As [`installed_version`], of that program.
+pub fn version_of_pipeline(program: &Path, recipe: &str) -> Option<String> {
+    release_of(&ask(program, &["--man-page", recipe]).ok()?)
 }
 
 /// Where the program is, from the two variables.

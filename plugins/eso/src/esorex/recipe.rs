@@ -1,32 +1,31 @@
 //! A recipe of ESO's pipeline as a recipe of ifured.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use ifured_core::recipe::{TaskInput, TaskOutput, WrittenProduct};
+use ifured_core::recipe::{External, TaskInput, TaskOutput, WrittenProduct};
+use ifured_core::sof::SofEntry;
 use ifured_core::words::closest;
-use ifured_core::{AnyRecipe, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Task, provenance};
+use ifured_core::{AnyRecipe, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Tag, Task, provenance};
 use ifured_pixels::fits;
 use serde_json::{Map, Value};
 
 use super::parameters::{self, Parameter, RecipeParameters};
 use super::products::{Judged, Product, ProductRule, judge};
-use super::program::{InstalledRecipe, Program};
+use super::program::{self, InstalledRecipe, Program};
 use super::quality::{self, QcNumber};
 use super::run::{Call, LOG, Ran, RunLimits, run};
-use crate::sof::SofEntry;
 
-/// What stands before the tag in [`TaskInput::adapt`] of a frame that goes in under another tag than its own.
-pub const AS_TAG: &str = "as:";
+/// Environment variable that tells a worker how many seconds a task may take.
+const TASK_SECONDS: &str = "IFURED_TASK_SECONDS";
+/// Time that is left to say that a run took too long, before the task is ended.
+const TIME_TO_SAY: Duration = Duration::from_secs(10);
 
 /// What a recipe of ESO's pipeline is told besides its parameters, from the task: the number of the IFU, for example.
 pub type OptionsOfTask = fn(&Task) -> Result<Vec<(String, Value)>, RecipeError>;
 
 /// What an instrument finds out about products beyond what [`judge`] does: quality numbers and notes.
 pub type Check<'a> = &'a dyn Fn(&[Product]) -> Result<(Vec<QualityNumber>, Vec<String>), RecipeError>;
-
-/// Tag of an input that is a file named by a parameter, no frame.
-const FILE: &str = "file";
 
 /// A recipe of ESO's pipeline, run by esorex.
 ///
@@ -138,9 +137,12 @@ impl EsorexRecipe {
         Ok((options, notes))
     }
 
-    fn limits(&self) -> RunLimits {
-        let time = Duration::try_from_secs_f64(self.minutes * 60.0).unwrap_or(Duration::MAX);
-        RunLimits { time, memory: self.memory }
+    /// Limits of a run in a task that has gone on since `start`. The run is ended a little before the task is, so that there is something to be said of it.
+    fn limits(&self, start: Instant) -> RunLimits {
+        let own = Duration::try_from_secs_f64(self.minutes * 60.0).unwrap_or(Duration::MAX);
+        let task = std::env::var(TASK_SECONDS).ok().and_then(|s| s.parse::<f64>().ok()).and_then(|s| Duration::try_from_secs_f64(s).ok());
+        let left = task.map(|t| (t - (t / 10).min(TIME_TO_SAY)).saturating_sub(start.elapsed()));
+        RunLimits { time: own.min(left.unwrap_or(Duration::MAX)), memory: self.memory }
     }
 
     /// Runs the recipe in a directory and judges what it made.
@@ -152,13 +154,14 @@ impl EsorexRecipe {
         directory: &Path,
         check: Check<'_>,
     ) -> Result<(Outcome, Judged, Ran), RecipeError> {
+        let start = Instant::now();
         let installed = program.recipe(&self.recipe)?;
         let (options, mut notes) = self.options(task, &installed)?;
         if installed.version != self.version {
             notes.push(format!("the parameters are those of {} {}; installed is {}", self.recipe, self.version, installed.version));
         }
         let frames = frames(task, directory)?;
-        let (threads, limits) = (host.threads(), self.limits());
+        let (threads, limits) = (host.threads(), self.limits(start));
         let call =
             Call { program, recipe: &self.recipe, options: &options, frames: &frames, threads, limits, counted: self.counted, directory };
         let ran = run(&call, &Scaled(host))?;
@@ -220,12 +223,25 @@ impl AnyRecipe for EsorexRecipe {
             schema: parameters::schema(&self.description.name, &self.parameters, &unseen),
             defaults: parameters::defaults(&self.parameters, &unseen),
             unavailable: if self.program.is_some() { None } else { Program::missing() },
+            external: Some(External {
+                program: "esorex".into(),
+                recipe: self.recipe.clone(),
+                version: self.version.clone(),
+                reduces_simulated: false,
+            }),
             ..self.description.clone()
         }
     }
 
     fn execute(&self, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError> {
         self.execute_checked(task, host, &|_| Ok((Vec::new(), Vec::new())))
+    }
+
+    fn installed_version(&self) -> Option<String> {
+        match &self.program {
+            Some(path) => program::version_of_pipeline(path, &self.recipe),
+            None => program::installed_version(&self.recipe),
+        }
     }
 }
 
@@ -252,11 +268,10 @@ fn absolute(path: &Path) -> Result<PathBuf, RecipeError> {
 
 /// The frames of a task, in its order. esorex cannot be told of a header that the configuration corrects: it gets a corrected copy.
 fn frames(task: &Task, directory: &Path) -> Result<Vec<SofEntry>, RecipeError> {
-    let one = |(n, input): (usize, &TaskInput)| {
-        let tag = input.adapt.as_deref().and_then(|a| a.strip_prefix(AS_TAG)).unwrap_or(input.tag.as_str());
-        let path = absolute(&input.path)?;
+    let one = |(n, (input, entry)): (usize, (&TaskInput, SofEntry))| {
+        let path = absolute(&entry.path)?;
         if input.corrections.is_empty() {
-            return Ok(SofEntry::new(path, tag));
+            return Ok(SofEntry { path, ..entry });
         }
         let place = directory.join("corrected").join(n.to_string());
         // The copy is not compressed any more, and esorex goes by the name.
@@ -268,22 +283,27 @@ fn frames(task: &Task, directory: &Path) -> Result<Vec<SofEntry>, RecipeError> {
                 header.set(keyword, value.clone(), "");
             }
         })?;
-        Ok(SofEntry::new(place.join(name), tag))
+        Ok(SofEntry { path: place.join(name), ..entry })
     };
-    task.inputs.iter().filter(|i| i.tag.as_str() != FILE).enumerate().map(one).collect()
+    task.inputs.iter().filter_map(|i| Some((i, SofEntry::of_input(i)?))).enumerate().map(one).collect()
 }
 
 /// Copies the products to the paths of the task's outputs, with provenance.
 fn place(task: &Task, outcome: &mut Outcome, judged: Judged) -> Result<(), RecipeError> {
+    let files = |output: &TaskOutput| judged.products.iter().filter(|p| p.tag == output.tag.as_str()).count();
+    let made: Vec<(Tag, usize)> = task.outputs.iter().map(|o| (o.tag.clone(), files(o))).collect();
     for output in &task.outputs {
         let of_tag: Vec<_> = judged.products.iter().filter(|p| p.tag == output.tag.as_str()).collect();
         for (n, product) in of_tag.iter().enumerate() {
-            let output = numbered(output, n + 1);
+            let output = output.numbered(n + 1);
             if let Some(parent) = output.path.parent() {
                 std::fs::create_dir_all(parent)
                     .map_err(|e| RecipeError::new(format!("cannot create {}: {e}", parent.display()), "choose another --output DIR"))?;
             }
-            let stamp = |header: &mut _| provenance::write(header, task, outcome, output.tag.as_str());
+            let stamp = |header: &mut _| {
+                provenance::write(header, task, outcome, output.tag.as_str());
+                provenance::write_made(header, &made);
+            };
             let written = fits::move_with_header(&product.path, &output.path, stamp)?;
             outcome.products.push(WrittenProduct { tag: output.tag, name: output.name, hash: written.hash, bytes: written.bytes });
         }
@@ -292,22 +312,9 @@ fn place(task: &Task, outcome: &mut Outcome, judged: Judged) -> Result<(), Recip
     Ok(())
 }
 
-/// The output of the `n`-th file of a tag, from 1.
-fn numbered(output: &TaskOutput, n: usize) -> TaskOutput {
-    if n == 1 {
-        return output.clone();
-    }
-    let more = |path: &Path| {
-        let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        let extension = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
-        path.with_file_name(format!("{stem}_{n}{extension}"))
-    };
-    TaskOutput { path: more(&output.path), name: more(Path::new(&output.name)).display().to_string(), ..output.clone() }
-}
-
 /// Removes what an earlier run has made of this output and this one has not.
 fn remove_older(output: &TaskOutput, made: usize) {
-    let older = (made + 1..).map(|n| numbered(output, n).path);
+    let older = (made + 1..).map(|n| output.numbered(n).path);
     for path in older.take_while(|path| fits::primary_header(path).is_ok_and(|h| h.contains(provenance::TASK))) {
         let _ = std::fs::remove_file(path);
     }

@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
+use ifured_core::sof::{self, SofEntry};
 use ifured_core::{Host, RecipeError};
 
 use super::log::Followed;
 use super::program::Program;
-use crate::sof::{self, SofEntry};
 
 /// How often the run is looked at.
 const POLL: Duration = Duration::from_millis(50);
@@ -104,7 +104,7 @@ pub fn run(call: &Call<'_>, host: &dyn Host) -> Result<Ran, RecipeError> {
         RecipeError::new(what, "see whether the disk is full or not yours to write")
     };
     let frames = linked(call.frames, directory).map_err(|e| failed("link the frames", e))?;
-    sof::write(&directory.join(SOF), &frames)?;
+    std::fs::write(directory.join(SOF), sof::text(&frames)?).map_err(|e| failed("write the set of frames", e))?;
     let printed = directory.join(PRINTED);
     let output = File::create(&printed).map_err(|e| failed("write what esorex prints", e))?;
     let followed = File::open(&printed).map_err(|e| failed("read what esorex prints", e))?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ifured_core::recipe::{Grouping, MainInput, TaskInput};
+use ifured_core::recipe::{Grouping, MainInput, TaskInput, TaskOutput};
 use ifured_core::signature::{Compare, SignatureKey};
 use ifured_core::{AnyRecipe, Host, Outcome, RecipeDescription, RecipeError, Task, provenance};
 use ifured_eso::esorex::{EsorexRecipe, Product, ProductRule, RecipeParameters};
@@ -77,6 +77,10 @@ impl AnyRecipe for Combine {
         with_own(self.esorex.description(), &[(SHIFTS, file_parameter("Shifts", what, "shifts.txt"))])
     }
 
+    fn installed_version(&self) -> Option<String> {
+        self.esorex.installed_version()
+    }
+
     fn execute(&self, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError> {
         let mut own = task.clone();
         if let Some(parameters) = own.parameters.as_object_mut() {
@@ -114,13 +118,9 @@ fn with_siblings(input: &TaskInput) -> Vec<TaskInput> {
     let task = |path: &Path| primary_header(path).ok()?.text(provenance::TASK).ok().map(str::to_owned);
     let mut all = vec![input.clone()];
     let Some(maker) = task(&input.path) else { return all };
-    let numbered = |path: &Path, n: usize| {
-        let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        path.with_file_name(format!("{stem}_{n}.fits"))
-    };
-    let more = (2..).map(|n| (numbered(&input.path, n), numbered(Path::new(&input.name), n)));
-    for (path, name) in more.take_while(|(path, _)| task(path).as_ref() == Some(&maker)) {
-        all.push(TaskInput { path, name: name.display().to_string(), ..input.clone() });
+    let first = TaskOutput { tag: input.tag.clone(), path: input.path.clone(), name: input.name.clone() };
+    for more in (2..).map(|n| first.numbered(n)).take_while(|more| task(&more.path).as_ref() == Some(&maker)) {
+        all.push(TaskInput { path: more.path, name: more.name, ..input.clone() });
     }
     all
 }

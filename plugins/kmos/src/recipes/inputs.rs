@@ -9,8 +9,8 @@
 use ifured_core::recipe::{InputSpec, Level, Take};
 use ifured_core::rule::key;
 use ifured_core::signature::{Compare, SignatureKey};
+use ifured_core::sof::AS_TAG;
 use ifured_core::{Condition, Signature};
-use ifured_eso::esorex::AS_TAG;
 
 use super::{ILLUM_CORR_LAMP, TEMPLATE};
 use crate::frames::{FILTERS, exposure, gratings};

@@ -95,6 +95,10 @@ impl AnyRecipe for SciRed {
         with_own(self.esorex.description(), &[(PAIRING, file_parameter(title, what, "pairing.txt"))])
     }
 
+    fn installed_version(&self) -> Option<String> {
+        self.esorex.installed_version()
+    }
+
     fn execute(&self, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError> {
         let (seen, mut notes) = seen(task)?;
         let exposures: Vec<Exposure> = seen.iter().map(|s| s.exposure.clone()).collect();

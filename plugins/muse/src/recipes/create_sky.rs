@@ -5,8 +5,9 @@
 //! stay. `muse_scipost` subtracts them with `skymethod = "subtract-model"`.
 
 use ifured_core::recipe::{MainInput, TaskInput, TaskOutput};
+use ifured_core::sof::AS_TAG;
 use ifured_core::{AnyRecipe, Host, Outcome, RecipeDescription, RecipeError, Task};
-use ifured_eso::esorex::{AS_TAG, EsorexRecipe, RecipeParameters};
+use ifured_eso::esorex::{EsorexRecipe, RecipeParameters};
 use serde_json::{Value, json};
 
 use super::detector::tables;
@@ -67,6 +68,10 @@ impl AnyRecipe for CreateSky {
             defaults.insert(MODIFIED.into(), json!(false));
         }
         description
+    }
+
+    fn installed_version(&self) -> Option<String> {
+        self.esorex.installed_version()
     }
 
     fn execute(&self, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError> {

@@ -80,8 +80,9 @@ pub fn recipes(parameters: &RecipeParameters) -> Vec<Result<EsorexRecipe, Recipe
     };
     let mut twilight_main = template("SKYFLAT", set_up(), 3);
     twilight_main.each_extension = None;
-    let mut twilight_inputs = inputs::masters_of_all_channels();
-    twilight_inputs.extend([inputs::geometry(), inputs::illumination(), inputs::vignetting(), inputs::bad_pixels()]);
+    let mut twilight_inputs = vec![inputs::illumination()];
+    twilight_inputs.extend(inputs::masters_of_all_channels());
+    twilight_inputs.extend([inputs::geometry(), inputs::vignetting(), inputs::bad_pixels()]);
     let twilight = About {
         recipe: "muse_twilight",
         title: "Illumination of the field",

@@ -153,9 +153,9 @@ pub fn illumination() -> InputSpec {
     let levels = vec![
         level(0, "within 2 hours and 0.5 degrees", Compare::Within(0.5), Some(2.0)),
         level(1, "within 2 hours and 1 degree", Compare::Within(1.0), Some(2.0)),
+        // Exact and absent: both are unknown.
+        Level { when: vec![key(TEMPERATURE).absent()], ..level(1, "same night, temperatures not known", Compare::Exact, None) },
         level(2, "same night, within 1 degree", Compare::Within(1.0), None),
-        // Exact: both are unknown.
-        level(1, "same night, temperatures not known", Compare::Exact, None),
     ];
     let spec = InputSpec { levels, ..InputSpec::required("illumination", "ILLUM") };
     optional(spec, "slices keep the illumination of the master flat", 2)

@@ -4,6 +4,7 @@
 //! changed parameter runs again what depends on it. What the pipeline merges, exposures and standards, is one task for each exposure.
 //! Inputs as in the man pages of the recipes (pipeline 2.8.7).
 
+mod by_date;
 mod create_sky;
 mod detector;
 mod exposures;
@@ -24,7 +25,10 @@ pub fn recipes() -> Vec<Box<dyn AnyRecipe>> {
     let Ok(parameters) = RecipeParameters::parse(include_str!("../parameters/muse_2.8.7.json")) else { return Vec::new() };
     let mut all: Vec<Box<dyn AnyRecipe>> = Vec::new();
     for recipe in detector::recipes(&parameters).into_iter().chain(exposures::recipes(&parameters)).flatten() {
-        all.push(Box::new(recipe));
+        match recipe.recipe.as_str() {
+            "muse_exp_align" | "muse_exp_combine" => all.push(Box::new(by_date::ByDate(recipe))),
+            _ => all.push(Box::new(recipe)),
+        }
     }
     all.extend(create_sky::recipes(&parameters).into_iter().flatten().map(|r| Box::new(r) as Box<dyn AnyRecipe>));
     all

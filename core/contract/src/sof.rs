@@ -2,18 +2,26 @@
 //!
 //! Read as esorex 3.13 reads them: words parted by blanks or tabs (so no path can hold a blank: there is no quoting), `#` begins a
 //! comment, `$NAME` in a path is a variable of the environment, a third word is the group, further words are ignored. Relative
-//! paths are relative to the working directory; one that is not there is looked for beside the `.sof`, which esorex does not do.
-//! Unlike esorex, lines may end in CR LF, and a line without a tag is an error here instead of a frame that no recipe takes.
+//! paths are relative to the working directory. Unlike esorex, lines may end in CR LF, and a line without a tag is an error here instead
+//! of a frame that no recipe takes. Files are opened by whoever reads and writes sets of frames, not here.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use ifured_core::RecipeError;
-use ifured_core::words::closest;
+use serde::Serialize;
+
+use crate::recipe::{RecipeError, TaskInput};
+use crate::words::closest;
+
+/// What stands before the tag in [`TaskInput::adapt`] of a frame that goes in under another tag than its own.
+pub const AS_TAG: &str = "as:";
+
+/// Tag of an input that is a file named by a parameter, and no frame.
+pub const NO_FRAME: &str = "file";
 
 /// One line of a set of frames.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SofEntry {
     /// The file.
     pub path: PathBuf,
@@ -27,6 +35,12 @@ impl SofEntry {
     /// A file with its tag.
     pub fn new(path: impl Into<PathBuf>, tag: impl Into<String>) -> Self {
         SofEntry { path: path.into(), tag: tag.into(), group: None }
+    }
+
+    /// An input of a task, under the tag that the recipe knows it by; none for a file that a parameter names.
+    pub fn of_input(input: &TaskInput) -> Option<Self> {
+        let tag = input.adapt.as_deref().and_then(|a| a.strip_prefix(AS_TAG)).unwrap_or(input.tag.as_str());
+        (input.tag.as_str() != NO_FRAME).then(|| SofEntry::new(&input.path, tag))
     }
 }
 
@@ -56,28 +70,14 @@ pub fn as_error(problems: &[SofProblem]) -> RecipeError {
     RecipeError::new(lines.join("\n"), "write one file a line, then a blank, then its tag; paths must not hold blanks")
 }
 
-/// Reads a set of frames in the order of its lines and checks that every file is there.
+/// Reads the text of a set of frames, in the order of its lines.
 ///
-/// `allowed` are the tags that may be used; empty allows all.
-///
-/// # Errors
-/// All problems at once: no tag, a tag that is not allowed (with the nearest that is), a file that is not there, a file given
-/// twice with one tag, a variable that is not set; or that the `.sof` cannot be read.
-pub fn read(sof: &Path, allowed: &[&str]) -> Result<Vec<SofEntry>, Vec<SofProblem>> {
-    let unreadable = |e: std::io::Error| vec![SofProblem { sof: sof.to_owned(), line: 0, what: format!("cannot read it: {e}") }];
-    let text = std::fs::read_to_string(sof).map_err(unreadable)?;
-    let beside = sof.parent().unwrap_or(Path::new(""));
-    let place = |path: &Path| {
-        let there = [path.to_owned(), beside.join(path)].into_iter().find(|p| p.is_file());
-        there.ok_or_else(|| format!("there is no file {}", path.display()))
-    };
-    parse(sof, &text, allowed, place, |name| std::env::var(name).ok())
-}
-
-/// Reads the text of a set of frames. `place` says where a path leads, `variable` what a variable of the environment holds.
+/// `allowed` are the tags that may be used; empty allows all. `place` says where a path leads, `variable` what a variable of the environment
+/// holds.
 ///
 /// # Errors
-/// As [`read()`], and what `place` says.
+/// All problems at once: no tag, a tag that is not allowed (with the nearest that is), a path with a blank, a file given twice with one tag, a
+/// variable that is not set, and what `place` says.
 pub fn parse(
     sof: &Path,
     text: &str,
@@ -87,15 +87,21 @@ pub fn parse(
 ) -> Result<Vec<SofEntry>, Vec<SofProblem>> {
     let (mut entries, mut problems) = (Vec::new(), Vec::new());
     let mut first_line: HashMap<(PathBuf, String), usize> = HashMap::new();
-    for (n, line) in text.lines().enumerate() {
+    // Some editors begin a file with a mark of its byte order.
+    for (n, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let mut problem = |what: String| problems.push(SofProblem { sof: sof.to_owned(), line: n + 1, what });
-        let mut words = line.split('#').next().unwrap_or("").split_whitespace();
+        let line = line.split('#').next().unwrap_or("").trim();
+        let mut words = line.split_whitespace();
         let Some(word) = words.next() else { continue };
         let Some(tag) = words.next() else {
             problem(format!("{word} has no tag"));
             continue;
         };
         if !allowed.is_empty() && !allowed.contains(&tag) {
+            if let Some(path) = path_with_blank(line, allowed) {
+                problem(format!("the path `{path}` holds a blank, which parts words here: move or link the file to a path without"));
+                continue;
+            }
             problem(unknown_tag(tag, allowed));
         }
         let path = match expanded(word, &variable).and_then(|path| place(Path::new(&path))) {
@@ -112,6 +118,16 @@ pub fn parse(
         entries.push(SofEntry { path, tag: tag.to_owned(), group: words.next().map(str::to_owned) });
     }
     if problems.is_empty() { Ok(entries) } else { Err(problems) }
+}
+
+/// The path of a line whose second word is no tag, if it goes on to a later word that is one, or that looks like the end of a path.
+fn path_with_blank<'a>(line: &'a str, allowed: &[&str]) -> Option<&'a str> {
+    let is_path = |word: &str| word.contains('/') || word.to_lowercase().contains(".fit");
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let last = words.iter().skip(2).position(|w| allowed.contains(w)).map(|n| n + 1);
+    let last = last.or_else(|| words.iter().skip(1).rposition(|w| is_path(w)).map(|n| n + 1))?;
+    let end = words[last].as_ptr() as usize - line.as_ptr() as usize + words[last].len();
+    Some(&line[..end])
 }
 
 fn unknown_tag(tag: &str, allowed: &[&str]) -> String {
@@ -170,15 +186,6 @@ pub fn text(entries: &[SofEntry]) -> Result<String, RecipeError> {
     Ok(text)
 }
 
-/// Writes a set of frames.
-///
-/// # Errors
-/// As [`text()`]; if the file cannot be written.
-pub fn write(sof: &Path, entries: &[SofEntry]) -> Result<(), RecipeError> {
-    std::fs::write(sof, text(entries)?)
-        .map_err(|e| RecipeError::new(format!("cannot write {}: {e}", sof.display()), "see whether the disk is full or not yours to write"))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -193,7 +200,7 @@ mod tests {
 
     #[test]
     fn comments_blank_lines_groups_and_variables() {
-        let text = "# head\n\n  /a/b.fits\tBIAS RAW and more\r\n$RAW/c.fits BIAS # why\n${RAW}2/d.fits FLAT#x\n";
+        let text = "\u{feff}# head\n\n  /a/b.fits\tBIAS RAW and more\r\n$RAW/c.fits BIAS # why\n${RAW}2/d.fits FLAT#x\n";
         let entry = |path: &str, tag: &str, group: Option<&str>| SofEntry { group: group.map(str::to_owned), ..SofEntry::new(path, tag) };
         let wanted = vec![entry("/a/b.fits", "BIAS", Some("RAW")), entry("/raw/c.fits", "BIAS", None), entry("/raw2/d.fits", "FLAT", None)];
         assert_eq!(parsed(text, &["BIAS", "FLAT"]), Ok(wanted));
@@ -214,16 +221,29 @@ mod tests {
     }
 
     #[test]
-    fn files_are_found_beside_the_sof_and_missing_ones_are_named() {
-        let directory = tempfile::tempdir().unwrap();
-        let (sof, there) = (directory.path().join("a.sof"), directory.path().join("there.fits"));
-        std::fs::write(&there, "").unwrap();
-        std::fs::write(&sof, "there.fits BIAS\n").unwrap();
-        assert_eq!(read(&sof, &[]), Ok(vec![SofEntry::new(&there, "BIAS")]));
-        std::fs::write(&sof, "there.fits BIAS\n\ngone.fits BIAS\n").unwrap();
-        let problems = read(&sof, &[]).unwrap_err();
-        assert_eq!(problems[0].to_string(), format!("{}:3: there is no file gone.fits", sof.display()));
-        assert!(as_error(&read(&directory.path().join("b.sof"), &[]).unwrap_err()).what.contains("b.sof: cannot read it"));
+    fn a_blank_in_a_path_is_named() {
+        let text = "/my night/a.fits BIAS\n/night/b c.fits\n/night/d.fits BAIS\n";
+        assert_eq!(
+            parsed(text, &["BIAS", "FLAT"]).unwrap_err(),
+            [
+                "a.sof:1: the path `/my night/a.fits` holds a blank, which parts words here: move or link the file to a path without",
+                "a.sof:2: the path `/night/b c.fits` holds a blank, which parts words here: move or link the file to a path without",
+                "a.sof:3: no tag `BAIS` is known here; is `BIAS` meant?",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_input_goes_in_under_the_tag_that_the_recipe_knows() {
+        let input = |tag: &str, adapt: Option<&str>| TaskInput {
+            tag: tag.into(),
+            adapt: adapt.map(str::to_owned),
+            path: "/a.fits".into(),
+            ..TaskInput::default()
+        };
+        assert_eq!(SofEntry::of_input(&input("ILLUM_CORR_LAMP", Some("as:ILLUM_CORR"))), Some(SofEntry::new("/a.fits", "ILLUM_CORR")));
+        assert_eq!(SofEntry::of_input(&input("BIAS", Some("level-only"))), Some(SofEntry::new("/a.fits", "BIAS")));
+        assert_eq!(SofEntry::of_input(&input(NO_FRAME, None)), None);
     }
 
     #[test]
