@@ -1,12 +1,12 @@
 //! `plan`, `why`, `whynot`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ifured_core::Tag;
 use ifured_engine::plan::{Plan, Targets};
 use ifured_engine::run::{Session, write_plan};
 use ifured_engine::standing::Standing;
-use ifured_engine::{Error, classify, graph, why};
+use ifured_engine::{Error, calplan, classify, files, graph, why};
 
 use super::{print_json, say};
 use crate::Context;
@@ -26,7 +26,13 @@ pub fn targets(session: &Session, typed: &TargetArguments) -> Result<Targets, Er
 }
 
 /// Shows the plan.
-pub fn plan(context: &Context, directories: &[PathBuf], drawing: Option<Graph>, typed: &TargetArguments) -> Result<u8, Error> {
+pub fn plan(
+    context: &Context,
+    directories: &[PathBuf],
+    drawing: Option<Graph>,
+    calplan: Option<&Path>,
+    typed: &TargetArguments,
+) -> Result<u8, Error> {
     let mut session = Session::open(&context.setup, &context.instruments, Some(directories), &context.progress)?;
     context.progress.finish();
     let targets = targets(&session, typed)?;
@@ -39,6 +45,16 @@ pub fn plan(context: &Context, directories: &[PathBuf], drawing: Option<Graph>, 
         });
     }
     write_plan(&session, &plan)?;
+    if let Some(file) = calplan {
+        let table = calplan::text(&plan, &session.frames, &session.instrument);
+        if file == Path::new("-") {
+            say(table.trim_end());
+        } else {
+            files::write_atomically(file, table.as_bytes())?;
+            say(&format!("wrote {}", file.display()));
+        }
+        return Ok(0);
+    }
     match drawing {
         Some(Graph::Dot) => say(graph::dot(&plan).trim_end()),
         Some(Graph::Mermaid) => say(graph::mermaid(&plan).trim_end()),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::exposure_name::ExposureNames;
 use crate::header::{Header, Value, normalise};
 use crate::import::{ImportRequest, ImportSource, Imported};
 use crate::known_objects::KnownObjects;
@@ -134,6 +135,9 @@ pub struct InstrumentDescription {
     pub recipes: Vec<RecipeDescription>,
     /// Keywords that lists show unless asked for others.
     pub columns: Vec<String>,
+    /// How science exposures are named, and which products are collected.
+    #[serde(default)]
+    pub exposure_names: ExposureNames,
     /// Programs whose configuration [`Instrument::import`] understands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub imports: Vec<ImportSource>,

@@ -17,6 +17,7 @@
 
 pub mod angle;
 pub mod config;
+pub mod exposure_name;
 pub mod figure;
 pub mod header;
 pub mod import;
@@ -35,6 +36,7 @@ pub mod tag;
 pub mod words;
 
 pub use config::Config;
+pub use exposure_name::{ExposureNames, NamePart};
 pub use figure::Figure;
 pub use header::{Card, Header, HeaderError, HeaderIssue, Value};
 pub use import::{ImportRequest, ImportSource, Imported, ImportedSetting, NotNeeded, UnknownKey};

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use ifured_core::recipe::{MissingInput, RecipeDescription, TaskInput, TaskOutput};
-use ifured_core::{Config, InstrumentDescription, Lookup, Rule, Tag, Task, rule};
+use ifured_core::lookup::TAG;
+use ifured_core::recipe::{InputSpec, Level, MissingInput, RecipeDescription, TaskInput, TaskOutput};
+use ifured_core::rule::Verdict;
+use ifured_core::{Card, Condition, Config, Header, InstrumentDescription, Lookup, Rule, Tag, Task, rule};
 use ifured_pixels::fits;
 
 use crate::classify;
@@ -39,7 +41,9 @@ pub fn task(
     let first = task_inputs[0].path.clone();
     let first = first.as_path();
     for (role, path) in inputs {
-        task_inputs.push(input(instrument, role, path)?);
+        let mut given = input(instrument, role, path)?;
+        given.adapt = recipe.inputs.iter().find(|s| s.role == *role).and_then(|spec| adapt(spec, &given.tag));
+        task_inputs.push(given);
     }
     let mut parameters = crate::config::parameters(recipe, config)?;
     let files = crate::file_parameters::take(recipe, &mut parameters);
@@ -94,6 +98,14 @@ pub fn task(
     };
     task.id = crate::plan::identity(&task);
     Ok(task)
+}
+
+/// How an input of a tag is adapted, where that depends on the tag alone.
+fn adapt(spec: &InputSpec, tag: &Tag) -> Option<String> {
+    let tagged: Header = std::iter::once(Card::new(TAG, tag.as_str(), "")).collect();
+    let of_tag = |c: &&Condition| c.key == TAG;
+    let fits = |l: &&Level| l.when.iter().any(|c| of_tag(&c)) && l.when.iter().filter(of_tag).all(|c| c.check(&tagged) == Verdict::Holds);
+    spec.levels.iter().find(fits).and_then(|l| l.adapt.clone())
 }
 
 fn input(instrument: &InstrumentDescription, role: &str, path: &Path) -> Result<TaskInput> {
