@@ -8,6 +8,7 @@ mod create_sky;
 mod detector;
 mod exposures;
 mod inputs;
+mod register;
 mod sky_table;
 
 use ifured_core::recipe::{InputSpec, MainInput, Memory, ProductSpec};
@@ -27,6 +28,7 @@ pub fn recipes() -> Vec<Box<dyn AnyRecipe>> {
         all.push(Box::new(recipe));
     }
     all.extend(create_sky::recipes(&parameters).into_iter().flatten().map(|r| Box::new(r) as Box<dyn AnyRecipe>));
+    all.push(Box::new(register::Register));
     all
 }
 
