@@ -83,6 +83,10 @@ pub fn collect(context: &Context, typed: &CollectArguments) -> Result<u8, Error>
     };
     let wanted = Wanted { tags: typed.tag.clone(), only: typed.only.clone() };
     let collected = collect::collect(&session, &typed.to, &wanted, means, typed.dry_run)?;
+    if collected.is_empty() {
+        let what = "no product of these tags and names is there".to_owned();
+        return Err(Error::Nothing { what, advice: "`ifured ls products` lists them; `ifured reduce` makes them".into() });
+    }
     let new = collected.iter().filter(|c| !c.there_before).count();
     if context.json {
         let row = |c: &Collected| serde_json::json!({"name": c.name, "product": c.product, "there_before": c.there_before});
@@ -93,10 +97,6 @@ pub fn collect(context: &Context, typed: &CollectArguments) -> Result<u8, Error>
         }
         let did = if typed.dry_run { "would be collected" } else { "collected" };
         say(&format!("{new} {did}, {} there before, in {}", collected.len() - new, typed.to.display()));
-    }
-    if collected.is_empty() {
-        let what = "no product of these tags and names is there".to_owned();
-        return Err(Error::Nothing { what, advice: "`ifured ls products` lists them; `ifured reduce` makes them".into() });
     }
     Ok(0)
 }

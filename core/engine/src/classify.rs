@@ -94,6 +94,13 @@ fn name_exposures(frames: &mut [Frame], instrument: &InstrumentDescription) {
     }
 }
 
+/// Whether the name of an exposure, or of its file with or without ending, matches a pattern.
+pub fn is_called(frame: &Frame, pattern: &str) -> bool {
+    let file = frame.file_name();
+    let names = [Some(crate::files::stem(&file)), Some(file), frame.exposure_name.clone()];
+    names.iter().flatten().any(|name| rule::like(pattern, name))
+}
+
 /// Leaves out the science exposures that the configuration does not name, if it names some.
 fn leave_out_other_exposures(frames: &mut [Frame], instrument: &InstrumentDescription, config: &Config) {
     let wanted = &config.frames.exposures;
@@ -101,10 +108,7 @@ fn leave_out_other_exposures(frames: &mut [Frame], instrument: &InstrumentDescri
         return;
     }
     for frame in frames.iter_mut().filter(|f| is_science(f, instrument)) {
-        let file = frame.file_name();
-        let stem = crate::files::stem(&file);
-        let names = [Some(&file), Some(&stem), frame.exposure_name.as_ref()];
-        if !names.into_iter().flatten().any(|name| wanted.iter().any(|pattern| rule::like(pattern, name))) {
+        if !wanted.iter().any(|pattern| is_called(frame, pattern)) {
             frame.state = FrameState::Ignored;
             frame.tag = "ignored".into();
             frame.why = "left out by the configuration: frames.exposures does not name it".into();

@@ -55,9 +55,6 @@ pub struct Collected {
 pub fn collect(session: &Session, to: &Path, wanted: &Wanted, means: Means, dry_run: bool) -> Result<Vec<Collected>> {
     let tags = patterns(session, wanted)?;
     let to = std::path::absolute(to).map_err(Error::io("cannot find", to))?;
-    if !dry_run {
-        std::fs::create_dir_all(&to).map_err(Error::io("cannot create", &to))?;
-    }
     let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut done = Vec::new();
     // All are named, whatever is wanted of them: a name does not depend on what else is collected.
@@ -80,6 +77,7 @@ pub fn collect(session: &Session, to: &Path, wanted: &Wanted, means: Means, dry_
             taken.insert(name.clone());
             if is_wanted {
                 if !is_there && !dry_run {
+                    std::fs::create_dir_all(&to).map_err(Error::io("cannot create", &to))?;
                     bring(&path, &place, means)?;
                 }
                 done.push(Collected { product: named.row.name.clone(), name, there_before: is_there });
