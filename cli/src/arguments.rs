@@ -88,9 +88,12 @@ Examples:
   ifured ls --columns all                           the keywords that can be shown")]
     Ls(Ls),
     /// Show what would run, without running it.
-    #[command(
-        after_help = "Examples:\n  ifured --instrument cafos plan /data/cafos\n  ifured plan --graph dot | dot -Tsvg > plan.svg\n  ifured plan --sof sets --to MASTER_FLAT"
-    )]
+    #[command(after_help = "\
+Examples:
+  ifured --instrument cafos plan /data/cafos
+  ifured plan --graph dot | dot -Tsvg > plan.svg
+  ifured plan --calplan calplan.txt                 every calibration of every science exposure
+  ifured plan --sof sets --to MASTER_FLAT           a set of frames for each task, for esorex")]
     Plan {
         /// Directories with raw frames; without any, those that were scanned before.
         directories: Vec<PathBuf>,
@@ -100,6 +103,9 @@ Examples:
         /// Write a set of frames for each task into this directory, for esorex.
         #[arg(long, value_name = "DIR")]
         sof: Option<PathBuf>,
+        /// Write a table of all calibrations of each science exposure, through the whole graph; `-` shows it.
+        #[arg(long, value_name = "FILE", conflicts_with = "graph")]
+        calplan: Option<PathBuf>,
         #[command(flatten)]
         targets: TargetArguments,
     },
@@ -237,11 +243,27 @@ Examples:
         #[arg(long, value_parser = clap::value_parser!(u32).range(64..=8192))]
         size: Option<u32>,
     },
-    /// Remove products with all that was made from them and their logs, or all that nothing makes any more.
-    #[command(after_help = "Examples:\n  ifured clean bias_caf-20170319-16:00:00-cal_red.fits\n  ifured clean --left-over")]
+    /// Bring the science products of all exposures into one directory, under names that say what they are.
+    #[command(after_help = "\
+Examples:
+  ifured collect cubes                              cubes, images and reduced pixel tables
+  ifured collect cubes --tag 'DATACUBE_FINAL*'
+  ifured collect /mnt/stick --copy --only '180431-242316_*'
+
+Names are TAG_BLOCK_EXPOSURE.fits; of several exposures the first with their number. Nothing is overwritten; what is there already is left as it is.")]
+    Collect(CollectArguments),
+    /// Remove products with all that was made from them and their logs, products of a kind, or all that nothing makes any more.
+    #[command(after_help = "\
+Examples:
+  ifured clean bias_caf-20170319-16:00:00-cal_red.fits
+  ifured clean --tag 'PIXTABLE_*' --dry-run
+  ifured clean --left-over")]
     Clean {
         /// Products (the end of a name is enough).
         products: Vec<String>,
+        /// All products of that tag or recipe (may be repeated; `*` and `?` are wild), without what was made from them.
+        #[arg(long)]
+        tag: Vec<String>,
         /// Products that no task of the plan makes, and what failed runs left to be looked at (failed-RECIPE-...).
         #[arg(long)]
         left_over: bool,
@@ -274,6 +296,27 @@ Examples:
         #[arg(default_value = ".")]
         directory: PathBuf,
     },
+}
+
+#[derive(Args)]
+pub struct CollectArguments {
+    /// Directory to collect into; made if need be.
+    pub to: PathBuf,
+    /// Only products of that tag (may be repeated; `*` and `?` are wild); without it those that the instrument has for it.
+    #[arg(long)]
+    pub tag: Vec<String>,
+    /// Only products of frames, exposures or names that match (may be repeated; `*` and `?` are wild).
+    #[arg(long, value_name = "GLOB")]
+    pub only: Vec<String>,
+    /// Hard links, which keep their content whatever becomes of the product; on the same file system only.
+    #[arg(long, conflicts_with = "copy")]
+    pub link: bool,
+    /// Copies; without it and --link, symbolic links.
+    #[arg(long)]
+    pub copy: bool,
+    /// Only say what would be collected.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Args)]

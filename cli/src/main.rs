@@ -172,8 +172,8 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
         Command::Config { what } => commands::check::config(&context, what),
         Command::Scan { directories } => commands::scan::scan(&context, &directories),
         Command::Ls(ls) => commands::lists::ls(&context, &ls),
-        Command::Plan { directories, graph, sof, targets } => {
-            commands::planning::plan(&context, &directories, graph, sof.as_deref(), &targets)
+        Command::Plan { directories, graph, sof, calplan, targets } => {
+            commands::planning::plan(&context, &directories, graph, sof.as_deref(), calplan.as_deref(), &targets)
         }
         Command::Why { product } => commands::planning::why(&context, &product),
         Command::Whynot { frame, calibration } => commands::planning::whynot(&context, &frame, &calibration),
@@ -190,7 +190,8 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
         Command::Verify { products, truth } => commands::products::verify(&context, &products, truth.as_deref()),
         Command::Plugin { what } => commands::plugins::run(&context, &what),
         Command::Simulate { directory, seed, nights, size } => commands::scan::simulate(&context, &directory, seed, nights, size),
-        Command::Clean { products, left_over, dry_run } => commands::products::clean(&context, &products, left_over, dry_run),
+        Command::Collect(arguments) => commands::products::collect(&context, &arguments),
+        Command::Clean { products, tag, left_over, dry_run } => commands::products::clean(&context, &products, &tag, left_over, dry_run),
         Command::Exec { task, plan, .. } => commands::exec::exec(&context, task.as_deref(), &plan, worker),
         Command::Completions { shell } => {
             let mut script = Vec::new();

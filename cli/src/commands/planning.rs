@@ -6,7 +6,7 @@ use ifured_core::Tag;
 use ifured_engine::plan::{Plan, Targets};
 use ifured_engine::run::{Session, write_plan};
 use ifured_engine::standing::Standing;
-use ifured_engine::{Error, classify, graph, sof, why};
+use ifured_engine::{Error, calplan, classify, files, graph, sof, why};
 
 use super::{print_json, say};
 use crate::Context;
@@ -31,6 +31,7 @@ pub fn plan(
     directories: &[PathBuf],
     drawing: Option<Graph>,
     sets: Option<&Path>,
+    calplan: Option<&Path>,
     typed: &TargetArguments,
 ) -> Result<u8, Error> {
     let mut session = Session::open(&context.setup, &context.instruments, Some(directories), &context.progress)?;
@@ -46,6 +47,16 @@ pub fn plan(
     }
     write_plan(&session, &plan)?;
     let written = sets.map(|directory| sof::write(&plan, &session.instrument, directory)).transpose()?;
+    if let Some(file) = calplan {
+        let table = calplan::text(&plan, &session.frames, &session.instrument);
+        if file == Path::new("-") {
+            say(table.trim_end());
+        } else {
+            files::write_atomically(file, table.as_bytes())?;
+            say(&format!("wrote {}", file.display()));
+        }
+        return Ok(0);
+    }
     match drawing {
         Some(Graph::Dot) => say(graph::dot(&plan).trim_end()),
         Some(Graph::Mermaid) => say(graph::mermaid(&plan).trim_end()),

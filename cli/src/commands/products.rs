@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use ifured_core::module::TruthRequest;
 use ifured_core::recipe::ProductPath;
 use ifured_engine::catalogue::Catalogue;
+use ifured_engine::collect::{self, Collected, Means, Wanted};
 use ifured_engine::files::DirectoryLock;
 use ifured_engine::plan::Targets;
 use ifured_engine::run::Session;
@@ -12,6 +13,7 @@ use ifured_engine::{Error, remove, verify};
 
 use super::{print_json, say};
 use crate::Context;
+use crate::arguments::CollectArguments;
 
 /// Checks products.
 pub fn verify(context: &Context, products: &[PathBuf], truth: Option<&Path>) -> Result<u8, Error> {
@@ -71,10 +73,38 @@ fn against_truth(context: &Context, truth: &Path) -> Result<u8, Error> {
     Ok(u8::from(missed > 0))
 }
 
+/// Brings science products into one directory.
+pub fn collect(context: &Context, typed: &CollectArguments) -> Result<u8, Error> {
+    let session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
+    let means = match (typed.link, typed.copy) {
+        (true, _) => Means::Hard,
+        (_, true) => Means::Copy,
+        _ => Means::Symbolic,
+    };
+    let wanted = Wanted { tags: typed.tag.clone(), only: typed.only.clone() };
+    let collected = collect::collect(&session, &typed.to, &wanted, means, typed.dry_run)?;
+    if collected.is_empty() {
+        let what = "no product of these tags and names is there".to_owned();
+        return Err(Error::Nothing { what, advice: "`ifured ls products` lists them; `ifured reduce` makes them".into() });
+    }
+    let new = collected.iter().filter(|c| !c.there_before).count();
+    if context.json {
+        let row = |c: &Collected| serde_json::json!({"name": c.name, "product": c.product, "there_before": c.there_before});
+        print_json(&collected.iter().map(row).collect::<Vec<_>>())?;
+    } else if !context.quiet {
+        for c in collected.iter().filter(|c| !c.there_before) {
+            say(&format!("{}  <- {}", c.name, c.product));
+        }
+        let did = if typed.dry_run { "would be collected" } else { "collected" };
+        say(&format!("{new} {did}, {} there before, in {}", collected.len() - new, typed.to.display()));
+    }
+    Ok(0)
+}
+
 /// Removes products.
-pub fn clean(context: &Context, products: &[String], left_over: bool, dry_run: bool) -> Result<u8, Error> {
-    if products.is_empty() && !left_over {
-        return Err(Error::usage("nothing is named", "name products, or give --left-over for those that nothing makes any more"));
+pub fn clean(context: &Context, products: &[String], tags: &[String], left_over: bool, dry_run: bool) -> Result<u8, Error> {
+    if products.is_empty() && tags.is_empty() && !left_over {
+        return Err(Error::usage("nothing is named", "name products, a --tag, or give --left-over for those that nothing makes any more"));
     }
     let _lock = DirectoryLock::take(&context.setup.output)?;
     let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
@@ -82,11 +112,19 @@ pub fn clean(context: &Context, products: &[String], left_over: bool, dry_run: b
     for product in products {
         names.extend(remove::with_dependents(&session.catalogue, product)?);
     }
+    for tag in tags {
+        let of_tag = remove::of_tag(&session.catalogue, tag)?;
+        if of_tag.is_empty() {
+            eprintln!("note: there are no products of tag {tag}; `ifured ls products` lists all");
+        }
+        names.extend(of_tag);
+    }
     if left_over {
         let plan = session.plan(&Targets::default())?;
         names.extend(session.left_over(&plan)?.into_iter().map(|p| p.name));
     }
-    names.dedup();
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
     let kept = if dry_run { Vec::new() } else { remove::remove(&mut session.catalogue, &session.output, &names)? };
     for name in &names {
         let what = match (dry_run, kept.contains(name)) {

@@ -35,6 +35,8 @@ pub struct Config {
     pub frames: FrameOverrides,
     /// Changed classification rules, by tag. A list that is given replaces the instrument's list of that tag.
     pub classification: BTreeMap<String, ClassificationChange>,
+    /// What holds for all calibrations unless [`Config::association`] says otherwise.
+    pub calibrations: Calibrations,
     /// Changed association of calibrations, by recipe and role: `[association.science-imaging.bias]`.
     pub association: BTreeMap<String, BTreeMap<String, AssociationChange>>,
     /// Changed grouping of the main frames, by recipe.
@@ -67,6 +69,17 @@ impl Resources {
     pub const TASK_MINUTES: f64 = 120.0;
 }
 
+/// What holds for all calibrations.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Calibrations {
+    /// Which of two that fit at the same level is taken first, where the association of the recipe and role does not say it: one that this
+    /// reduction makes from raw frames, or one that was found in the data, such as a master calibration of an archive.
+    #[schemars(extend("x-default" = "the nearest in time", "examples" = ["archive"]))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefer: Option<Source>,
+}
+
 /// Single frames.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -80,6 +93,10 @@ pub struct FrameOverrides {
     /// Headers to correct before classification; the files stay as they are.
     #[schemars(extend("examples" = [[{"files": ["caf-20170319-18:59:12-sci-krek.fits"], "set": {"IMAGETYP": "bias"}}]]))]
     pub correct: Vec<CorrectedFrames>,
+    /// Science exposures that are reduced, all others are left out: names of exposures, as `ifured ls --columns EXPNAME` shows them, or of files; `*` and
+    /// `?` are wild. An empty list takes all.
+    #[schemars(extend("examples" = [["180431-242316_0900_*"]]))]
+    pub exposures: Vec<String>,
 }
 
 /// Which frames.
@@ -196,6 +213,10 @@ pub struct AssociationChange {
     #[schemars(extend("x-default" = "the nearest in time", "examples" = ["archive"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefer: Option<Source>,
+    /// False leaves this calibration out although there is one; the recipe does what it does without.
+    #[schemars(extend("default" = true, "examples" = [false]))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
     /// Whether calibrations of grade `bad` may be used.
     #[schemars(extend("default" = false))]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,6 +239,10 @@ pub struct GroupingChange {
     #[schemars(range(min = 1), extend("x-unit" = "frames", "x-default" = "as the recipe says", "examples" = [3]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_frames: Option<usize>,
+    /// Keywords whose values must agree in a group as well: `ESO OBS NAME` keeps observing blocks apart.
+    #[schemars(extend("examples" = [["ESO OBS NAME"]]))]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub same: Vec<String>,
 }
 
 #[cfg(test)]

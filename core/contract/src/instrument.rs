@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::exposure_name::ExposureNames;
 use crate::header::{Header, Value, normalise};
 use crate::hint::Hints;
 use crate::import::{ImportRequest, ImportSource, Imported};
@@ -144,6 +145,9 @@ pub struct InstrumentDescription {
     pub recipes: Vec<RecipeDescription>,
     /// Keywords that lists show unless asked for others.
     pub columns: Vec<String>,
+    /// How science exposures are named, and which products are collected.
+    #[serde(default)]
+    pub exposure_names: ExposureNames,
     /// Programs whose configuration [`Instrument::import`] understands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub imports: Vec<ImportSource>,

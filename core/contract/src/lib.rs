@@ -18,6 +18,7 @@
 
 pub mod angle;
 pub mod config;
+pub mod exposure_name;
 pub mod figure;
 pub mod header;
 pub mod hint;
@@ -38,6 +39,7 @@ pub mod tag;
 pub mod words;
 
 pub use config::Config;
+pub use exposure_name::{ExposureNames, NamePart};
 pub use figure::Figure;
 pub use header::{Card, Header, HeaderError, HeaderIssue, Value};
 pub use hint::{Hint, Hints};

@@ -10,6 +10,10 @@ pub trait Lookup {
 
 /// Keyword that stands for the file name of a raw frame, or of the first raw frame that a product was made from.
 pub const FRAME: &str = "FRAME";
+/// Keyword that stands for the tag of a frame or product: for levels that take one of several tags first.
+pub const TAG: &str = "TAG";
+/// Keyword that stands for the name of a science exposure (see [`ExposureNames`](crate::ExposureNames)).
+pub const EXPOSURE_NAME: &str = "EXPNAME";
 /// Keyword that stands for the names of the extensions of a file, separated by commas.
 pub const EXTENSIONS: &str = "EXTENSIONS";
 

@@ -1,5 +1,6 @@
 //! What an instrument's author needs: `use ifured_core::prelude::*;`.
 
+pub use crate::exposure_name::{ExposureNames, NamePart};
 pub use crate::instrument::{FrameType, Instrument, InstrumentDescription, NightRule, Role};
 pub use crate::known_objects::{Equinox, KnownObject, KnownObjects};
 pub use crate::recipe::{

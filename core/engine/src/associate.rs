@@ -139,12 +139,19 @@ pub fn associate(
             (i.clone(), candidate, level)
         })
         .collect();
-    ranked.sort_by(|(a, ca, _), (b, cb, _)| {
+    // Of two ways of the same level the first that is declared.
+    let place = |level: Option<&Level>| level.and_then(|l| spec.levels.iter().position(|other| std::ptr::eq(other, l)));
+    ranked.sort_by(|(a, ca, la), (b, cb, lb)| {
         let rank = |c: &Candidate| (c.level.is_none(), c.level.unwrap_or(0));
         let away = |c: &Candidate| c.days.map_or(f64::INFINITY, f64::abs);
         let source = |i: &Item| if i.producer.is_some() { Source::Raw } else { Source::Archive };
         let second = |i: &Item| change.prefer.is_some_and(|p| p != source(i));
-        rank(ca).cmp(&rank(cb)).then(second(a).cmp(&second(b))).then(away(ca).total_cmp(&away(cb))).then_with(|| a.name.cmp(&b.name))
+        rank(ca)
+            .cmp(&rank(cb))
+            .then(place(*la).cmp(&place(*lb)))
+            .then(second(a).cmp(&second(b)))
+            .then(away(ca).total_cmp(&away(cb)))
+            .then_with(|| a.name.cmp(&b.name))
     });
     let fitting = ranked.iter().filter_map(|(item, candidate, level)| {
         let adapt = (*level)?.adapt.clone();

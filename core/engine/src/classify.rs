@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ifured_core::rule::{self, UNCLASSIFIED, Verdict};
 use ifured_core::words::closest;
-use ifured_core::{Config, InstrumentDescription, Rule, SignatureValues, State, Tag, provenance};
+use ifured_core::{Config, ExposureNames, InstrumentDescription, Role, Rule, SignatureValues, State, Tag, provenance};
 use rayon::prelude::*;
 
 use crate::catalogue::ScannedRow;
@@ -68,7 +68,52 @@ pub fn classify(rows: Vec<ScannedRow>, instrument: &InstrumentDescription, confi
         rows.into_par_iter().filter(|r| !r.header.contains(provenance::TASK)).map(|row| frame(row, instrument, &rules, config)).collect();
     frames.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.path.cmp(&b.path)));
     mark_duplicates(&mut frames);
+    name_exposures(&mut frames, instrument);
+    leave_out_other_exposures(&mut frames, instrument, config);
     frames
+}
+
+fn is_science(frame: &Frame, instrument: &InstrumentDescription) -> bool {
+    let science = |t: &ifured_core::FrameType| t.role == Role::Science && t.rule.tag == frame.tag;
+    frame.state == FrameState::Good && instrument.frame_types.iter().any(science)
+}
+
+/// Names science exposures; equal names of one observing block are counted in the order of time.
+fn name_exposures(frames: &mut [Frame], instrument: &InstrumentDescription) {
+    let names = &instrument.exposure_names;
+    let mut order: Vec<usize> = (0..frames.len()).filter(|&i| is_science(&frames[i], instrument)).collect();
+    let time = |i: usize| frames[i].mjd.unwrap_or(f64::INFINITY);
+    order.sort_by(|&a, &b| time(a).total_cmp(&time(b)).then(a.cmp(&b)));
+    let mut seen: HashMap<(Option<String>, String), usize> = HashMap::new();
+    for i in order {
+        if let Some(name) = names.name(&frames[i]) {
+            let before = seen.entry((names.block_of(&frames[i]), name.clone())).or_default();
+            frames[i].exposure_name = Some(ExposureNames::counted(&name, *before));
+            *before += 1;
+        }
+    }
+}
+
+/// Whether the name of an exposure, or of its file with or without ending, matches a pattern.
+pub fn is_called(frame: &Frame, pattern: &str) -> bool {
+    let file = frame.file_name();
+    let names = [Some(crate::files::stem(&file)), Some(file), frame.exposure_name.clone()];
+    names.iter().flatten().any(|name| rule::like(pattern, name))
+}
+
+/// Leaves out the science exposures that the configuration does not name, if it names some.
+fn leave_out_other_exposures(frames: &mut [Frame], instrument: &InstrumentDescription, config: &Config) {
+    let wanted = &config.frames.exposures;
+    if wanted.is_empty() {
+        return;
+    }
+    for frame in frames.iter_mut().filter(|f| is_science(f, instrument)) {
+        if !wanted.iter().any(|pattern| is_called(frame, pattern)) {
+            frame.state = FrameState::Ignored;
+            frame.tag = "ignored".into();
+            frame.why = "left out by the configuration: frames.exposures does not name it".into();
+        }
+    }
 }
 
 /// Which of several instruments recognises a header.
@@ -100,6 +145,7 @@ fn frame(row: ScannedRow, instrument: &InstrumentDescription, rules: &[Rule], co
         trace: Vec::new(),
         signature: SignatureValues::default(),
         corrections: Vec::new(),
+        exposure_name: None,
     };
     if !frame.why.is_empty() {
         return frame;
@@ -242,8 +288,8 @@ pub fn census(frames: &[Frame], instrument: &InstrumentDescription) -> Vec<(Tag,
 
 #[cfg(test)]
 mod tests {
-    use ifured_core::instrument::{FrameType, Role};
-    use ifured_core::{Header, KnownObject, KnownObjects, Lookup, Signature, key};
+    use ifured_core::instrument::FrameType;
+    use ifured_core::{Header, KnownObject, KnownObjects, Lookup, NamePart, Signature, key};
 
     use super::*;
 
@@ -299,5 +345,35 @@ mod tests {
         assert_eq!(frames[0].corrections, [("STANDARD".to_owned(), "Feige 66".into())], "recipes see it, too");
         assert_eq!(frames[0].signature.to_string(), "Feige 66");
         assert!(frames[2].corrections.is_empty());
+    }
+
+    #[test]
+    fn exposures_are_named_counted_in_time_and_chosen_by_name() {
+        let science = FrameType::new("object", "", Role::Science, &Signature::default(), vec![key("OBJECT").present()]);
+        let part = NamePart::Position { right_ascension: "RA".into(), declination: "DEC".into() };
+        let exposure_names = ExposureNames { parts: vec![part], block: Some("BLOCK".into()), collect: Vec::new() };
+        let instrument = InstrumentDescription { frame_types: vec![science], exposure_names, ..InstrumentDescription::default() };
+        let at = |object: &str, mjd: f64, block: &str| {
+            let mut row = row(object, 25.0, None);
+            row.header.set("MJD-OBS", mjd, "");
+            row.header.set("BLOCK", block, "");
+            row
+        };
+        let rows = || vec![at("late", 60512.3, "a"), at("early", 60512.1, "a"), at("other", 60512.2, "b")];
+        let named = |config: &Config| -> Vec<(String, String, FrameState)> {
+            let frames = classify(rows(), &instrument, config);
+            frames.iter().map(|f| (f.file_name(), f.lookup("expname").map_or(String::new(), |v| v.to_string()), f.state)).collect()
+        };
+        let row = |file: &str, name: &str, state: FrameState| (file.to_owned(), name.to_owned(), state);
+        let (early, late) = ("123724+250000_00", "123724+250000_01");
+        let good = FrameState::Good;
+        assert_eq!(
+            named(&Config::default()),
+            [row("early.fits", early, good), row("late.fits", late, good), row("other.fits", early, good)]
+        );
+        let mut config = Config::default();
+        config.frames.exposures = vec!["*_01".into(), "other".into()];
+        let states: Vec<FrameState> = named(&config).into_iter().map(|(_, _, state)| state).collect();
+        assert_eq!(states, [FrameState::Ignored, good, good]);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ifured_core::header::normal;
-use ifured_core::lookup::{EXTENSIONS, FRAME, STATISTICS};
+use ifured_core::lookup::{EXPOSURE_NAME, EXTENSIONS, FRAME, STATISTICS};
 use ifured_core::{Header, Lookup, SignatureValues, Tag, Value};
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +76,8 @@ pub struct Frame {
     pub signature: SignatureValues,
     /// Keywords that the header of the file does not have so: corrections of the configuration, and names of known objects.
     pub corrections: Vec<(String, Value)>,
+    /// Name of a science exposure that is made of what its header says, if the instrument has such names.
+    pub exposure_name: Option<String>,
 }
 
 impl Frame {
@@ -105,6 +107,7 @@ impl Lookup for Frame {
             "MJD" => self.mjd.map(Value::Real),
             FRAME => Some(Value::Text(self.name.clone())),
             EXTENSIONS => Some(Value::Text(self.extensions.join(","))),
+            EXPOSURE_NAME if self.exposure_name.is_some() => self.exposure_name.clone().map(Value::Text),
             _ => self.header.get(&key).cloned(),
         }
     }

@@ -71,6 +71,7 @@ pub(crate) mod tests {
             trace: vec![],
             signature: SignatureValues::default(),
             corrections: vec![],
+            exposure_name: None,
         })))
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ifured_core::lookup::EXTENSIONS;
+use ifured_core::lookup::{EXTENSIONS, TAG};
 use ifured_core::{Lookup, Tag, Value};
 
 use crate::frame::Frame;
@@ -72,6 +72,7 @@ impl Lookup for Item {
     fn lookup(&self, key: &str) -> Option<Value> {
         match &self.extension {
             Some(name) if key.eq_ignore_ascii_case("EXTNAME") => Some(Value::Text(name.clone())),
+            _ if key.eq_ignore_ascii_case(TAG) => Some(Value::Text(self.tag.to_string())),
             // What a product has for extensions is not those of the frame that it was made from.
             _ if self.producer.is_some() && key.eq_ignore_ascii_case(EXTENSIONS) => None,
             _ => self.first.lookup(key),

@@ -3,8 +3,10 @@
 
 pub mod answers;
 pub mod associate;
+pub mod calplan;
 pub mod catalogue;
 pub mod classify;
+pub mod collect;
 pub mod config;
 pub mod conformance;
 pub mod error;

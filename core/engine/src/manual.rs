@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use ifured_core::recipe::{InputSpec, MissingInput, RecipeDescription, TaskInput, TaskOutput};
-use ifured_core::{Config, InstrumentDescription, Lookup, Rule, Tag, Task, rule};
+use ifured_core::lookup::TAG;
+use ifured_core::recipe::{InputSpec, Level, MissingInput, RecipeDescription, TaskInput, TaskOutput};
+use ifured_core::rule::Verdict;
+use ifured_core::{Card, Condition, Config, Header, InstrumentDescription, Lookup, Rule, Tag, Task, rule};
 use ifured_pixels::fits;
 
 use crate::classify;
@@ -59,7 +61,9 @@ pub fn task(
     let first = task_inputs[0].path.clone();
     let first = first.as_path();
     for other in named.iter().filter(|n| n.role != MAIN) {
-        task_inputs.push(one(other)?);
+        let mut given = one(other)?;
+        given.adapt = recipe.inputs.iter().find(|s| s.role == other.role).and_then(|spec| adapt(spec, &given.tag));
+        task_inputs.push(given);
     }
     // An input may ask for one of the main frames, to be sure that there is one of its kind.
     let of_main = |spec: &InputSpec| task_inputs[..frames].iter().find(|i| spec.required && spec.tags.contains(&i.tag)).cloned();
@@ -134,6 +138,14 @@ fn checked_extension<'a>(recipe: &RecipeDescription, extension: Option<&'a str>)
         (Some(e), Some(pattern)) if !rule::like(pattern, e) => Err(wrong(&format!("goes by extensions like {pattern}"), e)),
         _ => Ok(extension),
     }
+}
+
+/// How an input of a tag is adapted, where that depends on the tag alone.
+fn adapt(spec: &InputSpec, tag: &Tag) -> Option<String> {
+    let tagged: Header = std::iter::once(Card::new(TAG, tag.as_str(), "")).collect();
+    let of_tag = |c: &&Condition| c.key == TAG;
+    let fits = |l: &&Level| l.when.iter().any(|c| of_tag(&c)) && l.when.iter().filter(of_tag).all(|c| c.check(&tagged) == Verdict::Holds);
+    spec.levels.iter().find(fits).and_then(|l| l.adapt.clone())
 }
 
 fn input(instrument: &InstrumentDescription, recipe: &RecipeDescription, named: &Named, notes: &mut Vec<String>) -> Result<TaskInput> {

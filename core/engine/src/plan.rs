@@ -11,7 +11,7 @@ use std::sync::Arc;
 use ifured_core::config::AssociationChange;
 use ifured_core::recipe::{InputSpec, MissingInput, ProductSpec, RecipeDescription, TaskInput, TaskOutput};
 use ifured_core::rule::Verdict;
-use ifured_core::{Config, InstrumentDescription, Tag, Task, rule};
+use ifured_core::{Compare, Config, InstrumentDescription, SignatureKey, Tag, Task, rule};
 use serde::{Deserialize, Serialize};
 
 use ifured_pixels::fits::hash_of_bytes;
@@ -192,9 +192,11 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn plan_recipe(&mut self, recipe: &RecipeDescription) -> Result<()> {
         let mut grouping = recipe.main.group.clone();
-        if let Some(change) = self.config.grouping.get(&recipe.name) {
+        let of = |name: &String| self.config.grouping.get(name);
+        if let Some(change) = of(&recipe.name).or_else(|| of(recipe.variant_of.as_ref()?)) {
             grouping.span_hours = change.span_hours.or(grouping.span_hours);
             grouping.min_frames = change.min_frames.unwrap_or(grouping.min_frames);
+            grouping.signature.0.extend(change.same.iter().map(|key| SignatureKey { key: key.clone(), compare: Compare::Exact }));
         }
         let mut parameters = crate::config::parameters(recipe, self.config)?;
         let files = file_parameters::take(recipe, &mut parameters);
@@ -251,15 +253,18 @@ impl Planner<'_> {
         let mut blocked = Vec::new();
         for spec in &recipe.inputs {
             let switched_off = spec.parameter.as_ref().is_some_and(|p| parameters.get(p) == Some(&serde_json::Value::Bool(false)));
+            let change = self.association_change(recipe, spec);
             if switched_off || !spec.when.iter().all(|c| c.check(&**first) == Verdict::Holds) {
                 continue;
             }
-            let change = self.association_change(recipe, spec);
-            let (choices, association) = associate(first, spec, &change, &self.items, belongings.as_ref());
-            let why = association
-                .candidates
-                .first()
-                .map_or_else(|| self.there_is_none(spec), |c| format!("nearest candidate {}: {}", c.name, c.why));
+            let left_out = change.enabled == Some(false);
+            let items: &[Arc<Item>] = if left_out { &[] } else { &self.items };
+            let (choices, association) = associate(first, spec, &change, items, belongings.as_ref());
+            let why = match (left_out, association.candidates.first()) {
+                (true, _) => "left out by the configuration".to_owned(),
+                (_, Some(c)) => format!("nearest candidate {}: {}", c.name, c.why),
+                (_, None) => self.there_is_none(spec),
+            };
             associations.push(association);
             if !choices.is_empty() {
                 chosen.extend(choices.into_iter().map(|choice| (spec, choice)));
@@ -326,8 +331,12 @@ impl Planner<'_> {
         format!("there is no {tags}{maker}")
     }
 
+    /// What the configuration says of an input: of the recipe, of the one that it is a variant of, of all calibrations.
     fn association_change(&self, recipe: &RecipeDescription, spec: &InputSpec) -> AssociationChange {
-        self.config.association.get(&recipe.name).and_then(|r| r.get(&spec.role)).cloned().unwrap_or_default()
+        let of = |name: &String| self.config.association.get(name).and_then(|r| r.get(&spec.role));
+        let mut change = of(&recipe.name).or_else(|| of(recipe.variant_of.as_ref()?)).cloned().unwrap_or_default();
+        change.prefer = change.prefer.or(self.config.calibrations.prefer);
+        change
     }
 
     fn task(

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use ifured_core::rule::like;
+
 use crate::catalogue::Catalogue;
 use crate::error::{Error, Result};
 use crate::files::Fingerprint;
@@ -71,6 +73,14 @@ fn in_directory(directory: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf>
     let mut found: Vec<PathBuf> = entries.filter(|e| wanted(&e.file_name().to_string_lossy())).map(|e| e.path()).collect();
     found.sort();
     found
+}
+
+/// All products of a tag, or of the recipe that made them; `*` and `?` are wild.
+pub fn of_tag(catalogue: &Catalogue, pattern: &str) -> Result<Vec<String>> {
+    let tasks = catalogue.tasks()?;
+    let recipe = |p: &crate::catalogue::ProductRow| tasks.get(&p.task).map_or(String::new(), |t| t.task.recipe.clone());
+    let is = |p: &crate::catalogue::ProductRow| like(pattern, p.tag.as_str()) || like(pattern, &recipe(p));
+    Ok(catalogue.products()?.into_iter().filter(is).map(|p| p.name).collect())
 }
 
 /// Deletes products, with their logs, and forgets them. One that was edited since is kept and named in the result.

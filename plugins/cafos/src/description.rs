@@ -4,10 +4,10 @@
 //! with one difference: text is compared without regard to case everywhere, so that `WOLLASTON` is a Wollaston frame.
 
 use ifured_core::instrument::{FrameType, InstrumentDescription, NightRule, Role, TimeKeys};
-use ifured_core::{Condition, Equinox, KnownObject, KnownObjects, Signature, Test};
+use ifured_core::{Condition, Equinox, ExposureNames, KnownObject, KnownObjects, Signature, Test};
 use ifured_pixels::spectrum::standards::{STANDARDS, Standard};
 
-use crate::{polarimetry, signatures};
+use crate::{polarimetry, signatures, tags};
 
 /// Keyword with the name of the standard star that a frame is of.
 pub const STANDARD: &str = "STANDARD";
@@ -174,6 +174,10 @@ pub fn describe() -> InstrumentDescription {
         frame_types: frame_types(),
         recipes: Vec::new(),
         columns: COLUMNS.iter().map(|c| (*c).to_owned()).collect(),
+        exposure_names: ExposureNames {
+            collect: [tags::SOLVED_IMAGING, tags::COADD, tags::CALIBRATED_SPECTRUM, tags::STOKES, "reduced-*"].map(Into::into).to_vec(),
+            ..ExposureNames::default()
+        },
         imports: crate::import::sources(),
         known_objects: vec![standards(), polarisation_standards()],
         ..InstrumentDescription::default()

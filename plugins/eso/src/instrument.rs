@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ifured_core::recipe::{ProductPath, Simulation, SimulationRequest, TruthRow};
 use ifured_core::{
-    AnyRecipe, FrameType, Hints, Host, ImportRequest, ImportSource, Imported, Instrument, InstrumentDescription, RecipeError,
+    AnyRecipe, ExposureNames, FrameType, Hints, Host, ImportRequest, ImportSource, Imported, Instrument, InstrumentDescription, RecipeError,
 };
 
 use crate::simulation::{self, RawFrame};
@@ -33,6 +33,8 @@ pub struct EsoInstrument {
     pub recipes: fn() -> Vec<Box<dyn AnyRecipe>>,
     /// Keywords that lists show.
     pub columns: &'static [&'static str],
+    /// How its exposures are named, and which products are collected.
+    pub exposure_names: fn() -> ExposureNames,
     /// The raw frames of a simulation, in order of time.
     pub raw_frames: fn(&SimulationRequest) -> Vec<RawFrame>,
     /// Programs whose configuration it understands.
@@ -61,6 +63,7 @@ impl Instrument for EsoInstrument {
             frame_types: (self.frame_types)(),
             recipes: vec![],
             columns: self.columns.iter().map(|c| (*c).into()).collect(),
+            exposure_names: (self.exposure_names)(),
             imports: (self.imports)(),
             hint_files: vec!["*.xml".into()],
             ..InstrumentDescription::default()

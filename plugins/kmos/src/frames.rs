@@ -5,7 +5,7 @@
 //! by the PRO CATG that the ESO pipeline writes (1.4 and 4.x); `kmos_combine`, `kmo_shift` and others append category
 //! and target to it (`COMBINE_SHIFT_AGN6`), hence the patterns.
 
-use ifured_core::{FrameType, Role, Signature};
+use ifured_core::{ExposureNames, FrameType, Role, Signature};
 use ifured_eso::{Dpr, product, product_like, raw};
 
 /// Gratings of the three spectrographs.
@@ -53,6 +53,15 @@ pub const COLUMNS: [&str; 10] = [
     "ESO OCS ROT NAANGLE",
     "ESO TPL START",
 ];
+
+/// Exposures keep the names of their files; collected are the cubes of exposures and targets.
+pub fn exposure_names() -> ExposureNames {
+    ExposureNames {
+        block: Some("ESO OBS NAME".into()),
+        collect: ["SCI_RECONSTRUCTED", "SCI_COMBINED"].map(Into::into).to_vec(),
+        ..ExposureNames::default()
+    }
+}
 
 /// Kinds of frames in the order in which the rules are tried: raw frames, products, static calibrations.
 pub fn frame_types() -> Vec<FrameType> {

@@ -28,6 +28,7 @@ pub const KMOS: EsoInstrument = EsoInstrument {
     frame_types: frames::frame_types,
     recipes: recipes::recipes,
     columns: &frames::COLUMNS,
+    exposure_names: frames::exposure_names,
     raw_frames: simulation::raw_frames,
     imports: Vec::new,
     import: ifured_eso::nothing_to_import,

@@ -5,7 +5,7 @@
 //! patterns have no wild cards, so that no two rules take the same frame; the special kinds (`FLAT,LAMP,ILLUM`, `WAVE,MASK`) still come
 //! before the general ones, for users who loosen a rule.
 
-use ifured_core::{FrameType, Role, Signature};
+use ifured_core::{ExposureNames, FrameType, NamePart, Role, Signature};
 use ifured_eso::{Dpr, product, raw};
 
 /// Keyword of the instrument mode.
@@ -31,6 +31,20 @@ pub fn mode() -> Signature {
 /// Keywords that lists show.
 pub const COLUMNS: [&str; 8] =
     ["OBJECT", "EXPTIME", MODE, "ESO DPR TYPE", "ESO PRO CATG", "ESO DET READ CURNAME", "ESO TPL START", "ESO OBS NAME"];
+
+/// Names of exposures as MUSEpack makes them, `180431-242316_0900_090_00`: pointing, exposure time in seconds, position angle, number. Collected are cubes,
+/// images and pixel tables, of exposures and of fields.
+pub fn exposure_names() -> ExposureNames {
+    ExposureNames {
+        parts: vec![
+            NamePart::Position { right_ascension: "RA".into(), declination: "DEC".into() },
+            NamePart::Whole { key: "EXPTIME".into(), digits: 4 },
+            NamePart::Angle { key: "ESO INS DROT POSANG".into(), digits: 3 },
+        ],
+        block: Some("ESO OBS NAME".into()),
+        collect: ["DATACUBE_FINAL*", "IMAGE_FOV*", "PIXTABLE_REDUCED*"].map(Into::into).to_vec(),
+    }
+}
 
 /// Kinds of frames in the order in which the rules are tried: raw frames, products, static calibrations.
 pub fn frame_types() -> Vec<FrameType> {
@@ -142,5 +156,6 @@ fn static_calibrations() -> Vec<FrameType> {
         fixed("FILTER_LIST", "filter curves", any()),
         fixed("RAMAN_LINES", "Raman lines of the lasers", any()),
         fixed("OUTPUT_WCS", "grid of the cube", any()),
+        fixed("RAMAN_LINES", "lines of Raman scattering by air", any()),
     ]
 }

@@ -26,6 +26,7 @@ pub const MUSE: EsoInstrument = EsoInstrument {
     frame_types: frames::frame_types,
     recipes: recipes::recipes,
     columns: &frames::COLUMNS,
+    exposure_names: frames::exposure_names,
     raw_frames: simulation::raw_frames,
     imports: import::sources,
     import: import::import,

@@ -293,6 +293,10 @@ pub struct RecipeDescription {
     pub products: Vec<ProductSpec>,
     /// Whether it runs unless the configuration says otherwise.
     pub enabled: bool,
+    /// Name of the recipe that it is a variant of: parameters and associations that the configuration does not give to it are those that it gives to
+    /// that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant_of: Option<String>,
     /// Memory of one task.
     pub memory: Memory,
     /// Why it cannot run on this machine, and what to do about it: a program that it needs is not installed.
@@ -321,6 +325,7 @@ impl Default for RecipeDescription {
             inputs: Vec::new(),
             products: Vec::new(),
             enabled: true,
+            variant_of: None,
             memory: Memory::default(),
             unavailable: None,
             external: None,

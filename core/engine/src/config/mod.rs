@@ -136,13 +136,20 @@ pub fn check(value: Value, instrument: &InstrumentDescription, origin: &str) -> 
     checked(&Document::of_value(&value, origin), instrument)
 }
 
-/// The parameters of a recipe: its defaults, changed by the configuration.
+/// The parameters of a recipe: its defaults, changed by the configuration of the recipe that it is a variant of and by its own.
 pub fn parameters(recipe: &RecipeDescription, config: &Config) -> Result<Value> {
     let mut parameters = recipe.defaults.clone();
     if !parameters.is_object() {
         parameters = json!({});
     }
-    for (key, value) in config.recipes.get(&recipe.name).into_iter().flatten().filter(|(k, _)| *k != "enabled") {
+    let given = |name: &String| config.recipes.get(name).into_iter().flatten().filter(|(k, _)| *k != "enabled");
+    for (key, value) in recipe.variant_of.iter().flat_map(given) {
+        // What is fixed in the variant is no parameter of it.
+        if recipe.defaults.get(key).is_some() {
+            parameters[key] = value.clone();
+        }
+    }
+    for (key, value) in given(&recipe.name) {
         parameters[key] = value.clone();
     }
     Ok(parameters)

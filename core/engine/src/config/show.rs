@@ -36,9 +36,31 @@ pub fn settings(document: &Document, instrument: Option<&InstrumentDescription>,
     let rules = instrument.map_or_else(|| schema::rules_of_any(all), schema::rules);
     let mut out = Vec::new();
     collect(document, &rules, &rules, Some(&document.root), &mut Vec::new(), &mut out);
+    instrument.into_iter().for_each(|i| inherit(&mut out, i));
     // The rules of the tags are long and seldom what is looked for.
     out.sort_by_key(|s| s.key.starts_with("classification."));
     out
+}
+
+/// What is set for a recipe holds for its variants, parameter by parameter, association by association, and for the grouping, where they have nothing of
+/// their own.
+fn inherit(settings: &mut [Setting], instrument: &InstrumentDescription) {
+    for (variant, base) in instrument.recipes.iter().filter_map(|r| Some((&r.name, r.variant_of.as_ref()?))) {
+        for (section, is_whole) in [("recipes", false), ("association", true), ("grouping", true)] {
+            let (own, other) = (format!("{section}.{variant}."), format!("{section}.{base}."));
+            let given: Vec<Setting> = settings.iter().filter(|s| s.set && s.key.starts_with(&other)).cloned().collect();
+            for from in given.iter().filter(|s| s.key != format!("{other}enabled")) {
+                let rest = &from.key[other.len()..];
+                let group = if is_whole { rest.rsplit_once('.').map_or("", |(role, _)| role) } else { rest };
+                if settings.iter().any(|s| s.set && s.key.starts_with(&format!("{own}{group}"))) {
+                    continue;
+                }
+                if let Some(to) = settings.iter_mut().find(|s| s.key == format!("{own}{rest}")) {
+                    (to.value, to.otherwise, to.origin) = (from.value.clone(), None, from.origin.clone());
+                }
+            }
+        }
+    }
 }
 
 fn collect(document: &Document, root: &Value, table: &Value, node: Option<&Node>, path: &mut Vec<String>, out: &mut Vec<Setting>) {

@@ -342,4 +342,7 @@ fn check_selections(config: &Config, frames: &[Frame], reporter: &dyn Reporter) 
         let night = selection.night.as_deref().map(|n| format!(" in night {n}")).unwrap_or_default();
         reporter.note(&format!("[[frames.{kind}]]: no frame matches {}{night}", selection.files.join(", ")));
     }
+    for pattern in overrides.exposures.iter().filter(|pattern| !frames.iter().any(|f| classify::is_called(f, pattern))) {
+        reporter.note(&format!("frames.exposures: no frame matches {pattern}"));
+    }
 }

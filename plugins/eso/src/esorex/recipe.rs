@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ifured_core::recipe::{External, TaskInput, TaskOutput, WrittenProduct};
+use ifured_core::sof::AS_TAG;
 use ifured_core::sof::SofEntry;
 use ifured_core::words::closest;
 use ifured_core::{AnyRecipe, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Tag, Task, provenance};
@@ -47,6 +48,8 @@ pub struct EsorexRecipe {
     pub hidden: Vec<String>,
     /// Parameters that have this value always; users do not see them.
     pub fixed: Vec<(String, Value)>,
+    /// Tag under which the main frames go in, if it is not their own.
+    pub main_as: Option<String>,
     /// Parameters that follow from the task; hide them, too.
     pub of_task: Option<OptionsOfTask>,
     /// What its products must be; one for each product of the description.
@@ -78,6 +81,7 @@ impl EsorexRecipe {
             version: parameters.version.clone(),
             hidden: Vec::new(),
             fixed: Vec::new(),
+            main_as: None,
             of_task: None,
             products,
             quality: Vec::new(),
@@ -194,7 +198,11 @@ impl EsorexRecipe {
             }
             None => Program::find()?,
         };
-        let task = &each_once(task);
+        let mut task = each_once(task);
+        if let Some(tag) = &self.main_as {
+            task.inputs.iter_mut().filter(|i| i.role == "main").for_each(|i| i.adapt = Some(format!("{AS_TAG}{tag}")));
+        }
+        let task = &task;
         let first =
             task.outputs.first().ok_or_else(|| RecipeError::new("the task has no outputs", "make the plan again with `ifured plan`"))?;
         let first_path = absolute(&first.path)?;

@@ -18,6 +18,10 @@ pub struct Command {
     pub block: String,
     /// `OB_list`.
     pub blocks: Vec<String>,
+    /// `cleanup.execute`.
+    pub cleans: bool,
+    /// Tags of what `cleanup` removes.
+    pub clean: Vec<&'static str>,
 }
 
 impl Command {
@@ -26,6 +30,12 @@ impl Command {
         let verb = if crate::MUSE.recipes().is_empty() { "scan" } else { "reduce" };
         let directories: Vec<String> = self.raw().iter().chain(&self.statics()).map(|d| shell_word(d)).collect();
         format!("ifured --instrument muse --output . {verb} {}", directories.join(" "))
+    }
+
+    /// The command that removes what MUSEpack would remove, if it would.
+    pub fn clean_line(&self) -> Option<String> {
+        let tags: String = self.clean.iter().map(|t| format!(" --tag {t}")).collect();
+        self.cleans.then(|| format!("ifured clean{tags}"))
     }
 
     fn raw(&self) -> Vec<PathBuf> {

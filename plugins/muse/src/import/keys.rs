@@ -60,15 +60,9 @@ const fn key(block: &'static str, name: &'static str, kind: Kind, meaning: Meani
 
 const SOF: Meaning =
     NotNeeded("the plan is made from the frames each time; what one task takes is changed in plan.json and run with `ifured exec`");
-const MASTERS: Meaning = NotNeeded(
-    "master calibrations are frames like all others, known by PRO CATG: name their directory in the command to have them, leave it out to have none",
-);
 const COPIES: Meaning = NotNeeded("calibrations are read where they are: there are no copies that could be out of date");
 const FOLDERS: Meaning =
     NotNeeded("there are no folders by OB: products lie below the output directory, and the catalogue knows OBS NAME of each frame");
-const CLEANUP: Meaning =
-    NotNeeded("`ifured clean PRODUCT` removes a product with all that was made from it, `--left-over` what no task makes any more");
-
 /// All keys, in the order in which they count: where two set one key of ours, the later one wins.
 pub const KEYS: &[Key] = &[
     key("global", "pipeline_path", Text, Special(special::pipeline_path)),
@@ -93,24 +87,19 @@ pub const KEYS: &[Key] = &[
     key("global", "auto_create_OB_folders", Flag, FOLDERS),
     key("global", "auto_create_OB_list", Flag, FOLDERS),
     key("global", "using_specific_exposure_time", FlagOrWhole, Special(special::exposure_time)),
-    key("global", "using_ESO_calibration", Flag, MASTERS),
-    key("calibration", "using_ESO_calibration", Flag, MASTERS),
+    key("global", "using_ESO_calibration", Flag, Special(special::masters)),
+    key("calibration", "using_ESO_calibration", Flag, Special(special::masters)),
     key("global", "renew_statics", Flag, COPIES),
     key("calibration", "renew_statics", Flag, COPIES),
-    key(
-        "global",
-        "dither_multiple_OBs",
-        Flag,
-        NotNeeded("the directories of one command are one set of frames, whatever the number of OBs"),
-    ),
+    key("global", "dither_multiple_OBs", Flag, Special(special::several_blocks)),
     key("global", "OB", Text, Special(special::observing_block)),
     key("global", "OB_list", Texts, Special(special::observing_blocks)),
     key("global", "exp_list", Texts, Special(special::exposures)),
     key("dither_collect", "user_list", Texts, Special(special::exposures)),
-    key("cleanup", "execute", Flag, CLEANUP),
-    key("cleanup", "include_std", Flag, CLEANUP),
-    key("cleanup", "include_combined", Flag, CLEANUP),
-    key("cleanup", "include_calibrations", Flag, CLEANUP),
+    key("cleanup", "execute", Flag, Special(special::cleanup)),
+    key("cleanup", "include_std", Flag, Special(special::cleanup)),
+    key("cleanup", "include_combined", Flag, Special(special::cleanup)),
+    key("cleanup", "include_calibrations", Flag, Special(special::cleanup)),
     key("calibration", "execute", Flag, Step(&["muse_bias", "muse_flat", "muse_wavecal", "muse_lsf", "muse_twilight"])),
     key("calibration", "dark", Flag, Setting("recipes.muse_dark.enabled", "MUSEpack fails when it makes a dark of its own")),
     key("calibration", "esorex_kwargs_bias", Text, Arguments("muse_bias")),
@@ -152,12 +141,7 @@ pub const KEYS: &[Key] = &[
     key("sci_post", "execute", Flag, Step(&["muse_scipost"])),
     key("sci_post", "autocalib", Text, Setting("recipes.muse_scipost.autocalib", "")),
     key("sci_post", "subtract_sky", Flag, Special(special::subtract_sky)),
-    key(
-        "sci_post",
-        "raman",
-        Flag,
-        NotNeeded("RAMAN_LINES is a frame like all others: name its directory in the command; MUSEpack takes it in narrow-field mode only"),
-    ),
+    key("sci_post", "raman", Flag, Special(special::raman)),
     key("sci_post", "esorex_kwargs", Text, Arguments("muse_scipost")),
     key("sci_post", "create_sof", Flag, SOF),
     key("dither_collect", "execute", Flag, NotNeeded("nothing is copied together: exposures to be combined are read where they are")),

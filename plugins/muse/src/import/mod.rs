@@ -81,6 +81,7 @@ pub fn import(request: &ImportRequest) -> Result<Imported, RecipeError> {
         imported.unknown.extend(unknown(&name, block, entries));
     }
     imported.advice.insert(0, command.line());
+    imported.advice.extend(command.clean_line());
     if problems.is_empty() {
         Ok(imported)
     } else {

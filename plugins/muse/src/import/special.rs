@@ -46,16 +46,67 @@ pub fn cores(reading: &mut Reading<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Barycentric correction, and in MUSEpack also the sky.
+/// False is in MUSEpack a cube without barycentric correction and with sky, which lies beside the others.
 pub fn velocity(reading: &mut Reading<'_>) -> Result<(), Problem> {
-    let (value, note) = match reading.value.as_bool() {
-        Some(false) => (
-            "none",
-            "in MUSEpack false also leaves the sky in, and makes nothing at all without raman; the sky is a choice of its own here (skymethod)",
-        ),
-        _ => ("bary", ""),
+    if reading.value.as_bool() == Some(false) {
+        let note = "the cube with sky and without correction lies beside the ordinary one; MUSEpack makes it with raman only, by a slip of brackets";
+        reading.set("recipes.muse_scipost_with_sky_without_rv.enabled", json!(true), note);
+    } else {
+        reading.set("recipes.muse_scipost.rvcorr", json!("bary"), "");
+    }
+    Ok(())
+}
+
+/// Master calibrations of the archive, or those made of raw frames.
+pub fn masters(reading: &mut Reading<'_>) -> Result<(), Problem> {
+    let source = if reading.value.as_bool() == Some(true) { "archive" } else { "raw" };
+    let note = "where both are there and fit equally well; what only one of them has is taken from it";
+    reading.set("calibrations.prefer", json!(source), note);
+    Ok(())
+}
+
+/// False combines the exposures of each OB on their own.
+pub fn several_blocks(reading: &mut Reading<'_>) -> Result<(), Problem> {
+    if reading.value.as_bool() == Some(true) {
+        reading.not_needed("exposures of one field are combined whatever their OBs");
+        return Ok(());
+    }
+    for recipe in ["muse_exp_align", "muse_register", "muse_exp_combine"] {
+        let note =
+            if recipe == "muse_exp_align" { "exposures of each OB are combined on their own; without it all of a field" } else { "" };
+        reading.set(&format!("grouping.{recipe}.same"), json!(["ESO OBS NAME"]), note);
+    }
+    Ok(())
+}
+
+/// What is removed is removed by a command.
+pub fn cleanup(reading: &mut Reading<'_>) -> Result<(), Problem> {
+    let tags: &[&str] = match reading.key.name {
+        "execute" => &["PIXTABLE_OBJECT", "PIXTABLE_SKY", "'PIXTABLE_REDUCED*'"],
+        "include_std" => &["PIXTABLE_STD", "muse_standard"],
+        "include_combined" => &["'muse_exp_combine*'"],
+        _ => &["muse_bias", "muse_dark", "muse_flat", "muse_wavecal", "muse_lsf", "muse_twilight"],
     };
-    reading.set("recipes.muse_scipost.rvcorr", json!(value), note);
+    let asked = reading.value.as_bool() == Some(true);
+    if asked && reading.key.name == "execute" {
+        reading.command.cleans = true;
+    }
+    if asked {
+        reading.command.clean.extend(tags);
+    }
+    reading.not_needed("nothing is removed by a run; `ifured clean` removes products, those of a tag or recipe with --tag");
+    Ok(())
+}
+
+/// Raman lines are subtracted where a table of them is there.
+pub fn raman(reading: &mut Reading<'_>) -> Result<(), Problem> {
+    if reading.value.as_bool() == Some(true) {
+        reading.not_needed(
+            "RAMAN_LINES is a frame like all others, taken for all exposures with adaptive optics; MUSEpack takes it in narrow-field mode only",
+        );
+    } else {
+        reading.set("association.muse_scipost.raman-lines.enabled", json!(false), "");
+    }
     Ok(())
 }
 
@@ -97,17 +148,15 @@ pub fn observing_blocks(reading: &mut Reading<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Identifiers that MUSEpack makes of coordinates and exposure time.
+/// Names that MUSEpack makes of coordinates, exposure time, angle and a number.
 pub fn exposures(reading: &mut Reading<'_>) -> Result<(), Problem> {
     if reading.value.as_array().is_some_and(Vec::is_empty) {
         reading.not_needed("all exposures are combined unless some are left out");
         return Ok(());
     }
-    reading.not_needed(
-        "the identifiers (place, time, angle, number) name no file, so that they cannot be taken over: leave the others out by hand",
-    );
-    let advice = format!("{}: leave out the exposures that are not named there with [[frames.ignore]]", reading.from);
-    reading.imported.advice.push(advice);
+    let note =
+        "the names that `ifured ls --tag OBJECT --columns EXPNAME` shows; MUSEpack reduces the others as well, and does not combine them";
+    reading.set("frames.exposures", reading.value.clone(), note);
     Ok(())
 }
 
@@ -136,11 +185,12 @@ pub fn sky_field(reading: &mut Reading<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// False must switch the subtraction off, which MUSEpack fails to do.
+/// False leaves the sky in, which MUSEpack fails to tell the recipe.
 pub fn subtract_sky(reading: &mut Reading<'_>) -> Result<(), Problem> {
     if reading.value.as_bool() == Some(false) {
-        let note = "MUSEpack does not tell muse_scipost, which still subtracts the sky where sky.method is model; here false means none";
-        reading.set("recipes.muse_scipost.skymethod", json!("none"), note);
+        let note = "the cube with sky lies beside the one without; MUSEpack does not tell muse_scipost, which still subtracts the sky where sky.method is model. \
+                    Without a second cube: recipes.muse_scipost.skymethod = \"none\"";
+        reading.set("recipes.muse_scipost_with_sky.enabled", json!(true), note);
     } else {
         reading.not_needed("the sky is subtracted as sky.method says");
     }

@@ -112,7 +112,15 @@ fn settings(value: Value) -> Vec<(String, Value)> {
 fn values_go_where_the_recipes_have_them() {
     let one = |key: &str, value: Value| vec![(key.to_owned(), value)];
     assert_eq!(settings(json!({"global": {"n_CPU": 4}})), one("resources.threads", json!(4)));
-    assert_eq!(settings(json!({"global": {"withrvcorr": false}})), one("recipes.muse_scipost.rvcorr", json!("none")));
+    let side = |key: &str| one(&format!("recipes.muse_scipost_{key}.enabled"), json!(true));
+    assert_eq!(settings(json!({"global": {"withrvcorr": false}})), side("with_sky_without_rv"));
+    assert_eq!(settings(json!({"global": {"withrvcorr": true}})), one("recipes.muse_scipost.rvcorr", json!("bary")));
+    assert_eq!(settings(json!({"sci_post": {"subtract_sky": false}})), side("with_sky"));
+    assert_eq!(settings(json!({"sci_post": {"raman": false}})), one("association.muse_scipost.raman-lines.enabled", json!(false)));
+    assert_eq!(settings(json!({"global": {"using_ESO_calibration": true}})), one("calibrations.prefer", json!("archive")));
+    let named = json!(["180431-242316_0005_180_00"]);
+    assert_eq!(settings(json!({"dither_collect": {"user_list": named}})), one("frames.exposures", named));
+    assert_eq!(settings(json!({"global": {"dither_multiple_OBs": false}})).len(), 3);
     assert_eq!(settings(json!({"sky": {"fraction": 0.1}})), one("recipes.muse_create_sky.fraction", json!(0.1)));
     assert_eq!(settings(json!({"exp_align": {"srcmax": 60}})), one("recipes.muse_exp_align.srcmax", json!(60)));
     assert_eq!(settings(json!({"std_flux": {"execute": false}})), one("recipes.muse_standard.enabled", json!(false)));
@@ -128,10 +136,9 @@ fn values_go_where_the_recipes_have_them() {
 fn traps_are_not_carried_over() {
     let imported = import_value(json!({"sky": {"method": "model"}, "sci_post": {"subtract_sky": false}}));
     let last = imported.settings.last().unwrap();
-    assert_eq!((last.key.as_str(), &last.value), ("recipes.muse_scipost.skymethod", &json!("none")));
-    assert!(last.note.contains("still subtracts"));
+    assert!(last.note.contains("still subtracts") && last.key.contains("with_sky"), "{last:?}");
     let imported = import_value(json!({"sky": {"modified": true, "sky_field": "object"}, "global": {"exp_list": ["a"]}}));
-    assert_eq!((imported.settings.len(), imported.not_needed.len(), imported.advice.len()), (5, 1, 2));
+    assert_eq!((imported.settings.len(), imported.not_needed.len(), imported.advice.len()), (6, 0, 1));
     let sky = |key: &str| imported.settings.iter().find(|s| s.key == key).map(|s| s.value.clone());
     assert_eq!(sky("recipes.muse_create_sky_object.enabled"), Some(json!(true)));
     assert_eq!(sky("recipes.muse_scipost.skymethod"), Some(json!("subtract-model")));
@@ -148,6 +155,19 @@ fn the_command_names_the_directories() {
         format!("{begin} /d/raw/p/a /eso/calib")
     );
     assert_eq!(line(json!({"rootpath": "manual", "static_calib_path": "/st"})), format!("{begin} DIRECTORY /st"));
+}
+
+#[test]
+fn what_is_removed_becomes_a_command() {
+    let advice = |cleanup: Value| import_value(json!({"cleanup": cleanup})).advice[1..].to_vec();
+    let none: [String; 0] = [];
+    assert_eq!(advice(json!({"execute": false, "include_std": true})), none);
+    let tables = "ifured clean --tag PIXTABLE_OBJECT --tag PIXTABLE_SKY --tag 'PIXTABLE_REDUCED*'";
+    assert_eq!(advice(json!({"execute": true})), [tables]);
+    assert_eq!(
+        advice(json!({"execute": true, "include_std": true, "include_combined": true})),
+        [format!("{tables} --tag PIXTABLE_STD --tag muse_standard --tag 'muse_exp_combine*'")]
+    );
 }
 
 #[test]

@@ -24,7 +24,10 @@ const MODIFIED: &str = "modified";
 /// Both of them.
 pub fn recipes(parameters: &RecipeParameters) -> Vec<Result<CreateSky, RecipeError>> {
     let sky = about("PIXTABLE_SKY", "Sky of an exposure of blank sky").with(parameters);
-    let object = about("PIXTABLE_OBJECT", "Sky of a science exposure").with(parameters).map(|mut r| {
+    let mut object = about("PIXTABLE_OBJECT", "Sky of a science exposure");
+    // Of the field of the object, so that the self-calibration of muse_scipost can use it; that of a sky exposure shows another field.
+    object.products.push(of_exposure("muse_create_sky", "SKY_MASK", "Blank sky in the field", &mode()));
+    let object = object.with(parameters).map(|mut r| {
         r.description.name = "muse_create_sky_object".into();
         r.description.enabled = false;
         r

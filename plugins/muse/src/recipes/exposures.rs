@@ -1,12 +1,16 @@
 //! Recipes of exposures: from raw frames to pixel tables, cubes, and their combination.
 
-use ifured_core::recipe::{Grouping, MainInput, ProductSpec};
+use ifured_core::lookup::TAG;
+use ifured_core::recipe::{Grouping, InputSpec, Level, MainInput, ProductSpec};
+use ifured_core::rule::key;
 use ifured_core::signature::{Compare, SignatureKey};
+use ifured_core::sof::AS_TAG;
 use ifured_core::{RecipeError, Signature};
 use ifured_eso::esorex::{EsorexRecipe, RecipeParameters};
 use serde_json::json;
 
 use super::detector::tables;
+use super::register::OFFSETS;
 use super::{About, CHANNELS, channel_of, default, inputs, of_channel, of_exposure};
 use crate::frames::{MODE, mode};
 
@@ -21,9 +25,63 @@ const EXPOSURES: [(&str, &str); 4] =
 pub fn recipes(parameters: &RecipeParameters) -> Vec<Result<EsorexRecipe, RecipeError>> {
     let mut all: Vec<Result<EsorexRecipe, RecipeError>> =
         EXPOSURES.iter().map(|(tag, table)| basic(tag, table).with(parameters).map(|r| of_channels(r, tag))).collect();
-    all.extend([standard(parameters), post(parameters), align(parameters), combine(parameters)]);
+    all.extend([standard(parameters), align(parameters)]);
+    for variant in std::iter::once(&Variant::PLAIN).chain(&VARIANTS) {
+        all.extend([post(parameters, variant), combine(parameters, variant)]);
+    }
     all
 }
+
+/// A way in which exposures are reduced, whose products lie beside those of the others.
+struct Variant {
+    /// Behind the names of the recipes.
+    name: &'static str,
+    /// Behind the tags of the products.
+    tag: &'static str,
+    /// What differs, behind the titles.
+    title: &'static str,
+    /// Whether the sky is left in.
+    with_sky: bool,
+    /// Whether wavelengths stay as they were observed.
+    without_rv: bool,
+}
+
+impl Variant {
+    const PLAIN: Variant = Variant { name: "", tag: "", title: "", with_sky: false, without_rv: false };
+
+    fn is_plain(&self) -> bool {
+        self.name.is_empty()
+    }
+
+    fn tag(&self, tag: &str) -> String {
+        format!("{tag}{}", self.tag)
+    }
+
+    /// Makes a recipe that of this variant; its products have the categories that they have without it.
+    fn of(&self, mut recipe: EsorexRecipe) -> EsorexRecipe {
+        if !self.is_plain() {
+            recipe.description.variant_of = Some(recipe.description.name.clone());
+            recipe.description.name += self.name;
+        }
+        for rule in &mut recipe.products {
+            rule.categories.iter_mut().for_each(|c| *c = c.strip_suffix(self.tag).unwrap_or(c).to_owned());
+        }
+        recipe
+    }
+}
+
+/// Off unless asked for.
+const VARIANTS: [Variant; 3] = [
+    Variant { name: "_with_sky", tag: "_WITH_SKY", title: ", with sky", with_sky: true, without_rv: false },
+    Variant { name: "_without_rv", tag: "_WITHOUT_RV", title: ", wavelengths as observed", with_sky: false, without_rv: true },
+    Variant {
+        name: "_with_sky_without_rv",
+        tag: "_WITH_SKY_WITHOUT_RV",
+        title: ", with sky, wavelengths as observed",
+        with_sky: true,
+        without_rv: true,
+    },
+];
 
 /// `muse_scibasic` is one recipe for all kinds of exposures; their tasks differ in what they are about, so each kind has its own.
 fn of_channels(mut recipe: EsorexRecipe, tag: &str) -> EsorexRecipe {
@@ -83,10 +141,11 @@ fn standard(parameters: &RecipeParameters) -> Result<EsorexRecipe, RecipeError> 
     about.with(parameters).map(|r| tables(r, &["STD_RESPONSE", "STD_TELLURIC", "STD_FLUXES"]))
 }
 
-fn post(parameters: &RecipeParameters) -> Result<EsorexRecipe, RecipeError> {
-    let about = About {
+fn post(parameters: &RecipeParameters, variant: &Variant) -> Result<EsorexRecipe, RecipeError> {
+    let product = |tag: &str, title: &str| of_exposure("muse_scipost", &variant.tag(tag), &format!("{title}{}", variant.title), &mode());
+    let mut about = About {
         recipe: "muse_scipost",
-        title: "Reduced exposure",
+        title: &format!("Reduced exposure{}", variant.title),
         description: "Merges the channels of an exposure; refraction, flux, sky, velocity, position; cube, image and reduced pixel table.",
         main: MainInput::exposure(&["PIXTABLE_OBJECT"]),
         inputs: vec![
@@ -100,21 +159,32 @@ fn post(parameters: &RecipeParameters) -> Result<EsorexRecipe, RecipeError> {
             inputs::filters(),
             inputs::own("sky-mask", "SKY_MASK"),
             inputs::own("autocal-factors", "AUTOCAL_FACTORS"),
-            inputs::own("raman-lines", "RAMAN_LINES"),
+            inputs::raman_lines(),
             inputs::own("output-wcs", "OUTPUT_WCS"),
         ],
         products: vec![
-            of_exposure("muse_scipost", "DATACUBE_FINAL", "Cube of the exposure", &mode()),
-            of_exposure("muse_scipost", "IMAGE_FOV", "Image of the field", &mode()),
-            of_exposure("muse_scipost", "PIXTABLE_REDUCED", "Reduced pixel table", &mode()),
+            product("DATACUBE_FINAL", "Cube of the exposure"),
+            product("IMAGE_FOV", "Image of the field"),
+            product("PIXTABLE_REDUCED", "Reduced pixel table"),
         ],
         memory: (1.0e9, 1.1e9),
     };
-    about.with(parameters).map(|r| default(r, "save", json!("cube,individual")))
+    if variant.with_sky {
+        about.inputs.retain(|i| !matches!(i.role.as_str(), "sky-lines" | "sky-continuum"));
+    }
+    let mut recipe = variant.of(default(about.with(parameters)?, "save", json!("cube,individual")));
+    recipe.description.enabled = variant.is_plain();
+    if variant.with_sky {
+        recipe = recipe.fix("skymethod", "none");
+    }
+    if variant.without_rv {
+        recipe = recipe.fix("rvcorr", "none");
+    }
+    Ok(recipe)
 }
 
 /// Exposures of one field, at least two.
-fn one_field(tag: &str) -> MainInput {
+pub(super) fn one_field(tag: &str) -> MainInput {
     let pointing = SignatureKey { key: "RA".into(), compare: Compare::Sky { declination: "DEC".into(), arcsec: SAME_FIELD } };
     let mut signature = Signature::exact(&[MODE]);
     signature.0.push(pointing);
@@ -135,30 +205,41 @@ fn align(parameters: &RecipeParameters) -> Result<EsorexRecipe, RecipeError> {
     about.with(parameters).map(|r| tables(r, &["OFFSET_LIST"]))
 }
 
-fn combine(parameters: &RecipeParameters) -> Result<EsorexRecipe, RecipeError> {
-    let offsets = ifured_core::recipe::InputSpec::optional("offsets", "OFFSET_LIST", "exposures are placed by their headers")
-        .any_time(&one_field("").group.signature);
+/// The offsets of the exposures: tied to the sky where that was asked for.
+fn offsets() -> InputSpec {
+    let level = |tag: &str, title: &str, adapt: Option<String>| Level {
+        title: title.into(),
+        signature: one_field("").group.signature,
+        when: vec![key(TAG).is(tag)],
+        adapt,
+        ..Level::default()
+    };
+    let levels =
+        vec![level(OFFSETS, "tied to known positions", Some(format!("{AS_TAG}OFFSET_LIST"))), level("OFFSET_LIST", "same field", None)];
+    InputSpec { levels, ..InputSpec::optional("offsets", "OFFSET_LIST", "exposures are placed by their headers").or_tag(OFFSETS) }
+}
+
+/// Exposures of each variant are combined, if there are some.
+fn combine(parameters: &RecipeParameters, variant: &Variant) -> Result<EsorexRecipe, RecipeError> {
+    let product = |tag: &str, title: &str| of_field("muse_exp_combine", &variant.tag(tag), &format!("{title}{}", variant.title));
     let about = About {
         recipe: "muse_exp_combine",
-        title: "Cube of all exposures of a field",
+        title: &format!("Cube of all exposures of a field{}", variant.title),
         description: "Places the reduced pixel tables of all exposures of a field on one grid.",
-        main: one_field("PIXTABLE_REDUCED"),
-        inputs: vec![offsets, inputs::filters(), inputs::own("output-wcs", "OUTPUT_WCS")],
-        products: vec![
-            of_field("muse_exp_combine", "DATACUBE_FINAL", "Cube of all exposures"),
-            of_field("muse_exp_combine", COMBINED_IMAGE, "Image of all exposures"),
-        ],
+        main: one_field(&variant.tag("PIXTABLE_REDUCED")),
+        inputs: vec![offsets(), inputs::filters(), inputs::own("output-wcs", "OUTPUT_WCS")],
+        products: vec![product("DATACUBE_FINAL", "Cube of all exposures"), product(COMBINED_IMAGE, "Image of all exposures")],
         memory: (1.0e9, 1.6e9),
     };
-    about.with(parameters).map(|mut r| {
-        r.products.iter_mut().filter(|p| p.tag == COMBINED_IMAGE).for_each(|p| p.categories = vec!["IMAGE_FOV".into()]);
-        r
-    })
+    let mut recipe = variant.of(about.with(parameters)?);
+    recipe.main_as = (!variant.is_plain()).then(|| "PIXTABLE_REDUCED".into());
+    recipe.products.iter_mut().filter(|p| p.categories == [COMBINED_IMAGE]).for_each(|p| p.categories = vec!["IMAGE_FOV".into()]);
+    Ok(recipe)
 }
 
 /// The image of combined exposures: not to be aligned with those of single ones.
 const COMBINED_IMAGE: &str = "IMAGE_FOV_COMBINED";
 
-fn of_field(recipe: &str, tag: &str, title: &str) -> ProductSpec {
+pub(super) fn of_field(recipe: &str, tag: &str, title: &str) -> ProductSpec {
     of_exposure(recipe, tag, title, &one_field(tag).group.signature)
 }

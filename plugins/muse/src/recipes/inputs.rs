@@ -235,3 +235,9 @@ pub fn astrometry() -> InputSpec {
 pub fn own(role: &str, tag: &str) -> InputSpec {
     optional(fixed(role, tag), "the recipe makes its own", 0)
 }
+
+/// Lines of Raman scattering by air, which the lasers of the adaptive optics excite: only with them.
+pub fn raman_lines() -> InputSpec {
+    let spec = fixed("raman-lines", "RAMAN_LINES").when(key(MODE).like(&["*-AO-*"]));
+    optional(spec, "light of the lasers that air scatters is not subtracted", 0)
+}

@@ -9,6 +9,7 @@ mod create_sky;
 mod detector;
 mod exposures;
 mod inputs;
+mod register;
 mod sky_table;
 
 use ifured_core::recipe::{InputSpec, MainInput, Memory, ProductSpec};
@@ -31,6 +32,7 @@ pub fn recipes() -> Vec<Box<dyn AnyRecipe>> {
         }
     }
     all.extend(create_sky::recipes(&parameters).into_iter().flatten().map(|r| Box::new(r) as Box<dyn AnyRecipe>));
+    all.push(Box::new(register::Register));
     all
 }
 
