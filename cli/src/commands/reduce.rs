@@ -66,7 +66,7 @@ fn print_summary(context: &Context, session: &Session, summary: &RunSummary, pag
         ));
     }
     for failed in &summary.failed {
-        eprintln!("failed: {}: {}", crate::progress::title(&failed.task), failed.error.what);
+        eprintln!("failed: {}: {}", crate::progress::title(&failed.planned.task), failed.error.what);
         if !failed.error.advice.is_empty() {
             eprintln!("   help: {}", failed.error.advice);
         }
@@ -85,7 +85,7 @@ fn summary_json(session: &Session, summary: &RunSummary, page: Option<&std::path
     let failed: Vec<_> = summary
         .failed
         .iter()
-        .map(|f| serde_json::json!({"task": f.task.id, "recipe": f.task.recipe, "error": f.error.what, "advice": f.error.advice}))
+        .map(|f| serde_json::json!({"task": f.planned.task.id, "recipe": f.planned.task.recipe, "error": f.error.what, "advice": f.error.advice}))
         .collect();
     let refused: Vec<_> = session.refused().map(|f| serde_json::json!({"frame": f.name, "why": f.why})).collect();
     let tasks: Vec<_> = summary

@@ -23,6 +23,7 @@ fn a_good_night_gives_cubes_and_nothing_is_lost_with_the_catalogue() {
     // An optional product that was not made, and two files of one tag.
     assert!(night.found("out", "DATACUBE_STD").is_empty() && night.found("out/muse_scipost", "_2.fits").len() == 2);
     night.reduce(&[]).code(0).says("all of them done already");
+    assert_eq!(night.ifured(&["clean", "--left-over", "--dry-run"]).code(0).stdout, "");
     // The products say themselves what they are.
     for file in night.found("out", "ifured.sqlite") {
         std::fs::remove_file(file).unwrap();
@@ -80,7 +81,9 @@ fn a_crash_costs_one_channel_and_is_kept_to_be_looked_at() {
     assert!(kept.len() == 1 && kept[0].join("esorex.log").is_file());
     // The report leads there, and to the logs of what was made.
     let pages: String = night.found("out/report", ".html").iter().map(|p| std::fs::read_to_string(p).unwrap()).collect();
-    assert!(pages.contains("href=\"../muse_bias/2024-01-01/failed-muse_bias-") && pages.contains("CHAN02.esorex.log\">"));
+    for link in ["href=\"../muse_bias/2024-01-01/failed-muse_bias-", "CHAN02.esorex.log\">"] {
+        assert!(pages.contains(link), "{link}\n{pages}");
+    }
     let product = night.made("MASTER_BIAS")[0].clone();
     assert!(product.with_extension("esorex.log").is_file());
     // What is left of failed runs is removed when it is asked for; a log goes with its product.

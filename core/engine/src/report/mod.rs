@@ -98,7 +98,7 @@ fn tasks<'a>(summary: &'a RunSummary, attempts: &'a HashMap<String, (i64, Attemp
     let state = |planned: &PlannedTask| {
         let id = planned.task.id.as_str();
         let attempt = attempts.get(id).map(|(_, a)| a).filter(|a| a.state == "failed");
-        if let Some(failed) = summary.failed.iter().find(|f| f.task.id == id) {
+        if let Some(failed) = summary.failed.iter().find(|f| f.planned.task.id == id) {
             State::Failed(failed.error.clone())
         } else if let Some(outcome) = summary.outcomes.get(id) {
             State::Done(outcome)
@@ -110,10 +110,13 @@ fn tasks<'a>(summary: &'a RunSummary, attempts: &'a HashMap<String, (i64, Attemp
             State::Waiting("it was not run".into())
         }
     };
+    // What failed is told of, also where the plan does without it by now.
+    let left_out = summary.failed.iter().map(|f| &f.planned).filter(|p| summary.plan.task(&p.task.id).is_none());
     summary
         .plan
         .tasks
         .iter()
+        .chain(left_out)
         .map(|planned| TaskReport { planned, state: state(planned), attempt: attempts.get(&planned.task.id) })
         .collect()
 }

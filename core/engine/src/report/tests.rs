@@ -112,7 +112,7 @@ pub(crate) fn session(directory: &Path, nights: usize, sciences: usize) -> (Sess
             let error = RecipeError::new("no star found in <field>", "lower recipes.science.threshold");
             (attempt.state, attempt.error, attempt.log) =
                 ("failed".into(), error.what.clone(), "thread main: no star\n  at detection".into());
-            summary.failed.push(FailedTask { task: task.clone(), error });
+            summary.failed.push(FailedTask { planned: planned.clone(), error });
         } else {
             let output = &task.outputs[0];
             std::fs::create_dir_all(output.path.parent().unwrap()).unwrap();

@@ -40,8 +40,8 @@ pub struct ReduceOptions {
 /// A task that could not be done.
 #[derive(Clone, Debug)]
 pub struct FailedTask {
-    /// The task.
-    pub task: Task,
+    /// The task, as it was planned: the plan at the end may do without.
+    pub planned: PlannedTask,
     /// Why.
     pub error: RecipeError,
 }
@@ -263,7 +263,9 @@ fn run_round(
                     attempt.state = "failed".into();
                     (attempt.error, attempt.advice) = (error.what.clone(), error.advice.clone());
                     verdicts.failed.insert(task.id.clone(), error.what.clone());
-                    summary.failed.push(FailedTask { task: (*task).clone(), error: error.clone() });
+                    if let Some(planned) = plan.task(&task.id) {
+                        summary.failed.push(FailedTask { planned: planned.clone(), error: error.clone() });
+                    }
                 }
             }
             catalogue.store_attempt(&attempt)?;
@@ -307,7 +309,7 @@ pub fn summary_of(session: &Session, plan: Plan, standings: Vec<Standing>) -> Re
     let mut failed = Vec::new();
     for planned in plan.tasks.iter().filter(|t| !outcomes.contains_key(&t.task.id)) {
         if let Some(attempt) = session.catalogue.last_attempt(&planned.task.id)?.filter(|a| a.state == "failed") {
-            failed.push(FailedTask { task: planned.task.clone(), error: RecipeError::new(attempt.error, attempt.advice) });
+            failed.push(FailedTask { planned: planned.clone(), error: RecipeError::new(attempt.error, attempt.advice) });
         }
     }
     let run = session.catalogue.last_run()?.map_or(0, |r| r.number);

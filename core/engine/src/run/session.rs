@@ -192,7 +192,10 @@ impl Session {
     /// Products of the catalogue that no task of the plan makes: left over from other frames or parameters.
     pub fn left_over(&self, plan: &Plan) -> Result<Vec<ProductRow>> {
         let current: BTreeSet<&str> = plan.tasks.iter().flat_map(|t| t.task.outputs.iter().map(|o| o.name.as_str())).collect();
-        Ok(self.catalogue.products()?.into_iter().filter(|p| !current.contains(p.name.as_str())).collect())
+        // A task may have made several files of one output.
+        let tasks: BTreeSet<&str> = plan.tasks.iter().map(|t| t.task.id.as_str()).collect();
+        let is_left = |p: &ProductRow| !current.contains(p.name.as_str()) && !tasks.contains(p.task.as_str());
+        Ok(self.catalogue.products()?.into_iter().filter(is_left).collect())
     }
 
     /// The limits that configuration and machine set.
