@@ -208,12 +208,16 @@ impl Planner<'_> {
         };
         for members in groups {
             if members.len() < grouping.min_frames {
-                self.plan.skipped.push(Skipped {
+                let skipped = Skipped {
                     recipe: recipe.name.clone(),
                     night: members[0].night.clone(),
                     frames: members.iter().map(|m| m.name.clone()).collect(),
                     why: format!("{} of at least {} frames", members.len(), grouping.min_frames),
-                });
+                };
+                // Once for all extensions of the same frames.
+                if self.plan.skipped.last() != Some(&skipped) {
+                    self.plan.skipped.push(skipped);
+                }
                 continue;
             }
             self.plan_group(recipe, &parameters, &files, &members, &mut made);
@@ -238,6 +242,7 @@ impl Planner<'_> {
         made: &mut Vec<Arc<Item>>,
     ) {
         let first = &members[0];
+        let wanted = calibrated_as(members);
         let mut chosen: Vec<(&InputSpec, Choice)> = Vec::new();
         let mut missing = Vec::new();
         let mut associations = Vec::new();
@@ -248,7 +253,7 @@ impl Planner<'_> {
                 continue;
             }
             let change = self.association_change(recipe, spec);
-            let (choices, association) = associate(first, spec, &change, &self.items);
+            let (choices, association) = associate(&wanted, spec, &change, &self.items);
             let why = association.candidates.first().map_or_else(
                 || format!("there is no {}", spec.tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(" or ")),
                 |c| format!("nearest candidate {}: {}", c.name, c.why),
@@ -387,6 +392,16 @@ impl Planner<'_> {
 /// What went wrong, without the log that follows: that is with the task that failed.
 fn first_line(why: &str) -> &str {
     why.lines().next().unwrap_or_default()
+}
+
+/// What the calibrations of a group must fit: its first frame. That is of no extension where the group merges several, for then calibrations of all
+/// of them are wanted.
+fn calibrated_as(members: &[Arc<Item>]) -> Arc<Item> {
+    let first = &members[0];
+    if members.iter().all(|m| m.extension == first.extension) {
+        return first.clone();
+    }
+    Arc::new(Item { extension: None, ..(**first).clone() })
 }
 
 /// The extension that a task of a group is about, if its recipe goes by extensions.
