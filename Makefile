@@ -7,7 +7,7 @@ help:
 	@echo "make demo    build, simulate a CAFOS night, reduce it, compare with the truth"
 	@echo "make test    all tests"
 	@echo "make docs    the book and the reference, in target/book and target/doc"
-	@echo "make bench   compare with filabres on the same nights, write docs/benchmarks.md"
+	@echo "make bench   compare with filabres and with ESO's MUSE recipes on the same frames, write docs/benchmarks.md"
 	@echo "make schemas write the JSON Schemas anew"
 
 # What is needed: CFITSIO, OpenBLAS, pkg-config, a C compiler.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the system packages that a goal of the Makefile needs, or says which ones to install. Those that are only welcome (ESO's recipes, for
-# tests that are skipped without them) may be missing.
+# tests and benchmarks that are skipped without them) may be missing.
 #   system-libraries.sh build|test|docs|bench
 set -euo pipefail
 
@@ -9,7 +9,7 @@ case "${1:-build}" in
   build) packages="gcc pkg-config libcfitsio-dev libopenblas-dev" ;;
   test) packages="fitsverify python3-astropy" welcome="esorex cpl-plugin-muse" ;;
   docs) packages="" ;;
-  bench) packages="python3-venv python3-astropy time" ;;
+  bench) packages="python3-venv python3-astropy python3-scipy time" welcome="esorex cpl-plugin-muse" ;;
   *) echo "usage: $0 build|test|docs|bench" >&2; exit 2 ;;
 esac
 
@@ -52,4 +52,4 @@ install() {
 # shellcheck disable=SC2086
 [ -z "$missing" ] || install $missing
 # shellcheck disable=SC2086
-[ -z "$wanted" ] || install $wanted || echo "not installed:$wanted; the tests that need it are skipped"
+[ -z "$wanted" ] || install $wanted || echo "not installed:$wanted; what needs it is skipped"

@@ -293,10 +293,11 @@ def page(a):
                 'Pulls, `(data - truth) / sqrt(variance)`, of pixels without a quality bit. The common error of the level (bias), of the '
                 'normalisation (flat) and of the sky (sky pixels) is taken out first; *all pixels* keeps it. With the same steps cosmic rays are left in, which widens the plain standard deviation.', '', *pulls(directory),
                 '### Cosmic rays', '', *cosmics(directory)]
-    section = os.path.join(a.results, '..', 'astrometry', 'astrometry.md')
-    if os.path.exists(section):
-        with open(section) as f:
-            out += [f.read()]
+    for section in ('astrometry', 'muse'):
+        path = os.path.join(a.results, '..', section, f'{section}.md')
+        if os.path.exists(path):
+            with open(path) as f:
+                out += [f.read()]
     out += ['## The same bytes', '', 'All products of the two small nights, compared by SHA-256.', '', *identical(a.results), '## How to repeat', '',
             '```sh', 'make bench', '```', '',
             'It needs the generator and the runner of filabres in `../shared/peers` (or `$IFURED_SHARED/peers`). Data and results of filabres are kept in '

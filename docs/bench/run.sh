@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compares ifured with filabres 1.5.1 on the same simulated CAFOS nights and writes docs/benchmarks.md.
+# Compares ifured with filabres 1.5.1 on the same simulated CAFOS nights, and with ESO's MUSE recipes called by hand, and writes docs/benchmarks.md.
 #
 #   docs/bench/run.sh          (or: make bench)
 #
@@ -11,7 +11,8 @@
 #   BENCH_OUT       where the page is written                                      (docs/benchmarks.md)
 #
 # Data and the results of filabres are made once and kept; remove a directory of the cache to make it again.
-# Needs about 15 GB of disk and, the first time, a quarter of an hour for filabres on the ten nights.
+# Needs about 30 GB of disk and, the first time, a quarter of an hour for filabres on the ten nights and half an hour for MUSE, which is skipped where
+# esorex or its recipes are not installed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 ROOT=$PWD
@@ -196,6 +197,8 @@ simulate small
 sameness
 say "world coordinates and star fluxes"
 IFURED_SHARED=$SHARED IFURED=$IFURED BENCH_CACHE=$CACHE BENCH_OUT=$CACHE/astrometry.page "$PYTHON" "$BENCH/astrometry.py" > "$CACHE/astrometry.log"
+say "MUSE: the recipes of ESO by hand and through ifured"
+IFURED_SHARED=$SHARED IFURED=$IFURED BENCH_CACHE=$CACHE BENCH_OUT=$CACHE/muse.page "$PYTHON" "$BENCH/muse.py" > "$CACHE/muse.log"
 "$PYTHON" "$BENCH/report.py" page "$CACHE/results" "$OUT" \
   --sets "$SETS" --ifured "$("$IFURED" --version)" --commit "$(git rev-parse --short HEAD 2> /dev/null || echo unknown)"
 say "wrote $OUT"

@@ -215,12 +215,16 @@ impl Planner<'_> {
         };
         for members in groups {
             if members.len() < grouping.min_frames {
-                self.plan.skipped.push(Skipped {
+                let skipped = Skipped {
                     recipe: recipe.name.clone(),
                     night: members[0].night.clone(),
                     frames: members.iter().map(|m| m.name.clone()).collect(),
                     why: format!("{} of at least {} frames", members.len(), grouping.min_frames),
-                });
+                };
+                // Once for all extensions of the same frames.
+                if self.plan.skipped.last() != Some(&skipped) {
+                    self.plan.skipped.push(skipped);
+                }
                 continue;
             }
             self.plan_group(recipe, &parameters, &files, &members, &mut made);
@@ -247,6 +251,7 @@ impl Planner<'_> {
         let first = &members[0];
         let raw = raw_frames(members);
         let belongings = self.hints.about(&raw);
+        let wanted = calibrated_as(members);
         let mut chosen: Vec<(&InputSpec, Choice)> = Vec::new();
         let mut missing = Vec::new();
         let mut associations = Vec::new();
@@ -259,7 +264,7 @@ impl Planner<'_> {
             }
             let left_out = change.enabled == Some(false);
             let items: &[Arc<Item>] = if left_out { &[] } else { &self.items };
-            let (choices, association) = associate(first, spec, &change, items, belongings.as_ref());
+            let (choices, association) = associate(&wanted, spec, &change, items, belongings.as_ref());
             let why = match (left_out, association.candidates.first()) {
                 (true, _) => "left out by the configuration".to_owned(),
                 (_, Some(c)) => format!("nearest candidate {}: {}", c.name, c.why),
@@ -424,6 +429,16 @@ fn raw_frames(members: &[Arc<Item>]) -> Arc<[Arc<Frame>]> {
 /// What went wrong, without the log that follows: that is with the task that failed.
 fn first_line(why: &str) -> &str {
     why.lines().next().unwrap_or_default()
+}
+
+/// What the calibrations of a group must fit: its first frame. That is of no extension where the group merges several, for then calibrations of all
+/// of them are wanted.
+fn calibrated_as(members: &[Arc<Item>]) -> Arc<Item> {
+    let first = &members[0];
+    if members.iter().all(|m| m.extension == first.extension) {
+        return first.clone();
+    }
+    Arc::new(Item { extension: None, ..(**first).clone() })
 }
 
 /// The extension that a task of a group is about, if its recipe goes by extensions.

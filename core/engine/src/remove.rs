@@ -41,10 +41,12 @@ pub fn with_dependents(catalogue: &Catalogue, name: &str) -> Result<Vec<String>>
     Ok(ordered)
 }
 
-/// Logs beside a product: `NAME.….log` for `NAME.fits`, in the order of their names.
+/// What a run left beside a product: `NAME.….log` and `NAME.….sof` for `NAME.fits`, in the order of their names.
 pub fn logs_of(product: &Path) -> Vec<PathBuf> {
     let start = format!("{}.", product.file_stem().unwrap_or_default().to_string_lossy());
-    in_directory(product.parent().unwrap_or(Path::new(".")), |name| name.starts_with(&start) && name.ends_with(".log"))
+    in_directory(product.parent().unwrap_or(Path::new(".")), |name| {
+        name.starts_with(&start) && (name.ends_with(".log") || name.ends_with(".sof"))
+    })
 }
 
 /// Digits of a task's identity in the name of a directory of a failed run.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What a task cost.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Usage {
-    /// Processor seconds, user and system.
+    /// Processor seconds, user and system, of the process and of the programs that it ran.
     pub cpu_seconds: f64,
     /// Peak resident memory in bytes.
     pub peak_memory: u64,
@@ -35,10 +35,10 @@ pub fn usage() -> Usage {
     let number = |text: &str, name: &str| -> u64 {
         text.lines().find(|l| l.starts_with(name)).and_then(|l| l.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
     };
-    // Fields 14 and 15 of /proc/self/stat, counted after the name in parentheses, in ticks of 10 ms.
+    // Fields 14 to 17 of /proc/self/stat, counted after the name in parentheses, in ticks of 10 ms: the process, and those it has waited for.
     let stat = read("/proc/self/stat");
     let after_name: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let ticks: f64 = [11, 12].iter().filter_map(|&i| after_name.get(i)?.parse::<f64>().ok()).sum();
+    let ticks: f64 = [11, 12, 13, 14].iter().filter_map(|&i| after_name.get(i)?.parse::<f64>().ok()).sum();
     Usage {
         cpu_seconds: ticks / 100.0,
         peak_memory: number(&status, "VmHWM:") * 1024,

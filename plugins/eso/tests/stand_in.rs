@@ -172,7 +172,7 @@ fn a_good_run_gives_products_with_provenance_and_a_log() {
     );
     let host = Listener::default();
     let outcome = stage.recipe().execute(&stage.task(), &host).unwrap();
-    assert_eq!(stage.outputs(), ["toy.esorex.log", "toy.fits", "toy_o.fits"]);
+    assert_eq!(stage.outputs(), ["toy.esorex.log", "toy.fits", "toy.sof", "toy_o.fits"]);
     assert_eq!(
         outcome.products.iter().map(|p| (p.tag.as_str(), p.name.as_str())).collect::<Vec<_>>(),
         [("MASTER_TOY", "toy.fits"), ("OTHER_TOY", "toy_o.fits")]
@@ -194,6 +194,9 @@ fn a_good_run_gives_products_with_provenance_and_a_log() {
     let here = stage.path("").display().to_string();
     assert_eq!(sof, format!("{here}z.fits TOY\n{here}a.fits TOY\nlinked/2/b_c.fits TOY_SKY\n"));
     assert!(stage.path("linked").is_file());
+    // The same stays beside the product, with the call.
+    let kept = std::fs::read_to_string(stage.path("out/toy.sof")).unwrap();
+    assert_eq!(kept, format!("# OMP_NUM_THREADS=3 esorex toy_bias --sigma=5 --nifu=7 THIS_FILE\n{sof}"));
     // Only what differs from the defaults of the installed recipe.
     let arguments = std::fs::read_to_string(stage.path("arguments")).unwrap();
     assert!(arguments.trim_end().ends_with("toy_bias --sigma=5 --nifu=7 frames.sof"), "{arguments}");

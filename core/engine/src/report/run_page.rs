@@ -120,9 +120,11 @@ fn members(frames: &[String]) -> String {
 }
 
 fn groups<'a>(caption: &str, all: impl Iterator<Item = (&'a String, &'a String, &'a Vec<String>, &'a String)>) -> String {
-    let rows: Vec<Vec<String>> = all
+    let mut rows: Vec<Vec<String>> = all
         .map(|(recipe, night, frames, why)| vec![members(frames), esc(recipe), esc(night), frames.len().to_string(), esc(why)])
         .collect();
+    // Said once for all extensions of the same frames.
+    rows.dedup();
     table(caption, &[("group", false), ("recipe", false), ("night", false), ("frames", true), ("why", false)], &rows)
 }
 

@@ -15,7 +15,7 @@ use super::parameters::{self, Parameter, RecipeParameters};
 use super::products::{Judged, Product, ProductRule, judge};
 use super::program::{self, InstalledRecipe, Program};
 use super::quality::{self, QcNumber};
-use super::run::{Call, LOG, Ran, RunLimits, run};
+use super::run::{Call, LOG, Ran, RunLimits, SOF, run};
 
 /// Environment variable that tells a worker how many seconds a task may take.
 const TASK_SECONDS: &str = "IFURED_TASK_SECONDS";
@@ -32,7 +32,8 @@ pub type Check<'a> = &'a dyn Fn(&[Product]) -> Result<(Vec<QualityNumber>, Vec<S
 ///
 /// A task's frames go in, in its order, each once and under its own tag or under that of `as:TAG`; files that parameters name do not. What comes out is judged by the products, gets
 /// provenance and the paths of the task's outputs. Where a recipe makes several files of one tag, the first has the path of the output
-/// and the others the same with `_2`, `_3`…, in the order of their names. The log stays beside the first product, as `….esorex.log`.
+/// and the others the same with `_2`, `_3`…, in the order of their names. The log stays beside the first product, as `….esorex.log`,
+/// and so does the set of frames, as `….sof`: with the call in its first line, so that the run can be repeated without ifured.
 ///
 /// What a run leaves behind when it fails is kept beside the outputs, in `failed-RECIPE-TASK`, until the task is run again.
 pub struct EsorexRecipe {
@@ -170,6 +171,7 @@ impl EsorexRecipe {
             Call { program, recipe: &self.recipe, options: &options, frames: &frames, threads, limits, counted: self.counted, directory };
         let ran = run(&call, &Scaled(host))?;
         let mut judged = judge(&self.recipe, &ran, directory, &self.products)?;
+        remember_call(&call)?;
         let mut quality = quality::of(&judged, &self.products, &self.quality);
         notes.append(&mut judged.notes);
         let (numbers, found) = check(&judged.products)?;
@@ -218,6 +220,9 @@ impl EsorexRecipe {
         let log = first_path.with_extension("esorex.log");
         if std::fs::rename(&ran.log, &log).is_ok() {
             outcome.notes.push(format!("log of {}: {}", self.recipe, Path::new(&first.name).with_extension("esorex.log").display()));
+        }
+        if std::fs::rename(scratch.directory.join(SOF), first_path.with_extension("sof")).is_ok() {
+            outcome.notes.push(format!("frames of {}: {}", self.recipe, Path::new(&first.name).with_extension("sof").display()));
         }
         host.progress(1.0, &format!("{} is done", self.recipe));
         Ok(outcome)
@@ -294,6 +299,16 @@ fn frames(task: &Task, directory: &Path) -> Result<Vec<SofEntry>, RecipeError> {
         Ok(SofEntry { path: place.join(name), ..entry })
     };
     task.inputs.iter().filter_map(|i| Some((i, SofEntry::of_input(i)?))).enumerate().map(one).collect()
+}
+
+/// Writes the call above the set of frames, as a comment.
+fn remember_call(call: &Call<'_>) -> Result<(), RecipeError> {
+    let path = call.directory.join(SOF);
+    let failed = |e: std::io::Error| RecipeError::new(format!("cannot write {}: {e}", path.display()), "see whether the disk is full");
+    let frames = std::fs::read_to_string(&path).map_err(failed)?;
+    let options: String = call.options.iter().map(|o| format!(" {o}")).collect();
+    let text = format!("# OMP_NUM_THREADS={} esorex {}{options} THIS_FILE\n{frames}", call.threads, call.recipe);
+    std::fs::write(&path, text).map_err(failed)
 }
 
 /// Copies the products to the paths of the task's outputs, with provenance.

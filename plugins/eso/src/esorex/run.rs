@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
@@ -21,10 +22,14 @@ use ifured_core::{Host, RecipeError};
 use super::log::Followed;
 use super::program::Program;
 
-/// How often the run is looked at.
-const POLL: Duration = Duration::from_millis(50);
+/// How often the run is looked at; its end is noticed at once.
+const POLL: Duration = Duration::from_millis(200);
+/// The same where the system cannot tell when a process ends.
+const BUSY_POLL: Duration = Duration::from_millis(50);
 /// How often its memory is looked at.
 const MEMORY_POLL: Duration = Duration::from_secs(1);
+/// How often it is looked which processes it has, at the beginning more often: that means to look at all processes of the machine.
+const MEMBERS_POLL: Duration = Duration::from_secs(10);
 
 /// File with the set of frames, in the directory of the run.
 pub const SOF: &str = "frames.sof";
@@ -190,7 +195,9 @@ impl Group {
     /// Waits for the end, and ends the whole group then.
     fn watch(&mut self, call: &Call<'_>, start: Instant, mut each: impl FnMut(Duration)) -> io::Result<Ended> {
         let allowed = call.limits.memory.unwrap_or_else(|| free_memory() / 10 * 9);
-        let mut looked = start;
+        let (mut looked, mut counted) = (start, start);
+        let mut members = vec![self.child.id()];
+        let end = EndOf::process(self.child.id());
         let broken = loop {
             if self.has_ended()? {
                 break None;
@@ -202,13 +209,17 @@ impl Group {
             }
             if looked.elapsed() >= MEMORY_POLL {
                 looked = Instant::now();
-                let used = memory_of_group(self.child.id());
+                if counted.elapsed() >= (time / 2).min(MEMBERS_POLL) {
+                    counted = looked;
+                    members = members_of_group(self.child.id());
+                }
+                let used = members.iter().filter_map(|&p| private_memory(p)).sum();
                 self.memory = self.memory.max(used);
                 if allowed > 0 && used > allowed {
                     break Some(Ended::MemoryLimit(used, allowed));
                 }
             }
-            std::thread::sleep(POLL);
+            end.wait_for();
         };
         self.kill();
         let status = self.child.wait()?;
@@ -251,11 +262,35 @@ fn ended(status: ExitStatus) -> Ended {
     }
 }
 
-/// Memory in bytes that the processes of a group have for themselves.
-fn memory_of_group(group: u32) -> u64 {
-    let Ok(processes) = std::fs::read_dir("/proc") else { return 0 };
-    let numbers = processes.flatten().filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
-    numbers.filter(|p| group_of(*p) == Some(group)).filter_map(private_memory).sum()
+/// The end of a process, to be waited for without looking for it again and again (Linux 5.3 and newer).
+struct EndOf(Option<OwnedFd>);
+
+impl EndOf {
+    fn process(process: u32) -> Self {
+        // SAFETY: no memory is passed; what is opened is a descriptor that nobody else has.
+        let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, process as libc::pid_t, 0) };
+        let descriptor = i32::try_from(descriptor).ok().filter(|d| *d >= 0);
+        // SAFETY: it is open and ours.
+        EndOf(descriptor.map(|d| unsafe { OwnedFd::from_raw_fd(d) }))
+    }
+
+    /// Waits until it has ended, or for a moment.
+    fn wait_for(&self) {
+        let Some(descriptor) = &self.0 else { return std::thread::sleep(BUSY_POLL) };
+        let mut asked = libc::pollfd { fd: descriptor.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one structure that outlives the call.
+        let answer = unsafe { libc::poll(&mut asked, 1, POLL.as_millis() as libc::c_int) };
+        if answer < 0 {
+            std::thread::sleep(BUSY_POLL);
+        }
+    }
+}
+
+/// The processes of a group.
+fn members_of_group(group: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = processes.filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
+    numbers.filter(|p| group_of(*p) == Some(group)).collect()
 }
 
 /// The group is the third word behind the name in brackets, which may hold anything (proc(5)).
@@ -264,7 +299,7 @@ fn group_of(process: u32) -> Option<u32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()
 }
 
-/// Resident pages without those shared with files.
+/// Memory in bytes that a process has for itself: resident pages without those shared with files.
 fn private_memory(process: u32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{process}/statm")).ok()?;
     let mut pages = text.split_whitespace().skip(1).map_while(|w| w.parse::<u64>().ok());
