@@ -154,7 +154,6 @@ fn static_calibrations() -> Vec<FrameType> {
         fixed("STD_FLUX_TABLE", "fluxes of standard stars", any()),
         fixed("TELLURIC_REGIONS", "telluric bands", any()),
         fixed("FILTER_LIST", "filter curves", any()),
-        fixed("RAMAN_LINES", "Raman lines of the lasers", any()),
         fixed("OUTPUT_WCS", "grid of the cube", any()),
         fixed("RAMAN_LINES", "lines of Raman scattering by air", any()),
     ]

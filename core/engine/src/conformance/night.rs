@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use ifured_core::header::normalise;
 use ifured_core::lookup::STATISTICS;
 use ifured_core::module::TruthRequest;
-use ifured_core::recipe::{ProductPath, QuietHost, SimulationRequest};
-use ifured_core::{Condition, FrameType, InstrumentDescription, LoadedInstrument, Lookup, Outcome, Signature, Task, Test};
+use ifured_core::recipe::{ProductPath, QuietHost, RecipeDescription, SimulationRequest};
+use ifured_core::{Condition, FrameType, InstrumentDescription, LoadedInstrument, Lookup, Outcome, Signature, Tag, Task, Test};
 
 use super::{Check, all_right};
 use crate::error::Result;
@@ -202,7 +202,11 @@ fn unwritten_keys(instrument: &InstrumentDescription, frames: &[&Frame]) -> Vec<
 fn idle(instrument: &InstrumentDescription, plan: &Plan) -> Vec<String> {
     let mut wrong = plan.blocked_lines();
     let busy: BTreeSet<&str> = plan.tasks.iter().map(|t| t.task.recipe.as_str()).collect();
-    for recipe in instrument.recipes.iter().filter(|r| r.enabled && !busy.contains(r.name.as_str())) {
+    // What goes on from a recipe that is off until it is asked for has nothing to do until then.
+    let makers =
+        |tag: &Tag| instrument.recipes.iter().filter(|r| r.products.iter().any(|p| p.tag == *tag)).map(|r| r.enabled).collect::<Vec<_>>();
+    let waits = |r: &RecipeDescription| r.main.tags.iter().map(makers).all(|m| !m.is_empty() && m.iter().all(|enabled| !enabled));
+    for recipe in instrument.recipes.iter().filter(|r| r.enabled && !busy.contains(r.name.as_str()) && !waits(r)) {
         let skipped = plan.skipped.iter().find(|s| s.recipe == recipe.name).map(|s| format!(": {}", s.why));
         wrong.push(format!("{} finds no frames{}", recipe.name, skipped.unwrap_or_default()));
     }
