@@ -123,7 +123,8 @@ def ours(work, folder, name, more=()):
     if os.path.exists(records):
         os.remove(records)
     settings = [word for k, v in SETTINGS.items() for word in ('--set', f'{k}={v}')]
-    command = [IFURED, '--instrument', 'muse', '--threads', '2', '--output', work, *settings, 'reduce', *more, folder]
+    # All settings in one place: those before the word `reduce` would give way to those after it.
+    command = [IFURED, '--instrument', 'muse', '--threads', '2', '--output', work, 'reduce', *settings, *more, folder]
     run([sys.executable, os.path.join(BENCH, 'measure.py'), '--name', name, '--json', record, '--log', os.path.join(CACHE, f'{name}.log'), '--', *command],
         os.path.join(CACHE, 'measure.log'), env=dict(os.environ, IFURED_ESOREX=wrapper(records)))
     with open(record) as f:
@@ -342,7 +343,7 @@ def section(r):
     return '\n'.join([
         TITLE, '', f"*Written by `docs/bench/muse.py` on {datetime.date.today()}, {model}, {os.cpu_count()} cores, {version}, {r['pipeline']}.*", '',
         f'{len(IFUS)} of the 24 channels and {BY_HAND} exposures of `make_muse.py`, {r["frames"]} raw frames and static tables, {r["raw_mb"]:.0f} MB. By hand each recipe is a call of esorex with a set of '
-        'frames (`run_muse.sh`); ifured gets the folder and the same parameters. Both with one thread for a recipe (`OMP_NUM_THREADS=1`) and one recipe at a time. CPU seconds are user and '
+        'frames (`run_muse.sh`); ifured gets the folder and the same parameters. By hand a recipe has one thread (`OMP_NUM_THREADS=1`) and runs alone; ifured runs two at a time, and one that runs alone has two threads. CPU seconds are user and '
         'system time of all processes; the machine was busy with other work, so wall seconds say little. `muse_dark` and `muse_create_sky` of the science exposures are no part of '
         'ifured\'s chain by default: each is measured in a run of its own, so that the rest is compared like with like. By hand `muse_scibasic` gets all exposures in one call, and `muse_create_sky` one of them.', '',
         '### Cost of ifured itself', '',

@@ -300,7 +300,7 @@ def page(a):
                 out += [f.read()]
     out += ['## The same bytes', '', 'All products of the two small nights, compared by SHA-256.', '', *identical(a.results), '## How to repeat', '',
             '```sh', 'make bench', '```', '',
-            'It needs the generator and the runner of filabres in `../shared/peers` (or `$IFURED_SHARED/peers`). Data and results of filabres are kept in '
+            'It needs the generator and the runner of filabres in `../shared/peers` (or `$IFURED_SHARED/peers`), and for MUSE those of MUSE and esorex. Data and results of filabres are kept in '
             '`target/bench`; `BENCH_SETS=small make bench` leaves out the ten nights.', '']
     with open(a.out, 'w') as f:
         f.write('\n'.join(out))

@@ -54,16 +54,19 @@ fn print_summary(context: &Context, session: &Session, summary: &RunSummary, pag
         }
         let questionable = summary.outcomes.values().filter(|o| o.grade() == Grade::Questionable).count();
         let bad = summary.outcomes.values().filter(|o| o.grade() == Grade::Bad).count();
-        say(&format!(
-            "{} tasks: {} run now, {} done before, {} failed, {} blocked; {products} products ({questionable} questionable, {bad} bad) in {} ({:.1} s)",
-            summary.plan.tasks.len(),
-            summary.ran,
-            summary.reused,
-            summary.failed.len(),
-            summary.plan.blocked.len(),
-            session.output.display(),
-            summary.seconds
-        ));
+        let (all, to_do, blocked) = (summary.plan.tasks.len(), summary.to_do.len(), summary.plan.blocked.len());
+        say(&match page {
+            // A dry run.
+            None => format!("{all} tasks: {to_do} would run, {} done before, {blocked} blocked", all - to_do),
+            Some(_) => format!(
+                "{all} tasks: {} run now, {} done before, {} failed, {blocked} blocked; {products} products ({questionable} questionable, {bad} bad) in {} ({:.1} s)",
+                summary.ran,
+                summary.reused,
+                summary.failed.len(),
+                session.output.display(),
+                summary.seconds
+            ),
+        });
     }
     for failed in &summary.failed {
         eprintln!("failed: {}: {}", crate::progress::title(&failed.planned.task), failed.error.what);

@@ -157,10 +157,11 @@ fn in_order<'a>(instrument: &'a InstrumentDescription, config: &Config) -> Resul
     let mut ordered = Vec::new();
     while !waiting.is_empty() {
         let ready = waiting.iter().position(|r| {
-            // What a recipe makes itself it does not wait for: it may refine what lies in the data.
+            // What a recipe makes itself it does not wait for, whoever else makes it, too: it refines what lies in the data.
             let others = waiting.iter().filter(|o| o.name != r.name);
             let to_come: HashSet<&Tag> = others.flat_map(|o| o.products.iter().map(|p| &p.tag)).collect();
-            let mut needs = r.main.tags.iter().chain(r.inputs.iter().flat_map(|i| i.tags.iter()));
+            let refined = |tag: &&Tag| r.products.iter().any(|p| p.tag == **tag);
+            let mut needs = r.main.tags.iter().chain(r.inputs.iter().flat_map(|i| i.tags.iter()).filter(|tag| !refined(tag)));
             needs.all(|tag| !to_come.contains(tag))
         });
         match ready {

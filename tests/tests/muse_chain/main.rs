@@ -144,6 +144,12 @@ fn one_exposure_more_costs_that_exposure_and_the_combination() {
     assert_eq!(new, ["muse_exp_align", "muse_exp_combine", "muse_scibasic", "muse_scibasic", "muse_scipost"]);
     assert_eq!(after.len(), before.len() + 3);
 
+    // Sky of the science exposures themselves: from the list of lines, and not from what another recipe measures.
+    let sky = ifured(&scenario, &["plan", "raw", "--json", "--set", "recipes.muse_create_sky_object.enabled=true"]).code(0).json();
+    let sky: Vec<&Value> = sky["tasks"].as_array().unwrap().iter().filter(|t| t["recipe"] == "muse_create_sky_object").collect();
+    let lines = |t: &Value| t["inputs"].as_array().unwrap().iter().find(|i| i["tag"] == "SKY_LINES").unwrap()["name"].clone();
+    assert_eq!(sky.iter().map(|t| lines(t)).collect::<Vec<_>>(), ["sky_lines.fits"; 3]);
+
     // A recipe that merges channels gets the calibrations of all of them.
     for task in after.iter().filter(|t| t["recipe"] == "muse_scipost") {
         let tags: Vec<&str> = task["inputs"].as_array().unwrap().iter().map(|i| i["tag"].as_str().unwrap()).collect();

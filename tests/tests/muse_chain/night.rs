@@ -290,12 +290,11 @@ fn write(directory: &Path, name: &str, primary: &Header, electrons: &Array2<f32>
 pub fn write_calibrations(directory: &Path) {
     std::fs::create_dir_all(directory).unwrap();
     let (dark, flat) = (dark_detector(), lamp_flat());
-    for n in 0..3 {
+    for (n, (lamp, number, lines)) in LAMPS.into_iter().enumerate() {
         let header = primary(n, "BIAS", "2017-09-04T12:00:00", 0.0, None);
         write(directory, &format!("bias{n}.fits"), &header, &dark, n as u64);
         let header = primary(10 + n, "FLAT,LAMP", "2017-09-04T12:10:00", 2.0, Some(1));
         write(directory, &format!("flat{n}.fits"), &header, &flat, 10 + n as u64);
-        let (lamp, number, lines) = LAMPS[n];
         let header = primary(20 + n, &format!("WAVE,{lamp}"), "2017-09-04T12:20:00", 10.0, Some(number));
         write(directory, &format!("arc{n}.fits"), &header, &arc(lines), 20 + n as u64);
     }
