@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -515,4 +516,38 @@ pub enum Graph {
 pub enum ConfigFormat {
     Toml,
     Json,
+}
+
+/// The command line with the options that may be repeated in one place, in their order: of those before and those after the name of the command only the
+/// latter would count.
+pub fn gathered(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let (mut kept, mut repeated) = (Vec::new(), Vec::new());
+    let mut typed = typed.into_iter().peekable();
+    while let Some(word) = typed.next_if(|word| word != "--") {
+        let text = word.to_string_lossy();
+        if ["--set", "--plugin"].contains(&&*text) {
+            repeated.push(word);
+            repeated.extend(typed.next_if(|value| value != "--"));
+        } else if text.starts_with("--set=") || text.starts_with("--plugin=") {
+            repeated.push(word);
+        } else {
+            kept.push(word);
+        }
+    }
+    kept.into_iter().chain(repeated).chain(typed).collect()
+}
+
+#[cfg(test)]
+mod gathered_tests {
+    use super::*;
+
+    #[test]
+    fn settings_before_and_after_the_command_all_count() {
+        let line = |text: &str| gathered(text.split(' ').map(OsString::from)).join(std::ffi::OsStr::new(" ")).into_string().unwrap();
+        assert_eq!(line("ifured --set a=1 -i muse reduce raw --set=b=2"), "ifured -i muse reduce raw --set a=1 --set=b=2");
+        assert_eq!(line("ifured ls -- --set"), "ifured ls -- --set");
+        let typed =
+            Arguments::try_parse_from(gathered(["ifured", "--set", "a=1", "plan", "--set", "b=2", "raw"].map(OsString::from))).unwrap();
+        assert_eq!(typed.global.set, ["a=1", "b=2"]);
+    }
 }

@@ -25,7 +25,7 @@ pub struct Context {
 }
 
 fn main() -> std::process::ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::try_parse_from(arguments::gathered(std::env::args_os())) {
         Ok(arguments) => arguments,
         Err(e) => {
             let _ = e.print();

@@ -113,6 +113,11 @@ fn sample_rows(
     Ok(())
 }
 
+/// Whether there is an image of more than one column: pixel tables of MUSE keep their columns as images, which show nothing.
+pub fn is_picture(path: &Path, hdu: &HduSelect) -> bool {
+    ImageReader::open(path, hdu.clone()).is_ok_and(|reader| reader.shape().1 > 1)
+}
+
 /// A plane of a FITS file, made small while it is read, with the header of its HDU.
 ///
 /// # Errors

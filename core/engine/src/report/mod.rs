@@ -25,7 +25,7 @@ use crate::run::{RunSummary, Session};
 /// Directory of the pages, below the output directory.
 pub const DIRECTORY: &str = "report";
 /// Changes when pages have to be written again because they look different.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 const STYLE: &str = include_str!("style.css");
 

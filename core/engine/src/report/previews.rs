@@ -11,7 +11,7 @@ use ifured_pixels::quality::NAMES;
 use super::html::{esc, number};
 use super::store;
 use crate::plot::figure;
-use crate::preview::{ColourMap, Small, SmallQuality, Stretch, small_of_file, small_quality};
+use crate::preview::{ColourMap, Small, SmallQuality, Stretch, is_picture, small_of_file, small_quality};
 
 /// Longer side of the previews of a task, and of those in the page of the run.
 const SIDE: usize = 480;
@@ -47,7 +47,8 @@ pub(super) fn thumbnail(report: &Path, output: &Path, outcome: &Outcome) -> Opti
         return Some(data_uri(&png));
     }
     let file = output.join(&product.name);
-    let Ok((_, small)) = small_of_file(&file, &HduSelect::First, THUMBNAIL) else {
+    let small = is_picture(&file, &HduSelect::First).then(|| small_of_file(&file, &HduSelect::First, THUMBNAIL).ok()).flatten();
+    let Some((_, small)) = small else {
         return figure::small(&file).map(|svg| svg_uri(&svg));
     };
     let (_, png) = small.png(Stretch::Percentile(1.0, 99.0), ColourMap::Gray, None).ok()?;
@@ -82,7 +83,9 @@ pub(super) fn planes(path: &Path) -> String {
     let has = |name: &str| list.iter().any(|h| h.name() == Some(name));
     let mut out = String::new();
     let select = if has("DATA") { HduSelect::name("DATA") } else { HduSelect::First };
-    if let Ok((header, small)) = small_of_file(path, &select, SIDE) {
+    if is_picture(path, &select)
+        && let Ok((header, small)) = small_of_file(path, &select, SIDE)
+    {
         let unit = header.text("BUNIT").unwrap_or("").trim().to_owned();
         out += &figure(&small, Stretch::Zscale, ColourMap::Gray, "data", &unit).unwrap_or_default();
         if has("STAT")
