@@ -240,7 +240,7 @@ pub struct GroupingChange {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_frames: Option<usize>,
     /// Keywords whose values must agree in a group as well: `ESO OBS NAME` keeps observing blocks apart.
-    #[schemars(extend("examples" = [["ESO OBS NAME"]]))]
+    #[schemars(extend("default" = [], "examples" = [["ESO OBS NAME"]]))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub same: Vec<String>,
 }

@@ -386,6 +386,18 @@ mod tests {
     }
 
     #[test]
+    fn of_two_ways_of_one_level_the_first_that_is_declared_counts() {
+        let section = "[11,11:20,20]";
+        let wanted = bias("science", "n2", 100.0, "A", section);
+        let way = |tag: &str| Level { title: tag.into(), when: vec![ifured_core::key("TAG").is(tag)], ..Level::default() };
+        let tagged = |tag: &str, mjd: f64| Arc::new(Item { tag: tag.into(), ..(*bias(tag, "n2", mjd, "A", section)).clone() });
+        let spec = InputSpec { levels: vec![way("tied"), way("plain")], ..InputSpec::required("offsets", "plain").or_tag("tied") };
+        let names = |items: &[Arc<Item>]| associate(&wanted, &spec, &AssociationChange::default(), items).1.chosen;
+        assert_eq!(names(&[tagged("plain", 100.0), tagged("tied", 105.0)]), ["tied"]);
+        assert_eq!(names(&[tagged("plain", 100.0)]), ["plain"]);
+    }
+
+    #[test]
     fn configuration_limits_level_and_age() {
         let wanted = bias("science", "n2", 100.0, "A", "[11,11:20,20]");
         let items = vec![bias("full", "n2", 100.01, "A", "[1,1:100,100]"), bias("old", "n0", 90.0, "A", "[11,11:20,20]")];

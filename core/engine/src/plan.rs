@@ -145,10 +145,18 @@ fn unavailable(instrument: &InstrumentDescription, plan: &Plan) -> Vec<String> {
     reasons.into_iter().map(|(why, recipes)| format!("{} cannot run here: {why}", recipes.join(", "))).collect()
 }
 
-/// Whether a recipe runs: as the configuration says, or as the instrument says, or because the file that it needs is given.
+/// Whether a recipe runs: as the configuration says, or as the instrument says, or because the file or the list that it needs is given.
 fn is_enabled(recipe: &RecipeDescription, config: &Config) -> bool {
     let asked = config.recipes.get(&recipe.name).and_then(|p| p.get("enabled")).and_then(|v| v.as_bool());
-    asked.unwrap_or_else(|| recipe.enabled || file_parameters::are_given(recipe, config))
+    asked.unwrap_or_else(|| recipe.enabled || file_parameters::are_given(recipe, config) || is_meant(recipe, config))
+}
+
+/// Whether a list is given that has a meaning only if the recipe runs: `x-enables` in the schema of the parameter.
+fn is_meant(recipe: &RecipeDescription, config: &Config) -> bool {
+    let parameters = recipe.schema["properties"].as_object().into_iter().flatten();
+    let mut names = parameters.filter(|(_, schema)| schema["x-enables"] == serde_json::Value::Bool(true)).map(|(name, _)| name);
+    let given = |name: &String| config.recipes.get(&recipe.name)?.get(name)?.as_array().map(|list| !list.is_empty());
+    names.any(|name| given(name).unwrap_or(false))
 }
 
 /// Enabled recipes, makers before users.

@@ -25,7 +25,7 @@ fn a_field_is_tied_to_a_known_position() {
     // The middle of the first image is 1 arcsecond further north than its header says.
     let dec = POINTING.1 + 1.0 / 3600.0;
     let positions = format!("recipes.muse_register.positions=[{{\"x\": 50.0, \"y\": 50.0, \"ra\": {}, \"dec\": {dec}}}]", POINTING.0);
-    let set = ["--set", "recipes.muse_register.enabled=true", "--set", &positions];
+    let set = ["--set", &positions];
     night.reduce(&set).code(0);
     let list = night.made(&["OFFSET_LIST_REGISTERED"]);
     let table = read_table(&list, HduSelect::Index(1)).unwrap();
@@ -43,7 +43,7 @@ fn a_field_is_tied_to_a_known_position() {
     assert!(lists.len() == 1 && lists[0].contains("OFFSET_LIST_REGISTERED"), "{sof}");
     night.reduce(&set).code(0).says("all of them done already");
     // Without registration the list of muse_exp_align.
-    night.reduce(&[]).code(0);
+    night.reduce(&[&set[..], &["--set", "recipes.muse_register.enabled=false"]].concat()).code(0);
     let sof = night.calls("muse_exp_combine", "sof").pop().unwrap();
     assert!(!sof.contains("REGISTERED") && sof.contains("OFFSET_LIST"), "{sof}");
     night.reduce(&["--set", "recipes.muse_register.enabled=true"]).code(1).says("recipes.muse_register.positions is empty").says("ra = ");

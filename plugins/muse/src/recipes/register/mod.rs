@@ -69,8 +69,8 @@ impl JsonSchema for NumberOrText {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
-    /// Pixels and the positions on the sky that they must have. Of several the mean shift is taken.
-    #[schemars(extend("examples" = [[{"x": 158.3, "y": 161.0, "ra": "03:32:24.15", "dec": "-27:48:02.3"}]]))]
+    /// Pixels and the positions on the sky that they must have. Of several the mean shift is taken. The recipe runs when they are given.
+    #[schemars(extend("x-enables" = true, "examples" = [[{"x": 158.3, "y": 161.0, "ra": "03:32:24.15", "dec": "-27:48:02.3"}]]))]
     pub positions: Vec<Position>,
     /// Largest shift, in arcseconds on the sky: a larger one is an error.
     #[schemars(range(min = 0.0, max = 3600.0), extend("x-unit" = "arcseconds"))]
