@@ -1,9 +1,10 @@
 //! `plan`, `why`, `whynot`.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use ifured_core::Tag;
-use ifured_engine::plan::{Plan, Targets};
+use ifured_engine::plan::{Plan, PlannedTask, Targets};
 use ifured_engine::run::{Session, write_plan};
 use ifured_engine::standing::Standing;
 use ifured_engine::{Error, calplan, classify, files, graph, sof, why};
@@ -72,28 +73,82 @@ pub fn plan(
     Ok(0)
 }
 
-/// The plan as a person reads it.
-pub fn print_plan(plan: &Plan, standings: &[Standing]) {
-    let mut night = "";
-    for (planned, standing) in plan.tasks.iter().zip(standings) {
+/// A task as a person reads it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct TaskText {
+    recipe: String,
+    state: &'static str,
+    /// First product, number of frames, level.
+    makes: String,
+    /// Its calibrations and what is missing.
+    lines: Vec<String>,
+}
+
+impl TaskText {
+    fn of(planned: &PlannedTask, standing: &Standing, name: &dyn Fn(&str) -> String) -> Self {
         let task = &planned.task;
-        if task.night != night {
-            night = &task.night;
-            say(&format!("night {night}"));
-        }
         let frames = task.main().count();
         let state = match standing {
             Standing::Done(_) => "done",
             Standing::ToDo(_) => "to do",
         };
-        let name = task.outputs.first().map(|o| o.name.as_str()).unwrap_or_default();
+        let product = task.outputs.first().map(|o| name(&o.name)).unwrap_or_default();
         let level = if task.level > 0 { format!(", level {}", task.level) } else { String::new() };
-        say(&format!("  {:<26} {state:<6} {name}  ({frames} frame{}{level})", task.recipe, if frames == 1 { "" } else { "s" }));
-        for input in task.inputs.iter().filter(|i| i.role != "main") {
-            say(&format!("  {:<26}        {} {}: {}", "", input.role, input.name, input.why));
+        let makes = format!("{product}  ({frames} frame{}{level})", if frames == 1 { "" } else { "s" });
+        let inputs = task.inputs.iter().filter(|i| i.role != "main").map(|i| format!("{} {}: {}", i.role, name(&i.name), i.why));
+        let missing = task.missing.iter().map(|m| format!("no {}: {} (level {}; {})", m.role, m.otherwise, m.level, m.why));
+        TaskText { recipe: task.recipe.clone(), state, makes, lines: inputs.chain(missing).collect() }
+    }
+
+    /// Prints it: lines that are there several times once with their number, what is there once as it is in `exact`.
+    fn print(&self, exact: &TaskText, of: &str) {
+        say(&format!("  {:<26} {:<6} {}{of}", self.recipe, self.state, exact.makes));
+        let mut counted: Vec<(&String, &String, usize)> = Vec::new();
+        for (line, exact) in self.lines.iter().zip(&exact.lines) {
+            match counted.iter_mut().find(|(l, ..)| *l == line) {
+                Some((_, _, times)) => *times += 1,
+                None => counted.push((line, exact, 1)),
+            }
         }
-        for missing in &task.missing {
-            say(&format!("  {:<26}        no {}: {} (level {}; {})", "", missing.role, missing.otherwise, missing.level, missing.why));
+        for (line, exact, times) in counted {
+            let line = if times > 1 { format!("{line} (x {times})") } else { exact.clone() };
+            say(&format!("  {:<26}        {line}", ""));
+        }
+    }
+}
+
+/// The plan as a person reads it: tasks that differ in the extension alone are one.
+pub fn print_plan(plan: &Plan, standings: &[Standing]) {
+    let extension_of = |t: &PlannedTask| t.task.extension.clone();
+    let made: HashMap<&str, String> = (plan.tasks.iter())
+        .filter_map(|t| Some((t, extension_of(t)?)))
+        .flat_map(|(t, e)| t.task.outputs.iter().map(move |o| (o.name.as_str(), e.clone())))
+        .collect();
+    let general = |name: &str| made.get(name).map_or_else(|| name.to_owned(), |e| name.replace(&format!("-{e}"), "-*"));
+    let mut texts: Vec<(&str, TaskText, Vec<&PlannedTask>, &Standing)> = Vec::new();
+    let mut places: HashMap<(&str, TaskText), usize> = HashMap::new();
+    for (planned, standing) in plan.tasks.iter().zip(standings) {
+        let night = planned.task.night.as_str();
+        let text = TaskText::of(planned, standing, &general);
+        let place = *places.entry((night, text.clone())).or_insert(texts.len());
+        match texts.get_mut(place) {
+            Some((_, _, tasks, _)) => tasks.push(planned),
+            None => texts.push((night, text, vec![planned], standing)),
+        }
+    }
+    let mut last = "";
+    for (night, text, tasks, standing) in &texts {
+        if *night != last {
+            last = night;
+            say(&format!("night {night}"));
+        }
+        match tasks.as_slice() {
+            [one] => text.print(&TaskText::of(one, standing, &|name: &str| name.to_owned()), ""),
+            [first, .., last] => {
+                let extension = |t: &PlannedTask| extension_of(t).unwrap_or_default();
+                text.print(text, &format!("  [{} extensions, {} to {}]", tasks.len(), extension(first), extension(last)));
+            }
+            [] => {}
         }
     }
     plan.notes.iter().for_each(|note| say(&format!("note: {note}")));

@@ -392,7 +392,7 @@ mod tests {
         let way = |tag: &str| Level { title: tag.into(), when: vec![ifured_core::key("TAG").is(tag)], ..Level::default() };
         let tagged = |tag: &str, mjd: f64| Arc::new(Item { tag: tag.into(), ..(*bias(tag, "n2", mjd, "A", section)).clone() });
         let spec = InputSpec { levels: vec![way("tied"), way("plain")], ..InputSpec::required("offsets", "plain").or_tag("tied") };
-        let names = |items: &[Arc<Item>]| associate(&wanted, &spec, &AssociationChange::default(), items).1.chosen;
+        let names = |items: &[Arc<Item>]| associate(&wanted, &spec, &AssociationChange::default(), items, None).1.chosen;
         assert_eq!(names(&[tagged("plain", 100.0), tagged("tied", 105.0)]), ["tied"]);
         assert_eq!(names(&[tagged("plain", 100.0)]), ["plain"]);
     }
