@@ -36,7 +36,7 @@ pub fn show(context: &Context, frame: &Path, whole: bool, to: Option<&Path>) -> 
         let cards: Vec<_> = header
             .cards()
             .iter()
-            .map(|c| serde_json::json!({"keyword": c.keyword, "value": c.value(), "text": c.text(), "comment": c.comment}))
+            .map(|c| serde_json::json!({"keyword": c.keyword, "value": c.value(), "text": c.text(), "comment": c.comment()}))
             .collect();
         print_json(&serde_json::json!({
             "file": frame, "bytes": file.bytes, "hash": file.hash, "instruments": recognised, "hdus": hdus,
@@ -147,7 +147,7 @@ fn pairs(context: &Context, keywords: &[String], selection: &Selection) -> Resul
         if statistics(key) {
             return "ADU".to_owned();
         }
-        let card = session.frames.iter().find_map(|f| f.header.card(key).map(|c| c.comment.clone())).unwrap_or_default();
+        let card = session.frames.iter().find_map(|f| f.header.card(key).map(|c| c.comment().to_owned())).unwrap_or_default();
         let bracketed = card.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(unit, _)| unit.to_owned());
         bracketed.filter(|u| u.len() < 12).unwrap_or_default()
     };

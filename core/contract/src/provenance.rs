@@ -132,7 +132,7 @@ pub fn outcome(header: &Header) -> Outcome {
     let mut outcome = Outcome::default();
     let text = |key: &str| text_of(header, &format!("{PREFIX} {key}"));
     let real = |key: &str| header.real(&format!("{PREFIX} {key}")).ok();
-    let comment = |key: &str| header.card(&format!("{PREFIX} {key}")).map(|c| c.comment.clone()).unwrap_or_default();
+    let comment = |key: &str| header.card(&format!("{PREFIX} {key}")).map(|c| c.comment().to_owned()).unwrap_or_default();
     for key in (1..).map(|n| format!("QC{n}")) {
         let Some(name) = text(&format!("{key} NAME")) else { break };
         outcome.quality.push(QualityNumber {

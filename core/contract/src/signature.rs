@@ -97,9 +97,14 @@ impl Signature {
         SignatureValues(self.0.iter().map(|k| (normalise(&k.key), frame.lookup(&k.key))).collect())
     }
 
-    /// All keys in which what is `found` does not agree with what is `wanted`, in order; empty if they match.
-    pub fn compare(&self, wanted: &impl Lookup, found: &impl Lookup) -> Vec<Disagreement> {
-        self.0.iter().filter_map(|key| key.compare(wanted, found)).collect()
+    /// The keys in which what is `found` does not agree with what is `wanted`, in order, looked at one after another; none if they match.
+    pub fn disagreements(&self, wanted: &impl Lookup, found: &impl Lookup) -> impl Iterator<Item = Disagreement> {
+        self.0.iter().filter_map(|key| key.compare(wanted, found))
+    }
+
+    /// Whether what is `found` agrees with what is `wanted` in all keys.
+    pub fn agree(&self, wanted: &impl Lookup, found: &impl Lookup) -> bool {
+        self.disagreements(wanted, found).next().is_none()
     }
 }
 
@@ -223,25 +228,25 @@ mod tests {
             (header(&[("EXTENSIONS", "CHAN011,CHAN02".into())]), false),
             (header(&[]), false),
         ] {
-            assert_eq!(s.compare(&wanted, &found).is_empty(), agrees, "{found:?}");
+            assert_eq!(s.agree(&wanted, &found), agrees, "{found:?}");
         }
-        assert!(s.compare(&header(&[]), &wanted).is_empty());
+        assert!(s.agree(&header(&[]), &wanted));
     }
 
     #[test]
     fn another_keyword_may_hold_the_value() {
         let s = Signature(vec![SignatureKey { key: "FILT1".into(), compare: Compare::EqualTo("FILT".into()) }]);
         let wanted = header(&[("FILT1", "K".into())]);
-        assert!(s.compare(&wanted, &header(&[("FILT", "K".into())])).is_empty());
-        assert_eq!(s.compare(&wanted, &header(&[("FILT1", "K".into())]))[0].to_string(), "FILT is nothing, needed `K`");
+        assert!(s.agree(&wanted, &header(&[("FILT", "K".into())])));
+        assert_eq!(s.disagreements(&wanted, &header(&[("FILT1", "K".into())])).next().unwrap().to_string(), "FILT is nothing, needed `K`");
     }
 
     #[test]
     fn a_pattern_holds_for_both() {
         let s = Signature(vec![SignatureKey { key: "MODE".into(), compare: Compare::Like("WFM*".into()) }]);
         let mode = |m: &str| header(&[("MODE", m.into())]);
-        assert!(s.compare(&mode("WFM-AO-N"), &mode("WFM-NOAO-E")).is_empty());
-        assert!(!s.compare(&mode("WFM-AO-N"), &mode("NFM-AO-N")).is_empty() && !s.compare(&mode("NFM"), &mode("NFM")).is_empty());
+        assert!(s.agree(&mode("WFM-AO-N"), &mode("WFM-NOAO-E")));
+        assert!(!s.agree(&mode("WFM-AO-N"), &mode("NFM-AO-N")) && !s.agree(&mode("NFM"), &mode("NFM")));
     }
 
     #[test]
@@ -253,10 +258,10 @@ mod tests {
             SignatureKey { key: "RA".into(), compare: Compare::Sky { declination: "DEC".into(), arcsec: 1.0 } },
             SignatureKey { key: "SEC".into(), compare: Compare::Contains },
         ]);
-        let d = s.compare(&a, &b);
+        let d: Vec<_> = s.disagreements(&a, &b).collect();
         assert_eq!(d.len(), 2);
         assert_eq!(d[0].to_string(), "BIN is `2.0`, needed `1` (differs by 1.000000)");
         assert!((d[1].by.unwrap() - 1.8).abs() < 1e-3, "{:?}", d[1]);
-        assert_eq!(s.compare(&b, &a).last().unwrap().key, "SEC");
+        assert_eq!(s.disagreements(&b, &a).last().unwrap().key, "SEC");
     }
 }

@@ -51,7 +51,7 @@ pub enum Obstacle {
         /// The night of the group.
         wanted: String,
     },
-    /// It is too far away in time, or at an unknown time.
+    /// It is too far away in time, or without a date.
     TooFar {
         /// Time of the candidate minus time of the frame, in days, if known.
         days: Option<f64>,
@@ -240,7 +240,7 @@ fn obstacle(wanted: &Item, item: &Item, level: &Level, moved: i32, change: &Asso
             return Some(Obstacle::Condition { why });
         }
     }
-    if let Some(first) = level.signature.compare(wanted, item).first() {
+    if let Some(first) = level.signature.disagreements(wanted, item).next() {
         return Some(Obstacle::Signature { why: first.to_string() });
     }
     if level.same_night && item.night != wanted.night {
@@ -253,7 +253,7 @@ fn obstacle(wanted: &Item, item: &Item, level: &Level, moved: i32, change: &Asso
 
 /// A time difference as a person says it: `3.2 h later`.
 pub fn span(days: Option<f64>) -> String {
-    let Some(days) = days else { return "at an unknown time".into() };
+    let Some(days) = days else { return "without a date".into() };
     let side = if days < 0.0 { "earlier" } else { "later" };
     let d = days.abs();
     if d < 1.0 / 24.0 {
@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<Association>(&text).unwrap(), association);
         let limited = AssociationChange { max_age_days: Some(5.0), ..Default::default() };
         let (_, association) = associate(&wanted, &spec(), &limited, &items, None);
-        assert_eq!(association.candidates[1].why, "at an unknown time, limit 5 d");
+        assert_eq!(association.candidates[1].why, "without a date, limit 5 d");
     }
 
     #[test]

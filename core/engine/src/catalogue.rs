@@ -168,8 +168,12 @@ impl Catalogue {
         db.busy_timeout(std::time::Duration::from_secs(20)).map_err(fail)?;
         // Headers of a hundred kilobytes; of effect in a new file only.
         db.pragma_update(None, "page_size", 16384).map_err(fail)?;
-        db.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
         db.pragma_update(None, "synchronous", "NORMAL").map_err(fail)?;
+        // The first scan goes into the new file at once, and not into its log first.
+        let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_master", [], |r| r.get(0)).map_err(fail)?;
+        if tables > 0 {
+            log_ahead(&db).map_err(fail)?;
+        }
         // Catalogues of version 0.1.0 had the headers among the frames: these are read again.
         if db.prepare("SELECT header FROM frames").is_ok() {
             db.execute_batch("DROP TABLE frames;").map_err(fail)?;
@@ -241,7 +245,8 @@ impl Catalogue {
             tx.execute("DELETE FROM frames WHERE path = ?1", [text(path)]).map_err(&fail)?;
             tx.execute("DELETE FROM headers WHERE path = ?1", [text(path)]).map_err(&fail)?;
         }
-        tx.commit().map_err(fail)
+        tx.commit().map_err(&fail)?;
+        log_ahead(&self.db).map_err(fail)
     }
 
     /// Replaces what is remembered of the files of hints below a root.
@@ -465,6 +470,11 @@ fn scanned_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<(ScannedRow, String)> 
         extensions: r.get::<_, String>(10)?.lines().map(str::to_owned).collect(),
     };
     Ok((row, r.get(7)?))
+}
+
+/// Others can read while a run writes.
+fn log_ahead(db: &Connection) -> rusqlite::Result<()> {
+    db.pragma_update(None, "journal_mode", "WAL")
 }
 
 fn with_header((row, cards): (ScannedRow, String)) -> ScannedRow {

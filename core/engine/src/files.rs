@@ -1,11 +1,12 @@
 //! Files: finding frames, telling whether a file has changed, locking a directory.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, Write};
+use std::io::{BufWriter, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
@@ -132,16 +133,16 @@ pub fn remove_unfinished(directory: &Path) -> usize {
 
 /// Writes a small file so that it is there completely or not at all.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_atomically_with(path, &|file| file.write_all(bytes))
+    write_atomically_with(path, |file| file.write_all(bytes))
 }
 
 /// Writes a file piece by piece so that it is there completely or not at all.
-pub fn write_atomically_with(path: &Path, content: &dyn Fn(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+pub fn write_atomically_with(path: &Path, content: impl Fn(&mut BufWriter<&mut NamedTempFile>) -> std::io::Result<()>) -> Result<()> {
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
         fs::create_dir_all(directory)?;
         let mut file = tempfile::Builder::new().prefix(&format!(".{UNFINISHED}-")).tempfile_in(directory)?;
-        let mut writer = std::io::BufWriter::with_capacity(1 << 16, &mut file);
+        let mut writer = BufWriter::with_capacity(1 << 16, &mut file);
         content(&mut writer)?;
         writer.flush()?;
         drop(writer);

@@ -34,7 +34,7 @@ fn belongs(item: &Item, first: &Item, rule: &Grouping) -> bool {
     let near = rule.span_hours.is_none_or(|span| ((item.mjd - first.mjd) * 24.0).abs() < span - ROUNDING_HOURS);
     let night = !rule.within_night || item.night == first.night;
     let side = |i: &Item| rule.apart.iter().map(|c| c.check(i) == Verdict::Holds).collect::<Vec<_>>();
-    near && night && side(item) == side(first) && rule.signature.compare(first, item).is_empty()
+    near && night && side(item) == side(first) && rule.signature.agree(first, item)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod graph;
 pub mod group;
 pub mod hints;
 pub mod import;
+mod indented;
 pub mod init;
 pub mod item;
 pub mod list;

@@ -4,6 +4,9 @@
 //! section 4.2.1.2) and the ESO HIERARCH convention. Bytes outside ASCII are kept as the characters U+0080 to U+00FF,
 //! so that a card that is not touched goes out byte for byte as it came in.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use super::Value;
 
 /// Columns of one header card.
@@ -19,27 +22,100 @@ pub enum Content {
 }
 
 /// One header entry: a card, or a card with its CONTINUE cards.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub struct Card {
     /// Keyword, upper case, without the word `HIERARCH`; tokens of hierarchical keywords parted by one blank.
     pub keyword: String,
     /// Value or free text.
     pub content: Content,
-    /// Comment after the `/`, empty where there is none.
-    pub comment: String,
+    comment: Comment,
     /// The columns as they were read, a multiple of 80; `None` for a card made or changed here.
-    pub(super) source: Option<String>,
+    source: Option<Source>,
+}
+
+/// Columns of a card in the text of the header that it was read from, which all cards of it share.
+#[derive(Clone)]
+struct Source {
+    text: Arc<str>,
+    columns: Range<u32>,
+}
+
+#[derive(Clone)]
+enum Comment {
+    Text(String),
+    /// There in the columns of the source.
+    Read(Range<u32>),
+}
+
+impl PartialEq for Card {
+    fn eq(&self, other: &Self) -> bool {
+        self.keyword == other.keyword
+            && self.content == other.content
+            && self.comment() == other.comment()
+            && self.source() == other.source()
+    }
+}
+
+impl std::fmt::Debug for Card {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut card = f.debug_struct("Card");
+        card.field("keyword", &self.keyword).field("content", &self.content).field("comment", &self.comment());
+        card.field("source", &self.source()).finish()
+    }
 }
 
 impl Card {
     /// A card with a value.
     pub fn new(keyword: &str, value: impl Into<Value>, comment: &str) -> Self {
-        Card { keyword: super::normalise(keyword), content: Content::Value(value.into()), comment: comment.to_owned(), source: None }
+        Card::made(keyword, Content::Value(value.into()), comment)
     }
 
     /// A card of free text: `COMMENT`, `HISTORY` or a blank keyword.
     pub fn commentary(keyword: &str, text: &str) -> Self {
-        Card { keyword: super::normalise(keyword), content: Content::Commentary(text.to_owned()), comment: String::new(), source: None }
+        Card::made(keyword, Content::Commentary(text.to_owned()), "")
+    }
+
+    fn made(keyword: &str, content: Content, comment: &str) -> Self {
+        Card { keyword: super::normalise(keyword), content, comment: Comment::Text(comment.to_owned()), source: None }
+    }
+
+    /// Comment after the `/`, empty where there is none.
+    pub fn comment(&self) -> &str {
+        match (&self.comment, self.source()) {
+            (Comment::Text(text), _) => text,
+            (Comment::Read(place), Some(source)) => &source[place.start as usize..place.end as usize],
+            (Comment::Read(_), None) => "",
+        }
+    }
+
+    /// Columns as they were read; none for a card that was made or changed.
+    pub(super) fn source(&self) -> Option<&str> {
+        self.source.as_ref().map(|s| &s.text[s.columns.start as usize..s.columns.end as usize])
+    }
+
+    /// Changes the value, and with a `comment` that is not empty that, too.
+    pub(super) fn change(&mut self, value: Value, comment: &str) {
+        let comment = if comment.is_empty() { self.comment() } else { comment };
+        self.comment = Comment::Text(comment.to_owned());
+        self.content = Content::Value(value);
+        self.source = None;
+    }
+
+    /// Takes the text of the CONTINUE card whose columns follow; says whether it is one of this card.
+    pub(super) fn continue_with(&mut self, line: &str) -> bool {
+        let Content::Value(Value::Text(text)) = &mut self.content else { return false };
+        let (true, Some((more, comment))) = (text.ends_with('&'), parse_continue(line)) else { return false };
+        text.pop();
+        text.push_str(&more);
+        if !comment.is_empty() {
+            let before = self.comment();
+            let blank = if before.is_empty() { "" } else { " " };
+            self.comment = Comment::Text(format!("{before}{blank}{comment}"));
+        }
+        if let Some(source) = &mut self.source {
+            source.columns.end += line.len() as u32;
+        }
+        true
     }
 
     /// The value, if the card has one.
@@ -65,7 +141,7 @@ impl Card {
 
     /// The card as columns of 80 characters each: as it was read, or formatted anew.
     pub fn columns(&self) -> Vec<String> {
-        match &self.source {
+        match self.source() {
             Some(source) => split_columns(source),
             None => format(self),
         }
@@ -93,28 +169,49 @@ fn pad(mut line: String) -> String {
     line
 }
 
-/// Reads one 80-column line; the second part of the pair is what is wrong with it, if anything.
-pub(super) fn parse(line: &str) -> (Card, Option<String>) {
+/// Reads the line of 80 columns at that place of a header; the second part of the pair is what is wrong with it, if anything.
+pub(super) fn parse(header: &Arc<str>, columns: Range<usize>) -> (Card, Option<String>) {
+    let line = &header[columns.clone()];
+    let Parts { keyword, content, comment, issue } = parts(line);
+    let from = comment.as_ptr() as usize - line.as_ptr() as usize;
+    let comment = if comment.is_empty() { 0..0 } else { from as u32..(from + comment.len()) as u32 };
+    let source = Source { text: header.clone(), columns: columns.start as u32..columns.end as u32 };
+    (Card { keyword, content, comment: Comment::Read(comment), source: Some(source) }, issue)
+}
+
+/// What a line says; the comment is a part of it.
+struct Parts<'a> {
+    keyword: String,
+    content: Content,
+    comment: &'a str,
+    issue: Option<String>,
+}
+
+fn parts(line: &str) -> Parts<'_> {
     // Characters beyond ASCII are longer than a byte.
     let is_ascii = line.is_ascii();
     let place = |n: usize| if is_ascii { n.min(line.len()) } else { line.char_indices().nth(n).map_or(line.len(), |(i, _)| i) };
     let text_from = |n: usize| &line[place(n)..];
     let keyword = line[..place(8)].trim_end();
-    let done =
-        |keyword: String, content, comment: String, issue| (Card { keyword, content, comment, source: Some(line.to_owned()) }, issue);
+    let free = |text: &str| Parts {
+        keyword: keyword.to_owned(),
+        content: Content::Commentary(text.trim_end().to_owned()),
+        comment: "",
+        issue: None,
+    };
     if keyword == "HIERARCH" {
         let rest = text_from(8);
         // The value indicator of a HIERARCH card is the first `=`; some writers leave out the blank around it.
         let glued = !rest.starts_with(' ');
-        if let Some(eq) = rest.find('=') {
+        if let Some(eq) = rest.bytes().position(|b| b == b'=') {
             let key = super::normal(rest[..eq].trim()).into_owned();
             if !key.is_empty() {
                 let (value, comment, issue) = parse_value(&rest[eq + 1..]);
                 let issue = issue.or(glued.then(|| "no blank between HIERARCH and the keyword".to_owned()));
-                return done(key, Content::Value(value), comment, issue);
+                return Parts { keyword: key, content: Content::Value(value), comment, issue };
             }
         }
-        return done(keyword.to_owned(), Content::Commentary(rest.trim_end().to_owned()), String::new(), None);
+        return free(rest);
     }
     let indicator = text_from(8).strip_prefix('=');
     let has_indicator = indicator.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
@@ -124,18 +221,18 @@ pub(super) fn parse(line: &str) -> (Card, Option<String>) {
         if slip {
             let (value, comment, issue) = parse_value(text_from(9));
             let issue = issue.or(Some("no blank after the value indicator".to_owned()));
-            return done(keyword.to_owned(), Content::Value(value), comment, issue);
+            return Parts { keyword: keyword.to_owned(), content: Content::Value(value), comment, issue };
         }
-        return done(keyword.to_owned(), Content::Commentary(text_from(8).trim_end().to_owned()), String::new(), None);
+        return free(text_from(8));
     }
     let (value, comment, issue) = parse_value(text_from(10));
     let legal = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     let issue = issue.or((!keyword.bytes().all(legal)).then(|| format!("keyword `{keyword}` has characters that FITS does not allow")));
-    done(keyword.to_uppercase(), Content::Value(value), comment, issue)
+    Parts { keyword: keyword.to_uppercase(), content: Content::Value(value), comment, issue }
 }
 
 /// The string of a CONTINUE card and its comment.
-pub(super) fn parse_continue(line: &str) -> Option<(String, String)> {
+fn parse_continue(line: &str) -> Option<(String, &str)> {
     match parse_value(line.strip_prefix("CONTINUE")?) {
         (Value::Text(t), comment, None) => Some((t, comment)),
         _ => None,
@@ -143,19 +240,20 @@ pub(super) fn parse_continue(line: &str) -> Option<(String, String)> {
 }
 
 /// Free-format value and comment (FITS 4.0, section 4.2).
-fn parse_value(field: &str) -> (Value, String, Option<String>) {
+fn parse_value(field: &str) -> (Value, &str, Option<String>) {
     let field = field.trim_start();
     if let Some(mut rest) = field.strip_prefix('\'') {
         let mut text = String::new();
-        while let Some(at) = rest.find('\'') {
+        while let Some(at) = rest.bytes().position(|b| b == b'\'') {
             let (piece, after) = (&rest[..at], &rest[at + 1..]);
-            text.push_str(piece);
             match after.strip_prefix('\'') {
                 Some(more) => {
+                    text.push_str(piece);
                     text.push('\'');
                     rest = more;
                 }
                 None => {
+                    text.push_str(piece.trim_end());
                     text.truncate(text.trim_end().len());
                     return (Value::Text(text), comment_of(after), None);
                 }
@@ -163,11 +261,11 @@ fn parse_value(field: &str) -> (Value, String, Option<String>) {
         }
         text.push_str(rest);
         text.truncate(text.trim_end().len());
-        return (Value::Text(text), String::new(), Some("text without a closing quote".to_owned()));
+        return (Value::Text(text), "", Some("text without a closing quote".to_owned()));
     }
-    let (raw, comment) = match field.find('/') {
+    let (raw, comment) = match field.bytes().position(|b| b == b'/') {
         Some(at) => (field[..at].trim(), comment_of(&field[at..])),
-        None => (field.trim(), String::new()),
+        None => (field.trim(), ""),
     };
     let value = match raw {
         "" => Value::Undefined,
@@ -181,10 +279,10 @@ fn parse_value(field: &str) -> (Value, String, Option<String>) {
     (value, comment, None)
 }
 
-fn comment_of(rest: &str) -> String {
+fn comment_of(rest: &str) -> &str {
     let rest = rest.trim_start();
     let text = rest.strip_prefix('/').unwrap_or("");
-    text.strip_prefix(' ').unwrap_or(text).trim_end().to_owned()
+    text.strip_prefix(' ').unwrap_or(text).trim_end()
 }
 
 fn parse_number(raw: &str) -> Option<Value> {
@@ -238,7 +336,7 @@ fn format(card: &Card) -> Vec<String> {
         // No room for a value of any kind: the standard has no card for it. What it says is kept as text.
         return format_commentary("COMMENT", &ascii(&format!("{head}{value}")));
     }
-    let comment = ascii(&card.comment);
+    let comment = ascii(card.comment());
     let body = match value {
         Value::Logical(b) => (if *b { "T" } else { "F" }).to_owned(),
         Value::Integer(i) => i.to_string(),

@@ -10,6 +10,7 @@ mod index;
 mod value;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 pub use card::{CARD, Card, Content};
 pub use error::HeaderError;
@@ -74,43 +75,35 @@ impl Header {
 
     /// Reads cards of 80 columns up to `END` or the end of the text. Bytes are taken as Latin-1.
     pub fn parse(bytes: &[u8]) -> Self {
-        let mut header = Header::new();
-        for (n, record) in bytes.chunks(CARD).enumerate() {
-            let line: Cow<'_, str> = match std::str::from_utf8(record) {
-                Ok(line) if line.is_ascii() => Cow::Borrowed(line),
-                _ => Cow::Owned(record.iter().map(|&b| b as char).collect()),
-            };
-            if line.trim_end() == "END" {
+        match std::str::from_utf8(bytes) {
+            Ok(text) if text.is_ascii() => Header::read(text.into()),
+            _ => Header::read(bytes.iter().map(|&b| b as char).collect::<String>().into()),
+        }
+    }
+
+    fn read(text: Arc<str>) -> Self {
+        let mut header = Header { cards: Vec::with_capacity(text.len() / CARD), ..Header::default() };
+        let is_ascii = text.is_ascii();
+        let (mut at, mut n) = (0, 0);
+        while at < text.len() {
+            let rest = &text[at..];
+            // Characters beyond ASCII are longer than a byte.
+            let length = if is_ascii { CARD.min(rest.len()) } else { rest.char_indices().nth(CARD).map_or(rest.len(), |(i, _)| i) };
+            let (line, columns) = (&rest[..length], at..at + length);
+            if line.starts_with("END") && line.trim_end() == "END" {
                 break;
             }
-            if line.starts_with("CONTINUE") && header.continue_text(&line) {
+            (at, n) = (columns.end, n + 1);
+            if line.starts_with("CONTINUE") && header.cards.last_mut().is_some_and(|last| last.continue_with(line)) {
                 continue;
             }
-            let (card, issue) = card::parse(&line);
+            let (card, issue) = card::parse(&text, columns);
             if let Some(what) = issue {
-                header.issues.push(HeaderIssue { card: n + 1, keyword: card.keyword.clone(), what });
+                header.issues.push(HeaderIssue { card: n, keyword: card.keyword.clone(), what });
             }
             header.cards.push(card);
         }
         header
-    }
-
-    fn continue_text(&mut self, line: &str) -> bool {
-        let Some(last) = self.cards.last_mut() else { return false };
-        let Content::Value(Value::Text(text)) = &mut last.content else { return false };
-        let (true, Some((more, comment))) = (text.ends_with('&'), card::parse_continue(line)) else { return false };
-        text.pop();
-        text.push_str(&more);
-        if !comment.is_empty() {
-            if !last.comment.is_empty() {
-                last.comment.push(' ');
-            }
-            last.comment.push_str(&comment);
-        }
-        if let Some(source) = &mut last.source {
-            source.push_str(line);
-        }
-        true
     }
 
     /// What breaks the standard, in the order of the cards.
@@ -170,13 +163,7 @@ impl Header {
         self.index.forget();
         let key = normalise(keyword);
         match self.cards.iter_mut().find(|c| c.keyword == key && c.value().is_some()) {
-            Some(card) => {
-                card.content = Content::Value(value.into());
-                card.source = None;
-                if !comment.is_empty() {
-                    card.comment = comment.to_owned();
-                }
-            }
+            Some(card) => card.change(value.into(), comment),
             None => self.cards.push(Card::new(&key, value, comment)),
         }
     }
@@ -251,7 +238,7 @@ impl Header {
             text.push('\n');
         };
         for card in &self.cards {
-            match &card.source {
+            match card.source() {
                 Some(source) if source.len() == CARD && source.is_ascii() => push(source),
                 _ => card.columns().iter().for_each(|line| push(line)),
             }

@@ -25,7 +25,7 @@ fn types_are_what_the_card_says() {
     assert_eq!(h.get("ORIGSECX"), Some(&Value::Real(2048.0)));
     assert_eq!(h.real("ra"), Ok(150.0));
     assert_eq!(h.text("OBJECT"), Ok("O'Neill"));
-    assert_eq!(h.card("OBJECT").unwrap().comment, "with a quote");
+    assert_eq!(h.card("OBJECT").unwrap().comment(), "with a quote");
     assert_eq!(h.get("NOVALUE"), Some(&Value::Undefined));
     assert_eq!(h.real("HIERARCH CAHA TEL DOME.AZ"), Ok(30.0));
     assert_eq!(h.all("COMMENT").next().unwrap().text(), Some("  free = text"));
@@ -66,9 +66,29 @@ fn unchanged_cards_keep_their_columns() {
 fn long_strings_continue() {
     let h = parse(&["LONG    = 'first part &'", "CONTINUE  'second &'", "CONTINUE  'third' / said", "NAXIS   = 0"]);
     assert_eq!(h.text("LONG"), Ok("first part second third"));
-    assert_eq!(h.card("LONG").unwrap().comment, "said");
+    assert_eq!(h.card("LONG").unwrap().comment(), "said");
     assert_eq!(h.cards().len(), 2);
     assert_eq!(h.columns().len(), 4);
+}
+
+#[test]
+fn comments_stay_with_values_that_change() {
+    let lines =
+        ["LONG    = 'first &' / one", "CONTINUE  'second' / two", "OBSERVER= 'M\u{fc}ller' / f\u{fc}r \u{b5}m", "NAXIS   = 0 / none"];
+    let text: String = lines.iter().map(|l| format!("{l:<80}")).collect();
+    let bytes: Vec<u8> = text.chars().map(|c| c as u8).collect();
+    let mut h = Header::parse(&bytes);
+    let comment = |h: &Header, keyword: &str| h.card(keyword).unwrap().comment().to_owned();
+    assert_eq!(
+        (comment(&h, "LONG"), comment(&h, "OBSERVER"), comment(&h, "NAXIS")),
+        ("one two".into(), "f\u{fc}r \u{b5}m".into(), "none".into())
+    );
+    assert_eq!((h.text("LONG"), h.text("OBSERVER")), (Ok("first second"), Ok("M\u{fc}ller")));
+    h.set("OBSERVER", "me", "");
+    h.set("NAXIS", 2i64, "two");
+    assert_eq!((comment(&h, "OBSERVER"), comment(&h, "NAXIS")), ("f\u{fc}r \u{b5}m".into(), "two".into()));
+    // The others have their columns.
+    assert_eq!(h.columns()[..2].concat(), text[..160]);
 }
 
 proptest! {

@@ -14,6 +14,7 @@ use crate::classify;
 use crate::error::{Error, Result};
 use crate::execute::{self, Happening, Job};
 use crate::files::{self, Fingerprint};
+use crate::indented::Indented;
 use crate::plan::{self, Plan, PlannedTask, Targets, Verdicts};
 use crate::standing::{self, Known, Standing};
 use crate::worker_process::WorkerCommand;
@@ -205,10 +206,9 @@ fn record_start(session: &mut Session, plan: &Plan, options: &ReduceOptions) -> 
 
 /// Writes the plan beside the catalogue.
 pub fn write_plan(session: &Session, plan: &Plan) -> Result<()> {
-    // Tens of megabytes for a thousand frames: never as one text, and indented by one blank.
-    files::write_atomically_with(&session.output.join(PLAN_FILE), &|file| {
-        let format = serde_json::ser::PrettyFormatter::with_indent(b" ");
-        Ok(plan.serialize(&mut serde_json::Serializer::with_formatter(file, format))?)
+    // Tens of megabytes for a thousand frames: never as one text.
+    files::write_atomically_with(&session.output.join(PLAN_FILE), |file| {
+        Ok(plan.serialize(&mut serde_json::Serializer::with_formatter(file, Indented::default()))?)
     })
 }
 

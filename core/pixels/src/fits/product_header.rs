@@ -67,7 +67,7 @@ fn is_dropped(keyword: &str) -> bool {
 fn renamed(raw: &Header, card: &Card) -> Option<Card> {
     let rename = |to: &str| match card.value() {
         Some(_) if raw.contains(to) => None,
-        Some(value) => Some(Card::new(to, value.clone(), &card.comment)),
+        Some(value) => Some(Card::new(to, value.clone(), card.comment())),
         None => Some(card.clone()),
     };
     match card.keyword.as_str() {
@@ -98,7 +98,7 @@ fn legal(card: &Card, notes: &mut Vec<String>) -> Option<Card> {
             let why = as_read.issues().first().map_or("characters that FITS does not allow", |i| i.what.as_str());
             notes.push(format!("card {keyword} repaired: {why}"));
             let value = if let Value::Text(t) = value { Value::Text(printable(t)) } else { value.clone() };
-            Some(Card::new(&keyword, value, &printable(&card.comment)))
+            Some(Card::new(&keyword, value, &printable(card.comment())))
         }
         Content::Commentary(text) => match card.keyword.as_str() {
             "COMMENT" | "HISTORY" if ascii => Some(card.clone()),

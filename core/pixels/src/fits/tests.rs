@@ -349,6 +349,30 @@ fn absurd_sizes_are_refused() {
     assert!(matches!(hdus(&path), Err(FitsError::TruncatedHeader { .. })));
 }
 
+#[test]
+fn headers_of_any_length_end_where_they_end() {
+    let dir = directory();
+    let path = dir.path().join("a.fits");
+    // Around the ends of blocks, and of what is read at a time.
+    for cards in [3, 34, 35, 36, 37, 70, 71, 72, 107, 143, 144, 288, 575, 576, 1700, 2500] {
+        let mut text = String::new();
+        for card in ["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0"] {
+            text += &format!("{card:<80}");
+        }
+        (3..cards).for_each(|n| text += &format!("{:<80}", format!("HIERARCH ESO KEY{n} = {n}")));
+        text += &format!("{:<80}", "END");
+        let whole = text.clone() + &" ".repeat(text.len().next_multiple_of(2880) - text.len());
+        let second = format!("{:<2880}", format!("{:<80}{:<80}{:<80}{:<80}", "XTENSION= 'IMAGE   '", "BITPIX  = 8", "NAXIS   = 0", "END"));
+        fs::write(&path, format!("{whole}{second}")).unwrap();
+        let found = hdus(&path).unwrap();
+        assert_eq!((found.len(), found[0].header.cards().len(), found[0].data_offset as usize), (2, cards, whole.len()), "{cards}");
+        assert_eq!(found[1].header_offset as usize, whole.len(), "{cards}");
+        // Cut off before END.
+        fs::write(&path, &whole[..text.len() - 80]).unwrap();
+        assert!(matches!(hdus(&path), Err(FitsError::TruncatedHeader { .. })), "{cards}");
+    }
+}
+
 /// Reads everything that can be read of a file; errors are welcome, panics are not.
 fn read_everything(path: &Path) {
     let _ = primary_header(path);

@@ -122,7 +122,9 @@ fn read_header(path: &Path, bytes: &mut impl Bytes, offset: u64, hdu: usize) -> 
     let mut text = Vec::new();
     loop {
         let from = offset + text.len() as u64;
-        let length = bytes.available(from + BLOCK)?.saturating_sub(from).min(BLOCK) as usize;
+        // As much again as there is: a header of ESO has fifty blocks.
+        let wanted = (text.len() as u64).clamp(BLOCK, 32 * BLOCK);
+        let length = bytes.available(from + wanted)?.saturating_sub(from).min(wanted) as usize;
         let start = text.len();
         text.resize(start + length, 0);
         bytes.read_at(from, &mut text[start..])?;
@@ -137,10 +139,9 @@ fn read_header(path: &Path, bytes: &mut impl Bytes, offset: u64, hdu: usize) -> 
             while text.ends_with(&[b' '; CARD]) {
                 text.truncate(text.len() - CARD);
             }
-            let padded = (start as u64 + BLOCK).min(start as u64 + length as u64);
-            return Ok(Some((Header::parse(&text), padded.next_multiple_of(BLOCK))));
+            return Ok(Some((Header::parse(&text), ((start + (card + 1) * CARD) as u64).next_multiple_of(BLOCK))));
         }
-        if (length as u64) < BLOCK || text.len() as u64 > LARGEST_HEADER {
+        if (length as u64) < wanted || text.len() as u64 > LARGEST_HEADER {
             return Err(FitsError::TruncatedHeader { path: path.to_owned(), hdu, bytes: text.len() as u64 });
         }
     }

@@ -147,7 +147,7 @@ impl MiniEngine {
                 let span = main.group.span_hours;
                 first.night == frame.night
                     && apart(first) == apart(frame)
-                    && main.group.signature.compare(&first.header, &frame.header).is_empty()
+                    && main.group.signature.agree(&first.header, &frame.header)
                     && span.is_none_or(|s| (frame.mjd - first.mjd).abs() * 24.0 < s)
             };
             match groups.iter_mut().find(fits) {
@@ -220,7 +220,7 @@ impl MiniEngine {
             let fits = |c: &&Frame| {
                 wanted.tags.iter().any(|t| t.as_str() == c.tag)
                     && c.path != frame.path
-                    && level.signature.compare(&frame.header, &c.header).is_empty()
+                    && level.signature.agree(&frame.header, &c.header)
                     && (!level.same_night || c.night == frame.night)
                     && level.max_age_days.is_none_or(|d| (c.mjd - frame.mjd).abs() <= d || c.mjd.is_nan() || frame.mjd.is_nan())
                     && holds(&level.when, &c.header)
