@@ -27,6 +27,8 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
+from page import replace_section
+
 warnings.simplefilter('ignore')
 SHARED = os.environ.get('IFURED_SHARED', '../shared')
 IFURED = os.path.abspath(os.environ.get('IFURED', 'target/release/ifured'))
@@ -280,18 +282,6 @@ def section(results):
         table(['night', 'stars', 'width of pulls', 'median', 'bright stars, %', 'pulls of the zero point', '`LIM MAG`'], phot), ''])
 
 
-def replace_section(path, text):
-    page = open(path).read() if os.path.exists(path) else '# Benchmarks\n'
-    start = page.find(TITLE)
-    if start < 0:
-        end = start = page.find('## How to repeat') if '## How to repeat' in page else len(page)
-    else:
-        end = page.find('\n## ', start + 1)
-        end = len(page) if end < 0 else end + 1
-    with open(path, 'w') as f:
-        f.write(page[:start] + text + '\n' + page[end:])
-
-
 def main():
     seeds = [int(s) for s in sys.argv[1:]] or [11, 12, 13]
     results = [night(seed, size) for size in SIZES for seed in seeds]
@@ -301,7 +291,7 @@ def main():
         json.dump(results, f, indent=1)
     with open(os.path.join(CACHE, 'astrometry.md'), 'w') as f:
         f.write(text)
-    replace_section(OUT, text)
+    replace_section(OUT, TITLE, text)
     print(text)
 
 

@@ -24,6 +24,8 @@ import subprocess
 import sys
 import warnings
 
+from page import replace_section
+
 warnings.simplefilter('ignore')
 BENCH = os.path.dirname(os.path.abspath(__file__))
 SHARED = os.path.abspath(os.environ.get('IFURED_SHARED', '../shared'))
@@ -168,20 +170,23 @@ def pairs(hand, work):
                                  ('wavecal', ['WAVECAL_TABLE', 'WAVECAL_RESIDUALS']), ('lsf', ['LSF_PROFILE'])):
             for category in categories:
                 pair(f'muse_{step}', category, f'{step}_{i}/{category}-{n}.fits', f'{category}_*CHAN{n}.fits')
-        pair('muse_scibasic_std', 'PIXTABLE_STD', f'scibasic_std_{i}/PIXTABLE_STD_0001-{n}.fits', f'PIXTABLE_STD_*CHAN{n}.fits')
+        pair('muse_scibasic', 'PIXTABLE_STD', f'scibasic_std_{i}/PIXTABLE_STD_0001-{n}.fits', f'PIXTABLE_STD_*CHAN{n}.fits')
         for k in range(BY_HAND):
             pair('muse_scibasic', 'PIXTABLE_OBJECT', f'scibasic_obj_{i}/PIXTABLE_OBJECT_{k + 1:04d}-{n}.fits', f'PIXTABLE_OBJECT_object{k}*CHAN{n}.fits')
     pair('muse_twilight', 'TWILIGHT_CUBE', 'twilight/TWILIGHT_CUBE.fits', 'TWILIGHT_CUBE_*.fits')
     for category in ('STD_RESPONSE', 'STD_TELLURIC', 'STD_FLUXES', 'DATACUBE_STD'):
         pair('muse_standard', category, f'standard/{category}_0001.fits', f'{category}_std*.fits')
     for category in ('SKY_LINES', 'SKY_CONTINUUM', 'SKY_SPECTRUM'):
-        pair('muse_create_sky_object', category, f'create_sky/{category}*.fits', f'{category}_object0*.fits')
+        pair('muse_create_sky', category, f'create_sky/{category}*.fits', f'{category}_object0*.fits')
     for k in range(BY_HAND):
-        for category in ('DATACUBE_FINAL', 'IMAGE_FOV', 'PIXTABLE_REDUCED'):
+        for category in ('DATACUBE_FINAL', 'PIXTABLE_REDUCED'):
             pair('muse_scipost', category, f'scipost_{k + 1}/{category}*.fits', f'{category}_object{k}.fits')
+        for n, ending in ((1, ''), (2, '_2')):                          # one image for each of two filters
+            pair('muse_scipost', 'IMAGE_FOV', f'scipost_{k + 1}/IMAGE_FOV_{n:04d}.fits', f'IMAGE_FOV_object{k}{ending}.fits')
     pair('muse_exp_align', 'OFFSET_LIST', 'exp_align/OFFSET_LIST.fits', 'OFFSET_LIST_*.fits')
     pair('muse_exp_combine', 'DATACUBE_FINAL', 'exp_combine/DATACUBE_FINAL.fits', 'DATACUBE_FINAL_*.fits')
-    pair('muse_exp_combine', 'IMAGE_FOV', 'exp_combine/IMAGE_FOV_0001.fits', 'IMAGE_FOV_COMBINED_*.fits')
+    for n, ending in ((1, ''), (2, '_2')):
+        pair('muse_exp_combine', 'IMAGE_FOV', f'exp_combine/IMAGE_FOV_{n:04d}.fits', f'IMAGE_FOV_COMBINED_object0{ending}.fits')
     return found
 
 
@@ -234,7 +239,11 @@ def sets_of_frames(hand, work):
     for step in STEPS:
         recipe = RECIPE_OF.get(step, f'muse_{step}')
         theirs = sorted(glob.glob(os.path.join(hand, step, 'sof')) + glob.glob(os.path.join(hand, f'{step}_[0-9]', 'sof')))
-        mine = sorted(glob.glob(os.path.join(work, recipe, '*', '*.sof')))
+        # ESO's recipe is the directory, and the category of the first product the name.
+        own = {'muse_scibasic_std': ('muse_scibasic', 'PIXTABLE_STD*'), 'muse_scibasic': ('muse_scibasic', 'PIXTABLE_OBJECT*'),
+               'muse_create_sky_object': ('muse_create_sky', '*')}
+        place, name = own.get(recipe, (recipe, '*'))
+        mine = sorted(glob.glob(os.path.join(work, place, '*', f'{name}.sof')))
         if not theirs or not mine:
             continue
         a, b = frames(theirs[0]), frames(mine[0])
@@ -308,7 +317,7 @@ def row_of_frames(recipe, s):
 
 
 # Recipes that are run after the chain, each in a run of its own.
-LATER = ('muse_dark', 'muse_create_sky_object')
+LATER = ('muse_dark', 'muse_create_sky')
 
 
 def compare(hand, work, later):
@@ -344,7 +353,7 @@ def section(r):
         TITLE, '', f"*Written by `docs/bench/muse.py` on {datetime.date.today()}, {model}, {os.cpu_count()} cores, {version}, {r['pipeline']}.*", '',
         f'{len(IFUS)} of the 24 channels and {BY_HAND} exposures of `make_muse.py`, {r["frames"]} raw frames and static tables, {r["raw_mb"]:.0f} MB. By hand each recipe is a call of esorex with a set of '
         'frames (`run_muse.sh`); ifured gets the folder and the same parameters. By hand a recipe has one thread (`OMP_NUM_THREADS=1`) and runs alone; ifured runs two at a time, and one that runs alone has two threads. CPU seconds are user and '
-        'system time of all processes; the machine was busy with other work, so wall seconds say little. `muse_dark` and `muse_create_sky` of the science exposures are no part of '
+        'system time of all processes. `muse_dark` and `muse_create_sky` of the science exposures are no part of '
         'ifured\'s chain by default: each is measured in a run of its own, so that the rest is compared like with like. By hand `muse_scibasic` gets all exposures in one call, and `muse_create_sky` one of them.', '',
         '### Cost of ifured itself', '',
         'Processor time of all processes of `ifured reduce` without the recipes\' own. It holds reading headers and hashing all frames, planning, asking esorex for its recipes '
@@ -361,18 +370,6 @@ def section(r):
 
 RUNS = (('chain', f'{BY_HAND} exposures, from nothing'), ('again', 'again: nothing to do'), ('fourth', 'one exposure more in the folder'),
         ('dark', '`muse_dark` switched on, `--to MASTER_DARK`'), ('sky', '`muse_create_sky_object` switched on, `--to SKY_LINES`'))
-
-
-def replace_section(path, text):
-    page = open(path).read() if os.path.exists(path) else '# Benchmarks\n'
-    start = page.find(TITLE)
-    if start < 0:
-        end = start = page.find('## How to repeat') if '## How to repeat' in page else len(page)
-    else:
-        end = page.find('\n## ', start + 1)
-        end = len(page) if end < 0 else end + 1
-    with open(path, 'w') as f:
-        f.write(page[:start] + text + '\n' + page[end:])
 
 
 def measured():
@@ -395,7 +392,7 @@ def measured():
     walls = walls_of_first_run(work)
     runs['dark'] = ours(work, folder, 'dark', ['--set', 'recipes.muse_dark.enabled=true', '--to', 'MASTER_DARK'])
     runs['sky'] = ours(work, folder, 'sky', ['--set', 'recipes.muse_create_sky_object.enabled=true', '--to', 'SKY_LINES'])
-    sets.update({k: v for k, v in sets_of_frames(hand, work).items() if k in LATER})
+    sets.update({k: v for k, v in sets_of_frames(hand, work).items() if k in ('muse_dark', 'muse_create_sky_object')})
     result = dict(runs=runs, hand=hand_costs(hand), sets=sets, products=dict(products, **compare(hand, work, True)), frames=len(paths),
                   raw_mb=sum(os.path.getsize(p) for p in paths) / 1e6, walls=dict(walls_of_first_run(work), **walls))
     result['costs'] = rows_of_costs(result['hand'], runs, result['walls'])
@@ -417,7 +414,7 @@ def main():
     text = section(result)
     with open(os.path.join(CACHE, 'muse.md'), 'w') as f:
         f.write(text)
-    replace_section(OUT, text)
+    replace_section(OUT, TITLE, text)
     print(text)
 
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ifured_core::Tag;
+use ifured_core::{Tag, Task};
 use ifured_engine::plan::{Plan, PlannedTask, Targets};
 use ifured_engine::run::{Session, write_plan};
 use ifured_engine::standing::Standing;
@@ -120,11 +120,8 @@ impl TaskText {
 /// The plan as a person reads it: tasks that differ in the extension alone are one.
 pub fn print_plan(plan: &Plan, standings: &[Standing]) {
     let extension_of = |t: &PlannedTask| t.task.extension.clone();
-    let made: HashMap<&str, String> = (plan.tasks.iter())
-        .filter_map(|t| Some((t, extension_of(t)?)))
-        .flat_map(|(t, e)| t.task.outputs.iter().map(move |o| (o.name.as_str(), e.clone())))
-        .collect();
-    let general = |name: &str| made.get(name).map_or_else(|| name.to_owned(), |e| name.replace(&format!("-{e}"), "-*"));
+    let makers: HashMap<&str, &Task> = plan.tasks.iter().flat_map(|t| t.task.outputs.iter().map(|o| (o.name.as_str(), &t.task))).collect();
+    let general = |name: &str| calplan::shared_name(name, makers.get(name).copied());
     let mut texts: Vec<(&str, TaskText, Vec<&PlannedTask>, &Standing)> = Vec::new();
     let mut places: HashMap<(&str, TaskText), usize> = HashMap::new();
     for (planned, standing) in plan.tasks.iter().zip(standings) {

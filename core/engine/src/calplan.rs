@@ -154,13 +154,11 @@ fn frames_line(task: &Task, line: Line) -> Line {
         [one] => (*one).to_owned(),
         [first, .., last] => format!("{} from {first} to {last}", names.len()),
     };
-    let extension = task.extension.as_ref();
-    let name = extension.map_or(name.clone(), |e| name.replace(&format!("-{e}"), "-*"));
-    Line { tag, name, ..line }
+    Line { tag, name: shared_name(&name, Some(task)), ..line }
 }
 
 /// The name of a calibration, with `*` for the extension of the task that makes it.
-fn shared_name(name: &str, maker: Option<&Task>) -> String {
+pub fn shared_name(name: &str, maker: Option<&Task>) -> String {
     match maker.and_then(|m| m.extension.as_ref()) {
         Some(extension) => name.replace(&format!("-{extension}"), "-*"),
         None => name.to_owned(),
