@@ -39,9 +39,14 @@ impl SofEntry {
 
     /// An input of a task, under the tag that the recipe knows it by; none for a file that a parameter names.
     pub fn of_input(input: &TaskInput) -> Option<Self> {
-        let tag = input.adapt.as_deref().and_then(|a| a.strip_prefix(AS_TAG)).unwrap_or(input.tag.as_str());
+        let tag = other_tag(input.adapt.as_deref()).unwrap_or(input.tag.as_str());
         (input.tag.as_str() != NO_FRAME).then(|| SofEntry::new(&input.path, tag))
     }
+}
+
+/// The tag under which a frame goes in that is adapted like this, if it is not its own.
+pub fn other_tag(adapt: Option<&str>) -> Option<&str> {
+    adapt?.strip_prefix(AS_TAG)
 }
 
 /// What is wrong with one line.

@@ -57,6 +57,7 @@ pub fn task(
     let mut task_inputs = named.iter().filter(|n| n.role == MAIN).map(&mut one).collect::<Result<Vec<_>>>()?;
     // In the order of time, as a plan has them: the same frames give the same product.
     task_inputs.sort_by(|a, b| a.mjd.unwrap_or(f64::INFINITY).total_cmp(&b.mjd.unwrap_or(f64::INFINITY)).then_with(|| a.name.cmp(&b.name)));
+    task_inputs.iter_mut().for_each(|i| i.adapt.clone_from(&recipe.main.adapt));
     let frames = task_inputs.len();
     let first = task_inputs[0].path.clone();
     let first = first.as_path();

@@ -264,7 +264,7 @@ impl Planner<'_> {
         let mut chosen: Vec<(&InputSpec, Choice)> = Vec::new();
         let mut missing = Vec::new();
         let mut associations = Vec::new();
-        let mut blocked = Vec::new();
+        let (mut blocked, mut absent) = (Vec::new(), Vec::new());
         for spec in &recipe.inputs {
             let switched_off = spec.parameter.as_ref().is_some_and(|p| parameters.get(p) == Some(&serde_json::Value::Bool(false)));
             let change = self.association_change(recipe, spec);
@@ -284,6 +284,7 @@ impl Planner<'_> {
                 chosen.extend(choices.into_iter().map(|choice| (spec, choice)));
             } else if change.required.unwrap_or(spec.required) {
                 blocked.push(format!("no {}: {why}", spec.role));
+                absent.extend(associations.last().filter(|a| a.candidates.is_empty()).map(|_| spec));
             } else {
                 let (role, otherwise) = (spec.role.clone(), spec.otherwise.clone());
                 missing.push(MissingInput { role, otherwise, level: spec.level_without, why });
@@ -293,6 +294,7 @@ impl Planner<'_> {
             blocked.push(why.clone());
             &[]
         });
+        blocked.extend(self.where_else(&absent));
         if !blocked.is_empty() {
             self.plan.blocked.push(Blocked {
                 recipe: recipe.name.clone(),
@@ -345,6 +347,18 @@ impl Planner<'_> {
         format!("there is no {tags}{maker}")
     }
 
+    /// Where to look for what belongs to the instrument and not to a night, and which no recipe makes.
+    fn where_else(&self, absent: &[&InputSpec]) -> Option<String> {
+        let is_static = |t: &&Tag| {
+            let made = self.instrument.recipes.iter().any(|r| r.products.iter().any(|p| p.tag == **t));
+            !made && self.instrument.frame_types.iter().any(|f| f.rule.tag == **t && f.timeless)
+        };
+        let tags: Vec<&str> = absent.iter().flat_map(|s| &s.tags).filter(is_static).map(Tag::as_str).collect();
+        let (be, them) = if tags.len() == 1 { ("is", "it") } else { ("are", "them") };
+        (!tags.is_empty())
+            .then(|| format!("{} {be} of the instrument and of no night: name the directory with {them}, too", tags.join(", ")))
+    }
+
     /// What the configuration says of an input: of the recipe, of the one that it is a variant of, of all calibrations.
     fn association_change(&self, recipe: &RecipeDescription, spec: &InputSpec) -> AssociationChange {
         let of = |name: &String| self.config.association.get(name).and_then(|r| r.get(&spec.role));
@@ -374,7 +388,8 @@ impl Planner<'_> {
             corrections: if item.producer.is_none() { item.first.corrections.clone() } else { Vec::new() },
             mjd: Some(item.mjd).filter(|m| m.is_finite()),
         };
-        let mut inputs: Vec<TaskInput> = members.iter().map(|m| input("main", m, m.level, None, String::new())).collect();
+        let mut inputs: Vec<TaskInput> =
+            members.iter().map(|m| input("main", m, m.level, recipe.main.adapt.clone(), String::new())).collect();
         for (spec, choice) in chosen {
             let level = choice.level.max(choice.item.level);
             inputs.push(input(&spec.role, &choice.item, level, choice.adapt.clone(), choice.why.clone()));

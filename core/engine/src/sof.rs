@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use ifured_core::recipe::RecipeDescription;
-use ifured_core::sof::{SofEntry, SofProblem, as_error, parse, text};
+use ifured_core::sof::{SofEntry, SofProblem, as_error, other_tag, parse, text};
 use ifured_core::{InstrumentDescription, Tag, Task};
 
 use crate::error::{Error, Result};
@@ -30,7 +30,9 @@ pub fn read(sof: &Path, recipe: &RecipeDescription) -> Result<Vec<Named>> {
     };
     let whole = |what: String| wrong(&[SofProblem { sof: sof.to_owned(), line: 0, what }]);
     let content = std::fs::read_to_string(sof).map_err(|e| whole(format!("cannot read it: {e}")))?;
-    let allowed: Vec<&str> = recipe.main.tags.iter().chain(recipe.inputs.iter().flat_map(|i| &i.tags)).map(|t| t.as_str()).collect();
+    let as_main = other_tag(recipe.main.adapt.as_deref());
+    let tags = recipe.main.tags.iter().chain(recipe.inputs.iter().flat_map(|i| &i.tags)).map(|t| t.as_str());
+    let allowed: Vec<&str> = tags.chain(as_main).collect();
     let beside = sof.parent().unwrap_or(Path::new(""));
     let place = |path: &Path| {
         let there = [path.to_owned(), beside.join(path)].into_iter().find(|p| p.is_file());
@@ -42,9 +44,11 @@ pub fn read(sof: &Path, recipe: &RecipeDescription) -> Result<Vec<Named>> {
     }
     let named = |entry: SofEntry| {
         let input = recipe.inputs.iter().find(|i| i.tags.iter().any(|t| t.as_str() == entry.tag));
-        let is_main = recipe.main.tags.iter().any(|t| t.as_str() == entry.tag);
-        let role = input.filter(|_| !is_main).map_or(MAIN, |i| i.role.as_str());
-        Named { role: role.to_owned(), path: entry.path, tag: Some(Tag::new(entry.tag)) }
+        let own = recipe.main.tags.iter().find(|t| t.as_str() == entry.tag);
+        // A main frame under the tag that the recipe of the other program knows has the tag of a main frame here.
+        let main = own.or(recipe.main.tags.first().filter(|_| as_main == Some(&entry.tag))).cloned();
+        let role = input.filter(|_| main.is_none()).map_or(MAIN, |i| i.role.as_str());
+        Named { role: role.to_owned(), path: entry.path, tag: Some(main.unwrap_or_else(|| Tag::new(entry.tag))) }
     };
     Ok(entries.into_iter().map(named).collect())
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ifured_core::recipe::{Outcome, TaskOutput, WrittenProduct};
+use ifured_core::recipe::{Outcome, TaskOutput};
 use ifured_core::{Header, Task, provenance};
 use ifured_pixels::fits;
 
@@ -91,7 +91,7 @@ fn by_provenance(catalogue: &mut Catalogue, known: &mut Known, task: &Task) -> R
         let hash = content_hash(&output.path)?;
         let fingerprint = Fingerprint::of(&output.path).ok();
         let bytes = fingerprint.map_or(0, |f| f.size as u64);
-        outcome.products.push(WrittenProduct { tag: output.tag.clone(), name: output.name.clone(), hash: hash.clone(), bytes });
+        outcome.add(output, hash.clone(), bytes);
         rows.push(ProductRow { name: output.name.clone(), tag: output.tag.clone(), task: task.id.clone(), hash, bytes, fingerprint });
     }
     catalogue.store_done(task, &outcome, &rows)?;

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use ifured_core::recipe::{TaskInput, TaskOutput, WrittenProduct};
+use ifured_core::recipe::{TaskInput, TaskOutput};
 use ifured_core::{Header, Outcome, QualityNumber, RecipeError, Task, provenance};
 use ndarray::{Array2, ArrayView2};
 
@@ -156,7 +156,7 @@ fn prepared<'a>(task: &'a Task, outcome: &Outcome, tag: &str, header: &mut Heade
 }
 
 fn record(outcome: &mut Outcome, output: &TaskOutput, written: Written) {
-    outcome.products.push(WrittenProduct { tag: output.tag.clone(), name: output.name.clone(), hash: written.hash, bytes: written.bytes });
+    outcome.add(output, written.hash, written.bytes);
 }
 
 /// Makes the directory that a file goes into.

@@ -59,7 +59,7 @@ fn frame((tag, dpr, object, exptime_s, _): Kind, start: Start) -> RawFrame {
     primary.set("RA", FIELD.0, "[deg] Pointing");
     primary.set("DEC", FIELD.1, "[deg] Pointing");
     primary.set(MODE, WIDE_FIELD, "Instrument mode used");
-    primary.set("ESO INS TEMP7 VAL", 12.5, "[C] Ambient temperature");
+    primary.set("ESO INS TEMP7 VAL", 12.5, "[C] Right IFU temperature");
     primary.set("ESO DET BINX", 1i64, "Setup binning factor along X");
     primary.set("ESO DET BINY", 1i64, "Setup binning factor along Y");
     primary.set("ESO DET READ CURID", 1i64, "Used readout mode id");

@@ -149,6 +149,23 @@ fn calibrations_of_another_mode_block_what_needs_them() {
 }
 
 #[test]
+fn what_belongs_to_no_night_is_to_be_named_too() {
+    let night = Night::with(|header, name| {
+        if header.text("ESO PRO CATG").is_ok_and(|c| c == "LINE_CATALOG") {
+            name.clear();
+        }
+    });
+    let ran = night.ifured(&["plan", "raw"]).code(0);
+    let advice =
+        "no line-catalogue: there is no LINE_CATALOG; LINE_CATALOG is of the instrument and of no night: name the directory with it, too";
+    assert!(ran.stdout.contains(advice), "{ran}");
+    assert!(
+        ran.stdout.contains("blocked: muse_wavecal [CHAN01 to CHAN02]") && !ran.stdout.contains("WAVECAL_TABLE is of the instrument"),
+        "{ran}"
+    );
+}
+
+#[test]
 fn without_a_lamp_flat_beside_the_exposures_the_level_says_so() {
     let night = Night::with(|header, name| {
         if is(header, "FLAT,LAMP,ILLUM") {
@@ -218,6 +235,20 @@ fn sets_of_frames_are_written_for_each_task_and_taken_back() {
     recipe("muse_flat", flat.to_str().unwrap()).code(0).says("MASTER_FLAT");
     let sof = night.call("muse_flat");
     assert_eq!(sof.lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
+fn a_recipe_for_blank_sky_takes_the_object_under_the_tag_of_sky() {
+    let night = Night::new();
+    let on = ["--set", "recipes.muse_create_sky_object.enabled=true", "--to", "SKY_LINES"];
+    night.ifured(&[&["plan", "raw", "--sof", "sets"], &on[..]].concat()).code(0);
+    let sets = night.found("sets", "muse_create_sky_object");
+    let text = std::fs::read_to_string(&sets[0]).unwrap();
+    assert!(text.contains(" PIXTABLE_SKY\n") && !text.contains("PIXTABLE_OBJECT\n"), "{text}");
+    // And it is taken back under that tag.
+    night.reduce(&on).code(0);
+    night.ifured(&["recipe", "run", "muse_create_sky_object", "--sof", sets[0].to_str().unwrap()]).code(0).says("SKY_LINES");
+    assert!(night.call("muse_create_sky").contains(" PIXTABLE_SKY\n"));
 }
 
 #[test]

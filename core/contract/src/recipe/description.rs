@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::rule::Condition;
 use crate::signature::Signature;
+use crate::sof::AS_TAG;
 use crate::tag::Tag;
 
 /// How the main input of a recipe is collected into groups.
@@ -55,6 +56,9 @@ pub struct MainInput {
     /// the signatures of its inputs `EXTNAME` is that name. Frames that have no such extension make one task as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub each_extension: Option<String>,
+    /// How the recipe has to adapt the frames, as [`Level::adapt`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapt: Option<String>,
 }
 
 impl MainInput {
@@ -74,6 +78,12 @@ impl MainInput {
     /// A task for each extension whose name matches.
     pub fn each_extension(mut self, pattern: &str) -> Self {
         self.each_extension = Some(pattern.into());
+        self
+    }
+
+    /// For a recipe of another program that takes the frames under that tag.
+    pub fn go_in_as(mut self, tag: &str) -> Self {
+        self.adapt = Some(format!("{AS_TAG}{tag}"));
         self
     }
 

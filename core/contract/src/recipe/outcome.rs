@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::TaskOutput;
 use crate::tag::Tag;
 
 /// How good something is.
@@ -125,6 +126,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// That an output was written, with its content hash and size.
+    pub fn add(&mut self, output: &TaskOutput, hash: String, bytes: u64) {
+        self.products.push(WrittenProduct { tag: output.tag.clone(), name: output.name.clone(), hash, bytes });
+    }
+
     /// The worst grade of all quality numbers.
     pub fn grade(&self) -> Grade {
         self.quality.iter().map(|q| q.grade).max().unwrap_or(Grade::Good)

@@ -28,85 +28,41 @@ const CHUNK: usize = 1 << 18;
 /// # Errors
 /// As [`super::hdus`]; if the data do not agree with their DATASUM; if `change` changes the structure; if the copy cannot be written.
 pub fn copy_with_header(from: &Path, to: &Path, change: impl FnOnce(&mut Header)) -> Result<Written, FitsError> {
-    Reheaded::open(from, to, change)?.copy(to)
+    let (source, hdus) = Source::open(from, &Limits::default())?;
+    let mut headers: Vec<Header> = hdus.iter().map(|h| lasting(&h.header)).collect();
+    if let Some(primary) = headers.first_mut() {
+        let before = structure(primary);
+        change(primary);
+        if structure(primary) != before {
+            let what = "the structure of the primary HDU would not be that of its data any more".to_owned();
+            return Err(FitsError::Unwritable { path: to.to_owned(), hdu: 0, what });
+        }
+    }
+    let file = temporary_beside(to)?;
+    let written = copy_to(&source, &hdus, &headers, file.as_file(), to)?;
+    publish(file, to)?;
+    Ok(written)
 }
 
-/// From this size on a file has room for its primary header to grow in place.
-const LARGE: u64 = 32 << 20;
-/// That room in bytes: whole blocks of FITS and whole pages of file systems (64 times 2880, 45 times 4096).
-pub(super) const ROOM: usize = 184_320;
-
-/// A file with the headers that it is to have.
-pub(super) struct Reheaded {
-    pub(super) source: Source,
-    pub(super) hdus: Vec<HduInfo>,
-    pub(super) headers: Vec<Header>,
-    /// Bytes that the primary header is longer than it was, if it is long enough for them.
-    pub(super) room: usize,
-}
-
-impl Reheaded {
-    pub(super) fn open(from: &Path, to: &Path, change: impl FnOnce(&mut Header)) -> Result<Self, FitsError> {
-        let (source, hdus) = Source::open(from, &Limits::default())?;
-        let mut headers: Vec<Header> = hdus.iter().map(|h| lasting(&h.header)).collect();
-        if let Some(primary) = headers.first_mut() {
-            let before = structure(primary);
-            change(primary);
-            if structure(primary) != before {
-                let what = "the structure of the primary HDU would not be that of its data any more".to_owned();
-                return Err(FitsError::Unwritable { path: to.to_owned(), hdu: 0, what });
-            }
+fn copy_to(source: &Source, hdus: &[HduInfo], headers: &[Header], file: &File, to: &Path) -> Result<Written, FitsError> {
+    let mut out = Out { file: BufWriter::new(file), hasher: ContentHasher::default(), bytes: 0 };
+    let unwritable = |e| io_error(to, "write", e);
+    for (info, header) in hdus.iter().zip(headers) {
+        // The checksum in the header is of the data behind it: that which is stated, or else computed before.
+        let sum = stated_sum(&info.header).map_or_else(|| each_piece(source, info, |_| Ok(())), Ok)?;
+        let mut head = HeaderBytes::of_cards(header);
+        head.seal(sum);
+        out.put(&head.bytes).map_err(unwritable)?;
+        let copied = each_piece(source, info, |piece| out.put(piece).map_err(unwritable))?;
+        if copied != sum {
+            let (keyword, what) = ("DATASUM".to_owned(), format!("is {sum}, but the sum of the data is {copied}"));
+            return Err(FitsError::Keyword { path: source.path.clone(), hdu: info.index, keyword, what });
         }
-        let room = if source.length()? >= LARGE { ROOM } else { 0 };
-        Ok(Reheaded { source, hdus, headers, room })
+        let padding = info.data_bytes.next_multiple_of(BLOCK) - info.data_bytes;
+        out.put(&vec![0; padding as usize]).map_err(unwritable)?;
     }
-
-    /// The headers as bytes, with their checksums. Large files have room in the first, so that copies and files that were changed in place
-    /// have the same bytes; the others are as long as they were, if their cards fit.
-    pub(super) fn head(&self, index: usize, datasum: u32) -> Vec<u8> {
-        let before = (self.hdus[index].data_offset - self.hdus[index].header_offset) as usize;
-        let least = match index {
-            0 if self.room > 0 => before + self.room,
-            _ if self.room > 0 => before,
-            _ => 0,
-        };
-        let mut head = HeaderBytes::of_cards(&self.headers[index], least);
-        head.seal(datasum);
-        head.bytes
-    }
-
-    /// The sum over the data of an HDU: that which is stated, or else computed.
-    pub(super) fn datasum(&self, index: usize) -> Result<u32, FitsError> {
-        match stated_sum(&self.hdus[index].header) {
-            Some(sum) => Ok(sum),
-            None => each_piece(&self.source, &self.hdus[index], |_| Ok(())),
-        }
-    }
-
-    pub(super) fn copy(&self, to: &Path) -> Result<Written, FitsError> {
-        let file = temporary_beside(to)?;
-        let written = self.copy_to(file.as_file(), to)?;
-        publish(file, to)?;
-        Ok(written)
-    }
-
-    fn copy_to(&self, file: &File, to: &Path) -> Result<Written, FitsError> {
-        let mut out = Out { file: BufWriter::new(file), hasher: ContentHasher::default(), bytes: 0 };
-        let unwritable = |e| io_error(to, "write", e);
-        for info in &self.hdus {
-            let sum = self.datasum(info.index)?;
-            out.put(&self.head(info.index, sum)).map_err(unwritable)?;
-            let copied = each_piece(&self.source, info, |piece| out.put(piece).map_err(unwritable))?;
-            if copied != sum {
-                let (keyword, what) = ("DATASUM".to_owned(), format!("is {sum}, but the sum of the data is {copied}"));
-                return Err(FitsError::Keyword { path: self.source.path.clone(), hdu: info.index, keyword, what });
-            }
-            let padding = info.data_bytes.next_multiple_of(BLOCK) - info.data_bytes;
-            out.put(&vec![0; padding as usize]).map_err(unwritable)?;
-        }
-        out.file.flush().map_err(unwritable)?;
-        Ok(Written { hash: out.hasher.finish(), bytes: out.bytes })
-    }
+    out.file.flush().map_err(unwritable)?;
+    Ok(Written { hash: out.hasher.finish(), bytes: out.bytes })
 }
 
 /// A header without what only says when the file was written.

@@ -1,7 +1,6 @@
 //! The header of an HDU as it is written: structure first, then the cards of the user, then the checksums
 //! (FITS standard 4.0, sections 4.4.1 and 7.3.1).
 
-use ifured_core::header::CARD;
 use ifured_core::{Card, Header};
 
 use super::checksum::{Sum, encode};
@@ -66,12 +65,11 @@ impl HeaderBytes {
         if user.iter().filter(has_value).any(|c| c.columns().len() > 1) {
             cards.push(long_strings());
         }
-        HeaderBytes::of_lines(cards.iter().flat_map(Card::columns).chain(columns), 0)
+        HeaderBytes::of_lines(cards.iter().flat_map(Card::columns).chain(columns))
     }
 
-    /// A header as it is, with the cards of its structure among its own, which must come first; its checksums are made anew. It is at least
-    /// so many bytes long: blank cards before END fill it, as the standard has it for room that is reserved (section 4.4.2.4).
-    pub(super) fn of_cards(header: &Header, least: usize) -> Self {
+    /// A header as it is, with the cards of its structure among its own, which must come first; its checksums are made anew.
+    pub(super) fn of_cards(header: &Header) -> Self {
         let mut lines: Vec<String> = Vec::new();
         let mut long = false;
         for card in header.cards().iter().filter(|c| !matches!(c.keyword.as_str(), "DATASUM" | "CHECKSUM")) {
@@ -82,10 +80,10 @@ impl HeaderBytes {
         if long && !header.contains("LONGSTRN") {
             lines.extend(long_strings().columns());
         }
-        HeaderBytes::of_lines(lines, least)
+        HeaderBytes::of_lines(lines)
     }
 
-    fn of_lines(lines: impl IntoIterator<Item = String>, least: usize) -> Self {
+    fn of_lines(lines: impl IntoIterator<Item = String>) -> Self {
         let mut bytes: Vec<u8> = Vec::new();
         let mut push = |line: &str| {
             let start = bytes.len();
@@ -97,9 +95,6 @@ impl HeaderBytes {
         });
         let datasum = push(&datasum_card(0));
         let checksum = push(&checksum_card(&"0".repeat(16)));
-        if bytes.len() + CARD < least {
-            bytes.resize(least - CARD, b' ');
-        }
         bytes.extend(format!("{:<80}", "END").bytes());
         pad_block(&mut bytes, b' ');
         HeaderBytes { bytes, datasum, checksum }

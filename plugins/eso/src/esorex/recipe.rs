@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ifured_core::recipe::{External, TaskInput, TaskOutput, WrittenProduct};
-use ifured_core::sof::AS_TAG;
+use ifured_core::recipe::{External, TaskInput, TaskOutput};
 use ifured_core::sof::SofEntry;
 use ifured_core::words::closest;
 use ifured_core::{AnyRecipe, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Tag, Task, provenance};
@@ -49,8 +48,6 @@ pub struct EsorexRecipe {
     pub hidden: Vec<String>,
     /// Parameters that have this value always; users do not see them.
     pub fixed: Vec<(String, Value)>,
-    /// Tag under which the main frames go in, if it is not their own.
-    pub main_as: Option<String>,
     /// Parameters that follow from the task; hide them, too.
     pub of_task: Option<OptionsOfTask>,
     /// What its products must be; one for each product of the description.
@@ -82,7 +79,6 @@ impl EsorexRecipe {
             version: parameters.version.clone(),
             hidden: Vec::new(),
             fixed: Vec::new(),
-            main_as: None,
             of_task: None,
             products,
             quality: Vec::new(),
@@ -200,11 +196,7 @@ impl EsorexRecipe {
             }
             None => Program::find()?,
         };
-        let mut task = each_once(task);
-        if let Some(tag) = &self.main_as {
-            task.inputs.iter_mut().filter(|i| i.role == "main").for_each(|i| i.adapt = Some(format!("{AS_TAG}{tag}")));
-        }
-        let task = &task;
+        let task = &each_once(task);
         let first =
             task.outputs.first().ok_or_else(|| RecipeError::new("the task has no outputs", "make the plan again with `ifured plan`"))?;
         let first_path = absolute(&first.path)?;
@@ -327,8 +319,10 @@ fn place(task: &Task, outcome: &mut Outcome, judged: Judged) -> Result<(), Recip
                 provenance::write(header, task, outcome, output.tag.as_str());
                 provenance::write_made(header, &made);
             };
-            let written = fits::move_with_header(&product.path, &output.path, stamp)?;
-            outcome.products.push(WrittenProduct { tag: output.tag, name: output.name, hash: written.hash, bytes: written.bytes });
+            let written = fits::copy_with_header(&product.path, &output.path, stamp)?;
+            // Before the system writes to the disk what is not needed any more.
+            let _ = std::fs::remove_file(&product.path);
+            outcome.add(&output, written.hash, written.bytes);
         }
         remove_older(output, of_tag.len());
     }

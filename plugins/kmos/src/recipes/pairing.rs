@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ifured_core::recipe::{Memory, ProductSpec, TaskInput, WrittenProduct};
+use ifured_core::recipe::{Memory, ProductSpec, TaskInput};
 use ifured_core::{AnyRecipe, Figure, Grade, Header, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Task, provenance};
 use ifured_pixels::fits::{HduToWrite, Table, primary_header, product_header, write_product};
 use serde_json::json;
@@ -118,12 +118,7 @@ impl AnyRecipe for PairingRecipe {
         outcome.notes.push(format!("table to read and change: {}", PathBuf::from(&output.name).with_extension("txt").display()));
         let table = table(&pairing);
         let written = write_product(&output.path, &[HduToWrite::Empty(&primary), HduToWrite::Table(&table)])?;
-        outcome.products.push(WrittenProduct {
-            tag: output.tag.clone(),
-            name: output.name.clone(),
-            hash: written.hash,
-            bytes: written.bytes,
-        });
+        outcome.add(output, written.hash, written.bytes);
         Ok(outcome)
     }
 }

@@ -5,7 +5,6 @@
 //! stay. `muse_scipost` subtracts them with `skymethod = "subtract-model"`.
 
 use ifured_core::recipe::{MainInput, TaskInput, TaskOutput};
-use ifured_core::sof::AS_TAG;
 use ifured_core::{AnyRecipe, Host, Outcome, RecipeDescription, RecipeError, Task};
 use ifured_eso::esorex::{EsorexRecipe, RecipeParameters};
 use serde_json::{Value, json};
@@ -25,6 +24,7 @@ const MODIFIED: &str = "modified";
 pub fn recipes(parameters: &RecipeParameters) -> Vec<Result<CreateSky, RecipeError>> {
     let sky = about("PIXTABLE_SKY", "Sky of an exposure of blank sky").with(parameters);
     let mut object = about("PIXTABLE_OBJECT", "Sky of a science exposure");
+    object.main = object.main.go_in_as("PIXTABLE_SKY");
     // Of the field of the object, so that the self-calibration of muse_scipost can use it; that of a sky exposure shows another field.
     object.products.push(of_exposure("muse_create_sky", "SKY_MASK", "Blank sky in the field", &mode()));
     let object = object.with(parameters).map(|mut r| {
@@ -80,9 +80,6 @@ impl AnyRecipe for CreateSky {
     fn execute(&self, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError> {
         let mut task = task.clone();
         let modified = task.parameters.as_object_mut().and_then(|p| p.remove(MODIFIED)) == Some(json!(true));
-        // Pixel tables of an object go in as those of sky.
-        let objects = task.inputs.iter_mut().filter(|i| i.role == "main" && i.tag.as_str() != "PIXTABLE_SKY");
-        objects.for_each(|i| i.adapt = Some(format!("{AS_TAG}PIXTABLE_SKY")));
         let outcome = self.esorex.execute(&task, host)?;
         if !modified {
             return Ok(outcome);
@@ -98,8 +95,10 @@ impl AnyRecipe for CreateSky {
         let _ = std::fs::remove_file(&zero);
         let mut outcome = second?;
         outcome.products.retain(|p| p.tag != continuum.tag && p.tag != lines.tag);
-        outcome.products.push(sky_table::written(&continuum, sky_table::without_flux(&continuum.path, &continuum.path)?));
-        outcome.products.push(sky_table::written(&lines, sky_table::keep_molecules(&lines.path)?));
+        let (hash, bytes) = sky_table::without_flux(&continuum.path, &continuum.path)?;
+        outcome.add(&continuum, hash, bytes);
+        let (hash, bytes) = sky_table::keep_molecules(&lines.path)?;
+        outcome.add(&lines, hash, bytes);
         outcome.notes.push("only lines of molecules (OH, O2) are kept, and no continuum (Zeidler et al. 2019)".into());
         Ok(outcome)
     }

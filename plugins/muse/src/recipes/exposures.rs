@@ -221,18 +221,19 @@ fn offsets() -> InputSpec {
 
 /// Exposures of each variant are combined, if there are some.
 fn combine(parameters: &RecipeParameters, variant: &Variant) -> Result<EsorexRecipe, RecipeError> {
+    let tables = one_field(&variant.tag("PIXTABLE_REDUCED"));
+    let main = if variant.is_plain() { tables } else { tables.go_in_as("PIXTABLE_REDUCED") };
     let product = |tag: &str, title: &str| of_field("muse_exp_combine", &variant.tag(tag), &format!("{title}{}", variant.title));
     let about = About {
         recipe: "muse_exp_combine",
         title: &format!("Cube of all exposures of a field{}", variant.title),
         description: "Places the reduced pixel tables of all exposures of a field on one grid.",
-        main: one_field(&variant.tag("PIXTABLE_REDUCED")),
+        main,
         inputs: vec![offsets(), inputs::filters(), inputs::own("output-wcs", "OUTPUT_WCS")],
         products: vec![product("DATACUBE_FINAL", "Cube of all exposures"), product(COMBINED_IMAGE, "Image of all exposures")],
         memory: (1.0e9, 1.6e9),
     };
     let mut recipe = variant.of(about.with(parameters)?);
-    recipe.main_as = (!variant.is_plain()).then(|| "PIXTABLE_REDUCED".into());
     recipe.products.iter_mut().filter(|p| p.categories == [COMBINED_IMAGE]).for_each(|p| p.categories = vec!["IMAGE_FOV".into()]);
     Ok(recipe)
 }

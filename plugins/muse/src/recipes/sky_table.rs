@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use ifured_core::RecipeError;
-use ifured_core::recipe::{TaskOutput, WrittenProduct};
 use ifured_pixels::fits::{Column, ColumnData, HduKind, HduSelect, HduToWrite, Table, hdus, primary_header, read_table, write_product};
 
 /// Writes `from` anew, as `to`, with a flux of zero at all wavelengths.
@@ -32,11 +31,6 @@ pub fn keep_molecules(path: &Path) -> Result<(String, u64), RecipeError> {
         *table = table.select(&kept);
         Ok(())
     })
-}
-
-/// A product with its new content.
-pub fn written(output: &TaskOutput, (hash, bytes): (String, u64)) -> WrittenProduct {
-    WrittenProduct { tag: output.tag.clone(), name: output.name.clone(), hash, bytes }
 }
 
 fn unexpected(path: &Path, what: &str) -> RecipeError {

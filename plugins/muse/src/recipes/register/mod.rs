@@ -10,7 +10,7 @@ mod shift;
 
 use ifured_core::angle::{declination, right_ascension};
 use ifured_core::header::Value;
-use ifured_core::recipe::{Grouping, InputSpec, MainInput, Memory, WrittenProduct};
+use ifured_core::recipe::{Grouping, InputSpec, MainInput, Memory};
 use ifured_core::rule::like;
 use ifured_core::{Figure, Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task, provenance};
 use ifured_pixels::fits::Table;
@@ -148,12 +148,7 @@ impl Recipe for Register {
         let output = task::output(task, IMAGE)?;
         let stamp = |header: &mut Header| provenance::write(header, task, &outcome, IMAGE);
         let written = first.image.write_moved(&output.path, offset, &residuals(&ties, shift, dec), stamp)?;
-        outcome.products.push(WrittenProduct {
-            tag: output.tag.clone(),
-            name: output.name.clone(),
-            hash: written.hash,
-            bytes: written.bytes,
-        });
+        outcome.add(output, written.hash, written.bytes);
         Ok(outcome)
     }
 }
