@@ -279,12 +279,13 @@ impl Planner<'_> {
                 (_, Some(c)) => format!("nearest candidate {}: {}", c.name, c.why),
                 (_, None) => self.there_is_none(spec),
             };
+            let candidates = !association.candidates.is_empty();
             associations.push(association);
             if !choices.is_empty() {
                 chosen.extend(choices.into_iter().map(|choice| (spec, choice)));
             } else if change.required.unwrap_or(spec.required) {
                 blocked.push(format!("no {}: {why}", spec.role));
-                absent.extend(associations.last().filter(|a| a.candidates.is_empty()).map(|_| spec));
+                absent.extend((!left_out && !candidates).then_some(spec));
             } else {
                 let (role, otherwise) = (spec.role.clone(), spec.otherwise.clone());
                 missing.push(MissingInput { role, otherwise, level: spec.level_without, why });

@@ -163,6 +163,13 @@ fn what_belongs_to_no_night_is_to_be_named_too() {
         ran.stdout.contains("blocked: muse_wavecal [CHAN01 to CHAN02]") && !ran.stdout.contains("WAVECAL_TABLE is of the instrument"),
         "{ran}"
     );
+    // Not where the user wants to do without.
+    let left_out =
+        night.ifured(&["plan", "raw", "--set", "association.muse_wavecal.line-catalogue.enabled=false", "--to", "WAVECAL_TABLE"]);
+    assert!(
+        left_out.stdout.contains("no line-catalogue: left out by the configuration") && !left_out.stdout.contains("name the directory"),
+        "{left_out}"
+    );
 }
 
 #[test]

@@ -173,8 +173,9 @@ fn pad(mut line: String) -> String {
 pub(super) fn parse(header: &Arc<str>, columns: Range<usize>) -> (Card, Option<String>) {
     let line = &header[columns.clone()];
     let Parts { keyword, content, comment, issue } = parts(line);
-    let from = comment.as_ptr() as usize - line.as_ptr() as usize;
-    let comment = if comment.is_empty() { 0..0 } else { from as u32..(from + comment.len()) as u32 };
+    // One that is empty may be no part of the line.
+    let from = if comment.is_empty() { 0 } else { (comment.as_ptr() as usize - line.as_ptr() as usize) as u32 };
+    let comment = from..from + comment.len() as u32;
     let source = Source { text: header.clone(), columns: columns.start as u32..columns.end as u32 };
     (Card { keyword, content, comment: Comment::Read(comment), source: Some(source) }, issue)
 }
