@@ -27,6 +27,7 @@ pub struct ImportRequest {
     /// Name of the program, as in [`ImportSource::program`].
     pub program: String,
     /// Its files.
+    #[serde(with = "crate::path::list")]
     pub files: Vec<PathBuf>,
 }
 

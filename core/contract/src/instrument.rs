@@ -1,6 +1,6 @@
 //! Instruments: what an author describes so that a folder of raw frames can be reduced.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -11,14 +11,14 @@ use crate::header::{Header, Value, normalise};
 use crate::hint::Hints;
 use crate::import::{ImportRequest, ImportSource, Imported};
 use crate::known_objects::KnownObjects;
-use crate::recipe::{AnyRecipe, Host, ProductPath, RecipeDescription, RecipeError, Simulation, SimulationRequest, TruthRow};
+use crate::recipe::{AnyRecipe, EngineName, Host, ProductPath, RecipeDescription, RecipeError, Simulation, SimulationRequest, TruthRow};
 use crate::rule::{Condition, Rule};
 use crate::signature::Signature;
 
 /// What a kind of frame is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Role {
+pub enum Purpose {
     /// Calibrates others.
     Calibration,
     /// What the night was for.
@@ -36,7 +36,7 @@ pub struct FrameType {
     /// One line.
     pub title: String,
     /// What it is for.
-    pub role: Role,
+    pub purpose: Purpose,
     /// The values that identify a set-up.
     pub signature: Signature,
     /// Whether it may have no time: what belongs to the instrument and not to a night.
@@ -49,9 +49,9 @@ pub struct FrameType {
 
 impl FrameType {
     /// Frames for which all of `when` holds.
-    pub fn new(tag: &str, title: &str, role: Role, signature: &Signature, when: Vec<Condition>) -> Self {
+    pub fn new(tag: &str, title: &str, purpose: Purpose, signature: &Signature, when: Vec<Condition>) -> Self {
         let rule = Rule { tag: tag.into(), when, expect: Vec::new() };
-        FrameType { rule, title: title.into(), role, signature: signature.clone(), timeless: false, product: false }
+        FrameType { rule, title: title.into(), purpose, signature: signature.clone(), timeless: false, product: false }
     }
 
     /// It may have no time.
@@ -106,6 +106,7 @@ impl Default for TimeKeys {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Library {
     /// Where it is.
+    #[serde(with = "crate::path")]
     pub path: PathBuf,
     /// Its content hash.
     pub hash: String,
@@ -180,6 +181,26 @@ impl InstrumentDescription {
         named
     }
 
+    /// What contradicts itself in the recipes, in words; empty if all is well. A recipe that is broken must not merely be missing.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut names = BTreeSet::new();
+        for recipe in &self.recipes {
+            if !names.insert(&recipe.name) {
+                problems.push(format!("two recipes are called {}", recipe.name));
+            }
+            problems.extend(recipe.problems().into_iter().map(|p| format!("recipe {}: {p}", recipe.name)));
+        }
+        for recipe in &self.recipes {
+            let enabled = recipe.requirements.iter().flat_map(|r| &r.enables);
+            let known = |name: &str| self.recipe(name).is_some();
+            problems.extend(enabled.filter(|n| !known(n)).map(|n| format!("recipe {} enables `{n}`, which is not there", recipe.name)));
+            let original = recipe.variant_of.iter().filter(|n| !known(n));
+            problems.extend(original.map(|n| format!("recipe {} is a variant of `{n}`, which is not there", recipe.name)));
+        }
+        problems
+    }
+
     /// Where it comes from, in words: its library, or `built in`.
     pub fn origin(&self) -> String {
         self.library.as_ref().map_or_else(|| "built in".to_owned(), |l| l.path.display().to_string())
@@ -196,8 +217,11 @@ pub trait Instrument: Send + Sync {
     /// Name, rules, signatures; recipes are filled in.
     fn describe(&self) -> InstrumentDescription;
 
-    /// The recipes.
-    fn recipes(&self) -> Vec<Box<dyn AnyRecipe>>;
+    /// The recipes. Two of one name are two engines of one recipe, the first of which does the work unless the configuration says otherwise.
+    ///
+    /// # Errors
+    /// What is wrong with the description of a recipe: it is told, and the instrument is not used.
+    fn recipes(&self) -> Result<Vec<Box<dyn AnyRecipe>>, RecipeError>;
 
     /// Writes raw frames with known truth: for the demo, the tests and `ifured plugin check`.
     fn simulate(&self, request: &SimulationRequest, host: &dyn Host) -> Result<Simulation, RecipeError>;
@@ -223,15 +247,45 @@ pub trait Instrument: Send + Sync {
         Err(RecipeError::new(what, "take its name out of the instrument's `hint_files`"))
     }
 
-    /// Versions of the programs outside that do the work of recipes, as they are installed here, by the name of the recipe.
-    fn installed_versions(&self) -> BTreeMap<String, String> {
-        self.recipes().iter().filter_map(|r| Some((r.description().name, r.installed_version()?))).collect()
+    /// Versions of the programs outside that do the work of recipes, as they are installed here.
+    ///
+    /// # Errors
+    /// As [`Instrument::recipes`].
+    fn installed_versions(&self) -> Result<Vec<InstalledVersion>, RecipeError> {
+        let of = |r: &Box<dyn AnyRecipe>| {
+            Some(InstalledVersion { recipe: r.description().name, engine: r.engine(), version: r.installed_version()? })
+        };
+        Ok(self.recipes()?.iter().filter_map(of).collect())
     }
 
     /// As [`Instrument::describe`], with the recipes.
-    fn description(&self) -> InstrumentDescription {
+    ///
+    /// # Errors
+    /// As [`Instrument::recipes`]; engines of one recipe that do not take and make the same.
+    fn description(&self) -> Result<InstrumentDescription, RecipeError> {
         let mut description = self.describe();
-        description.recipes = self.recipes().iter().map(|r| r.description()).collect();
-        description
+        for recipe in self.recipes()? {
+            let mut described = recipe.description();
+            match description.recipes.iter_mut().find(|r| r.name == described.name) {
+                None => description.recipes.push(described),
+                Some(first) if first.is_same_work(&described) => first.engines.append(&mut described.engines),
+                Some(first) => {
+                    let what = format!("the engines of recipe {} do not take and make the same frames", first.name);
+                    return Err(RecipeError::new(what, "give them the same main frames, inputs, products and requirements"));
+                }
+            }
+        }
+        Ok(description)
     }
+}
+
+/// Version of a program that does the work of a recipe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstalledVersion {
+    /// The recipe.
+    pub recipe: String,
+    /// The engine.
+    pub engine: EngineName,
+    /// The version.
+    pub version: String,
 }

@@ -3,26 +3,30 @@
 //! Few coarse calls, text (JSON) in and out, no type of the instrument ever crosses, and no panic either: a panic in a
 //! plugin becomes an error with its message.
 
-use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::marker::PhantomData;
+use std::os::unix::ffi::OsStringExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::Duration;
 
 use abi_stable::StableAbi;
 use abi_stable::library::RootModule;
 use abi_stable::sabi_types::VersionStrings;
-use abi_stable::std_types::{RResult, RStr, RString};
+use abi_stable::std_types::{ROption, RResult, RStr, RString, RVec};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::hint::Hints;
 use crate::import::{ImportRequest, Imported};
-use crate::instrument::{Instrument, InstrumentDescription, Library};
-use crate::recipe::{Host, Outcome, ProductPath, RecipeError, Simulation, SimulationRequest, Task, TruthRow};
+use crate::instrument::{InstalledVersion, Instrument, InstrumentDescription, Library};
+use crate::recipe::{AnyRecipe, Host, Outcome, ProductPath, RecipeError, Simulation, SimulationRequest, Task, TruthRow};
 
 /// Version of this interface: a plugin made for another is refused. It changes with every change of [`ModuleTable`] or of what its
 /// calls say.
-pub const INTERFACE_VERSION: u32 = 3;
+pub const INTERFACE_VERSION: u32 = 4;
 
 /// Name of the C symbol in which a plugin library says its [`INTERFACE_VERSION`]; read before anything else of it is touched.
 pub const VERSION_SYMBOL: &str = "IFURED_INTERFACE_VERSION";
@@ -46,7 +50,7 @@ pub struct ModuleTable {
     pub compare_with_truth: extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer,
     /// [`ImportRequest`] in, [`Imported`] out.
     pub import: extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer,
-    /// Path of a file in, [`Hints`] out.
+    /// [`HintRequest`] in, [`Hints`] out.
     pub hints: extern "C" fn(RStr<'_>, &HostObject<'_>) -> Answer,
     /// Nothing in, version of the program outside by recipe out ([`Instrument::installed_versions`]).
     #[sabi(last_prefix_field)]
@@ -64,28 +68,43 @@ impl RootModule for Module {
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct HostObject<'a> {
-    context: &'a (),
-    progress: extern "C" fn(&(), f64, RStr<'_>),
-    threads: extern "C" fn(&()) -> usize,
+    context: NonNull<()>,
+    progress: extern "C" fn(NonNull<()>, f64, RStr<'_>),
+    threads: extern "C" fn(NonNull<()>) -> usize,
+    seconds_left: extern "C" fn(NonNull<()>) -> ROption<f64>,
+    memory: extern "C" fn(NonNull<()>) -> ROption<u64>,
+    scratch: extern "C" fn(NonNull<()>) -> ROption<RVec<u8>>,
+    lives: PhantomData<&'a ()>,
 }
 
 impl<'a> HostObject<'a> {
     /// The host behind a reference of known size.
     pub fn new(host: &'a &'a dyn Host) -> Self {
-        extern "C" fn progress(context: &(), fraction: f64, what: RStr<'_>) {
+        extern "C" fn progress(context: NonNull<()>, fraction: f64, what: RStr<'_>) {
             host_of(context).progress(fraction, what.as_str());
         }
-        extern "C" fn threads(context: &()) -> usize {
+        extern "C" fn threads(context: NonNull<()>) -> usize {
             host_of(context).threads()
         }
-        fn host_of<'h>(context: &'h ()) -> &'h dyn Host {
-            // SAFETY: `new` made the context of a reference to a `&dyn Host`, which outlives the object.
-            unsafe { *std::ptr::from_ref(context).cast::<&'h dyn Host>() }
+        extern "C" fn seconds_left(context: NonNull<()>) -> ROption<f64> {
+            host_of(context).time_left().map(|t| t.as_secs_f64()).into()
         }
-        // SAFETY: a reference to the unit type reads nothing; it is turned back by `host_of` alone.
-        HostObject { context: unsafe { &*std::ptr::from_ref(host).cast::<()>() }, progress, threads }
+        extern "C" fn memory(context: NonNull<()>) -> ROption<u64> {
+            host_of(context).memory().into()
+        }
+        extern "C" fn scratch(context: NonNull<()>) -> ROption<RVec<u8>> {
+            host_of(context).scratch().map(|path| path.into_os_string().into_vec().into()).into()
+        }
+        fn host_of<'h>(context: NonNull<()>) -> &'h dyn Host {
+            // SAFETY: `new` made the context of a reference to a `&dyn Host`, which outlives the object.
+            unsafe { *context.cast::<&'h dyn Host>().as_ref() }
+        }
+        HostObject { context: NonNull::from(host).cast(), progress, threads, seconds_left, memory, scratch, lives: PhantomData }
     }
 }
+
+// SAFETY: the context is a shared reference to a `Host`, which is `Sync`.
+unsafe impl Sync for HostObject<'_> {}
 
 impl Host for HostObject<'_> {
     fn progress(&self, fraction: f64, what: &str) {
@@ -95,15 +114,36 @@ impl Host for HostObject<'_> {
     fn threads(&self) -> usize {
         (self.threads)(self.context)
     }
+
+    fn time_left(&self) -> Option<Duration> {
+        (self.seconds_left)(self.context).into_option().map(|s| Duration::try_from_secs_f64(s).unwrap_or(Duration::MAX))
+    }
+
+    fn memory(&self) -> Option<u64> {
+        (self.memory)(self.context).into_option()
+    }
+
+    fn scratch(&self) -> Option<PathBuf> {
+        (self.scratch)(self.context).into_option().map(|bytes| OsString::from_vec(bytes.into_vec()).into())
+    }
 }
 
 /// Products to be compared with the truth in a directory.
 #[derive(Serialize, Deserialize)]
 pub struct TruthRequest {
     /// Directory of the truth.
+    #[serde(with = "crate::path")]
     pub truth: PathBuf,
     /// The products.
     pub products: Vec<ProductPath>,
+}
+
+/// A file that is asked what belongs together.
+#[derive(Serialize, Deserialize)]
+pub struct HintRequest {
+    /// The file.
+    #[serde(with = "crate::path")]
+    pub file: PathBuf,
 }
 
 /// Reads the argument of a call, does it guarded against panics, writes the result. Used by [`export_instrument!`](crate::export_instrument).
@@ -144,7 +184,8 @@ enum Source {
 impl LoadedInstrument {
     /// Asks a module for its description.
     pub fn new(module: Module) -> Result<Self, RecipeError> {
-        let description = call(module.describe(), &(), &crate::recipe::QuietHost)?;
+        let description: InstrumentDescription = call(module.describe(), &(), &crate::recipe::QuietHost)?;
+        check(&description)?;
         Ok(LoadedInstrument { source: Source::Here(module), description })
     }
 
@@ -181,13 +222,14 @@ impl LoadedInstrument {
     /// If the library of the instrument cannot be loaded any more.
     pub fn as_installed(&self) -> Result<InstrumentDescription, RecipeError> {
         let mut description = self.description.clone();
-        if description.recipes.iter().all(|r| r.external.is_none()) {
+        if description.recipes.iter().flat_map(|r| &r.engines).all(|e| e.external.is_none()) {
             return Ok(description);
         }
-        let versions: BTreeMap<String, String> = call(self.module()?.installed_versions(), &(), &crate::recipe::QuietHost)?;
-        for recipe in &mut description.recipes {
-            if let (Some(external), Some(version)) = (&mut recipe.external, versions.get(&recipe.name)) {
-                external.version.clone_from(version);
+        let versions: Vec<InstalledVersion> = call(self.module()?.installed_versions(), &(), &crate::recipe::QuietHost)?;
+        for InstalledVersion { recipe, engine, version } in versions {
+            let engines = description.recipes.iter_mut().filter(|r| r.name == recipe).flat_map(|r| &mut r.engines);
+            for external in engines.filter(|e| e.name == engine).filter_map(|e| e.external.as_mut()) {
+                external.version.clone_from(&version);
             }
         }
         Ok(description)
@@ -215,7 +257,7 @@ impl LoadedInstrument {
 
     /// Asks what a file says of which frames belong together.
     pub fn hints(&self, file: &Path) -> Result<Hints, RecipeError> {
-        call(self.module()?.hints(), &file, &crate::recipe::QuietHost)
+        call(self.module()?.hints(), &HintRequest { file: file.to_owned() }, &crate::recipe::QuietHost)
     }
 }
 
@@ -226,19 +268,30 @@ fn call<A: Serialize, R: DeserializeOwned>(call: Call, argument: &A, host: &dyn 
     match call(text.as_str().into(), &HostObject::new(&host)) {
         RResult::ROk(result) => serde_json::from_str(&result).map_err(|e| RecipeError::new(format!("result of the call: {e}"), "")),
         RResult::RErr(error) => {
-            Err(serde_json::from_str(&error).unwrap_or(RecipeError { what: error.into_string(), advice: String::new() }))
+            Err(serde_json::from_str(&error).unwrap_or(RecipeError::new(error.into_string(), "")))
         }
     }
 }
 
-/// Dispatches a task to the recipe of its name. Used by [`export_instrument!`](crate::export_instrument).
+/// Dispatches a task to the recipe and engine of its names. Used by [`export_instrument!`](crate::export_instrument).
 pub fn run_task(instrument: &impl Instrument, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError> {
-    let recipes = instrument.recipes();
-    let recipe = recipes
-        .iter()
-        .find(|r| r.description().name == task.recipe)
-        .ok_or_else(|| RecipeError::new(format!("no recipe `{}` for {}", task.recipe, task.instrument), "see `ifured recipe ls`"))?;
+    let recipes = instrument.recipes()?;
+    let is = |r: &&Box<dyn AnyRecipe>| r.engine() == task.engine && r.description().name == task.recipe;
+    let recipe = recipes.iter().find(is).ok_or_else(|| {
+        let what = format!("{} has no recipe `{}` with engine `{}`", task.instrument, task.recipe, task.engine);
+        RecipeError::new(what, "see `ifured recipe ls`")
+    })?;
     recipe.execute(task, host)
+}
+
+/// Refuses an instrument whose description contradicts itself.
+fn check(description: &InstrumentDescription) -> Result<(), RecipeError> {
+    let problems = description.problems();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let what = format!("the description of {} is broken: {}", description.name, problems.join("; "));
+    Err(RecipeError::new(what, "this is a fault of the plugin: report it to its author"))
 }
 
 /// The result of a simulation call. Used by [`export_instrument!`](crate::export_instrument).
@@ -257,8 +310,8 @@ pub fn import(instrument: &impl Instrument, request: &ImportRequest) -> Result<I
 }
 
 /// The result of a call for hints. Used by [`export_instrument!`](crate::export_instrument).
-pub fn hints(instrument: &impl Instrument, file: &Path) -> Result<Hints, RecipeError> {
-    instrument.hints(file)
+pub fn hints(instrument: &impl Instrument, request: &HintRequest) -> Result<Hints, RecipeError> {
+    instrument.hints(&request.file)
 }
 
 /// Makes a plugin of an instrument: `ifured_core::export_instrument!(MySpectrograph);`.
@@ -276,7 +329,7 @@ macro_rules! export_instrument {
             use $crate::module::{Answer, HostObject, ModuleTable, guarded};
 
             extern "C" fn describe(argument: RStr<'_>, _: &HostObject<'_>) -> Answer {
-                guarded(argument, |(): ()| Ok($instrument.description()))
+                guarded(argument, |(): ()| $instrument.description())
             }
             extern "C" fn run(argument: RStr<'_>, host: &HostObject<'_>) -> Answer {
                 guarded(argument, |task| $crate::module::run_task(&$instrument, &task, host))
@@ -291,10 +344,10 @@ macro_rules! export_instrument {
                 guarded(argument, |request| $crate::module::import(&$instrument, &request))
             }
             extern "C" fn hints(argument: RStr<'_>, _: &HostObject<'_>) -> Answer {
-                guarded(argument, |file: ::std::path::PathBuf| $crate::module::hints(&$instrument, &file))
+                guarded(argument, |request| $crate::module::hints(&$instrument, &request))
             }
             extern "C" fn installed_versions(argument: RStr<'_>, _: &HostObject<'_>) -> Answer {
-                guarded(argument, |(): ()| Ok($instrument.installed_versions()))
+                guarded(argument, |(): ()| $instrument.installed_versions())
             }
             ModuleTable { describe, run, simulate, compare_with_truth, import, hints, installed_versions }.leak_into_prefix()
         }

@@ -46,12 +46,12 @@ pub fn write(header: &mut Header, task: &Task, outcome: &Outcome, tag: &str) {
         let key = format!("RAW{}", n + 1);
         identify(&mut write, &key, input);
     }
-    for (n, input) in task.inputs.iter().filter(|i| i.role != "main").enumerate() {
+    for (n, input) in task.calibrations().enumerate() {
         let key = format!("CAL{}", n + 1);
         identify(&mut write, &key, input);
         write(&format!("{key} ROLE"), input.role.as_str().into(), "");
         write(&format!("{key} LEVEL"), i64::from(input.level).into(), "");
-        write(&format!("{key} WHY"), input.why.as_str().into(), "");
+        write(&format!("{key} WHY"), input.choice.to_string().into(), "");
     }
     for (n, missing) in task.missing.iter().enumerate() {
         write(&format!("MISS{} ROLE", n + 1), missing.role.as_str().into(), "");

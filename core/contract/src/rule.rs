@@ -78,11 +78,14 @@ impl Operand {
 ///
 /// Text is compared without regard to case unless `case_sensitive` is set. Types are never converted: a number that is
 /// written as text in the header does not pass a test for a number, and is reported as such.
+///
+/// `#` in a key stands for any number from 1 to 99: `OCS ARM# TYPE`. Such a condition holds if it holds for one of the keywords that are
+/// there; `!=`, `not like` and `absent` hold if they hold for all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
-    /// Header keyword, or one of the pixel statistics (`QUANT975`).
-    #[schemars(extend("examples" = ["EXPTIME", "QUANT975"]))]
+    /// Header keyword, or one of the pixel statistics (`QUANT975`). `#` stands for any number.
+    #[schemars(extend("examples" = ["EXPTIME", "QUANT975", "ESO OCS ARM# TYPE"]))]
     pub key: String,
     /// The test.
     #[schemars(extend("examples" = ["="]))]
@@ -96,6 +99,11 @@ pub struct Condition {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub case_sensitive: bool,
 }
+
+/// Stands for a number in a key.
+const NUMBER: char = '#';
+/// The numbers that it stands for.
+const NUMBERS: std::ops::RangeInclusive<u8> = 1..=99;
 
 fn nothing() -> Operand {
     Operand::One(Value::Undefined)
@@ -205,8 +213,29 @@ impl Condition {
 
     /// Tests a frame.
     pub fn check(&self, frame: &impl Lookup) -> Verdict {
-        let found = frame.lookup(&self.key).filter(|v| *v != Value::Undefined);
-        let key = normalise(&self.key);
+        let value = |key: &str| frame.lookup(key).filter(|v| *v != Value::Undefined);
+        let Some((before, after)) = self.key.split_once(NUMBER) else {
+            return self.test(&normalise(&self.key), value(&self.key));
+        };
+        // The first that decides: one that holds, or, for a negation, one that does not.
+        let mut verdict = self.test(&normalise(&self.key), None);
+        for key in NUMBERS.map(|n| format!("{before}{n}{after}")) {
+            if let Some(found) = value(&key) {
+                verdict = self.test(&normalise(&key), Some(found));
+                if (verdict == Verdict::Holds) != self.is_negation() {
+                    break;
+                }
+            }
+        }
+        verdict
+    }
+
+    fn is_negation(&self) -> bool {
+        matches!(self.is, Test::NotEqual | Test::NotLike | Test::Absent)
+    }
+
+    /// Tests the value of a key.
+    fn test(&self, key: &str, found: Option<Value>) -> Verdict {
         let verdict = |holds: bool, why: &dyn Fn() -> String| if holds { Verdict::Holds } else { Verdict::Fails { why: why() } };
         match (self.is, &found) {
             (Test::Present, _) => return verdict(found.is_some(), &|| format!("{key} is missing")),
@@ -214,7 +243,7 @@ impl Condition {
             _ => {}
         }
         let Some(found) = found else {
-            let what = if crate::lookup::STATISTICS.contains(&key.as_str()) { "the frame has no valid pixels" } else { "keyword missing" };
+            let what = if crate::lookup::STATISTICS.contains(&key) { "the frame has no valid pixels" } else { "keyword missing" };
             return Verdict::Unknown { why: format!("{key}: {what}") };
         };
         let mut any = false;
@@ -226,8 +255,7 @@ impl Condition {
                 }
             }
         }
-        let negated = matches!(self.is, Test::NotEqual | Test::NotLike);
-        verdict(any != negated, &|| format!("{key} is `{found}`, not {}", self.wanted()))
+        verdict(any != self.is_negation(), &|| format!("{key} is `{found}`, not {}", self.wanted()))
     }
 
     fn one(&self, found: &Value, wanted: &Value) -> Result<bool, &'static str> {
@@ -484,6 +512,17 @@ mod tests {
         assert_eq!((c.state, c.why.as_str()), (State::Refused, "INSGRID must be text, but is integer `11`"));
         let c = classify(&rules(), &header(&[("IMAGETYP", "focus".into())]));
         assert_eq!((c.state, c.why.as_str()), (State::Wrong, "no rule matches"));
+    }
+
+    #[test]
+    fn a_numbered_key_is_any_of_the_keywords_and_a_negation_all_of_them() {
+        let arms = header(&[("OCS ARM2 TYPE", "O".into()), ("OCS ARM11 TYPE", "S".into()), ("OCS ARM11 NOTUSED", "broken".into())]);
+        let holds = |c: Condition| c.check(&arms) == Verdict::Holds;
+        assert!(holds(key("OCS ARM# TYPE").is("S")) && holds(key("OCS ARM# NOTUSED").present()));
+        assert!(!holds(key("OCS ARM# TYPE").is("R")) && !holds(key("OCS ARM# NOTUSED").absent()));
+        assert!(holds(key("OCS ARM# TYPE").is_none_of(&["R"])) && !holds(key("OCS ARM# TYPE").is_none_of(&["O"])));
+        assert_eq!(key("OCS ARM# TYPE").is("R").check(&arms), Verdict::Fails { why: "OCS ARM11 TYPE is `S`, not `R`".into() });
+        assert_eq!(key("OCS ARM# Z").is("R").check(&arms), Verdict::Unknown { why: "OCS ARM# Z: keyword missing".into() });
     }
 
     #[test]

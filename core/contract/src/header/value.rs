@@ -110,3 +110,12 @@ impl From<String> for Value {
         Value::from(value.as_str())
     }
 }
+
+impl schemars::JsonSchema for Value {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Value".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "description": "The value of a keyword.", "type": ["boolean", "number", "string", "null"] })
+    }
+}

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Engine, EngineName, Memory, Role};
 use crate::rule::Condition;
 use crate::signature::Signature;
 use crate::sof::AS_TAG;
@@ -133,14 +134,17 @@ pub enum Take {
 }
 
 /// A calibration that a recipe uses.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputSpec {
     /// What it is for: `bias`, `flat`.
-    pub role: String,
-    /// Tags that may serve, products or raw frames.
+    pub role: Role,
+    /// Tags that may serve, products or raw frames. Several recipes may make frames of one tag; which of them was taken is said with the choice.
     pub tags: Vec<Tag>,
-    /// Whether the recipe can do without.
+    /// Whether the recipe cannot do without.
     pub required: bool,
+    /// Fewest frames that will do; if fewer fit there is none.
+    #[serde(default = "one")]
+    pub at_least: usize,
     /// How it may fit, in order of preference; inside a level the nearest in time is taken.
     pub levels: Vec<Level>,
     /// How many are taken.
@@ -158,6 +162,24 @@ pub struct InputSpec {
     /// Name of the logical parameter that switches this input off when it is false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameter: Option<String>,
+}
+
+impl Default for InputSpec {
+    /// Optional, one frame, no tag and no level yet.
+    fn default() -> Self {
+        InputSpec {
+            role: Role::default(),
+            tags: Vec::new(),
+            required: false,
+            at_least: 1,
+            levels: Vec::new(),
+            take: Take::default(),
+            when: Vec::new(),
+            otherwise: String::new(),
+            level_without: 0,
+            parameter: None,
+        }
+    }
 }
 
 impl InputSpec {
@@ -181,6 +203,12 @@ impl InputSpec {
     /// How many are taken, if not the nearest.
     pub fn take(mut self, take: Take) -> Self {
         self.take = take;
+        self
+    }
+
+    /// Fewest frames that will do.
+    pub fn at_least(mut self, frames: usize) -> Self {
+        self.at_least = frames;
         self
     }
 
@@ -230,57 +258,70 @@ pub struct ProductSpec {
     pub path: String,
     /// Keys that make it findable as a calibration and that make up its signature.
     pub signature: Signature,
+    /// What kind of file it is.
+    #[serde(default)]
+    pub format: ProductFormat,
+}
+
+/// What kind of file a product is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProductFormat {
+    /// FITS, with provenance in its primary header.
+    #[default]
+    Fits,
+    /// Anything else: a text, a region file. Its provenance is the record of the attempt that made it.
+    Text,
 }
 
 impl ProductSpec {
     /// A product; see [`ProductSpec::path`] for what may stand in the path.
     pub fn new(tag: &str, title: &str, path: &str, signature: &Signature) -> Self {
-        ProductSpec { tag: tag.into(), title: title.into(), path: path.into(), signature: signature.clone() }
+        ProductSpec {
+            tag: tag.into(),
+            title: title.into(),
+            path: path.into(),
+            signature: signature.clone(),
+            format: ProductFormat::Fits,
+        }
+    }
+
+    /// It is a text and not FITS.
+    pub fn text(self) -> Self {
+        ProductSpec { format: ProductFormat::Text, ..self }
     }
 }
 
-/// How much memory one task takes, from the size of its main frames.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Memory {
-    /// Bytes whatever the frames are.
-    pub fixed: f64,
-    /// Bytes for each pixel of a frame.
-    pub per_pixel: f64,
-    /// Bytes for each pixel of each frame; 0 for recipes that stream.
-    pub per_pixel_and_frame: f64,
+/// What a parameter makes necessary: where it has one of these values, the input is required, and recipes that make it are switched on unless the
+/// configuration switches them off.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Requirement {
+    /// Name of the parameter.
+    pub parameter: String,
+    /// Its values that have this consequence.
+    pub values: Vec<serde_json::Value>,
+    /// The input that is required then.
+    pub role: Role,
+    /// Recipes that are switched on then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub enables: Vec<String>,
 }
 
-impl Default for Memory {
-    /// For a recipe that holds all its frames with variance and quality, and a few images beside.
-    fn default() -> Self {
-        Memory { fixed: 64e6, per_pixel: 48.0, per_pixel_and_frame: 16.0 }
+impl Requirement {
+    /// With this value the parameter makes the input required.
+    pub fn new(parameter: &str, value: impl Into<serde_json::Value>, role: &str) -> Self {
+        Requirement { parameter: parameter.into(), values: vec![value.into()], role: role.into(), enables: Vec::new() }
     }
-}
 
-impl Memory {
-    /// Bytes for frames of so many pixels.
-    pub fn bytes(&self, pixels: f64, frames: usize) -> u64 {
-        (self.fixed + self.per_pixel * pixels + self.per_pixel_and_frame * pixels * frames as f64).ceil() as u64
+    /// That recipe is switched on then.
+    pub fn enables(mut self, recipe: &str) -> Self {
+        self.enables.push(recipe.into());
+        self
     }
-}
 
-/// The recipe of a program outside of ifured that does the work of a recipe.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct External {
-    /// The program: `esorex`.
-    pub program: String,
-    /// Its recipe: `muse_bias`.
-    pub recipe: String,
-    /// Its version, as installed, or where it is not installed that which this recipe was written for: part of the identity of tasks.
-    pub version: String,
-    /// Whether the frames that the instrument simulates have all that it needs.
-    #[serde(default)]
-    pub reduces_simulated: bool,
-}
-
-impl std::fmt::Display for External {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} ({})", self.recipe, self.version, self.program)
+    /// Whether these parameters have the consequence.
+    pub fn holds(&self, parameters: &serde_json::Value) -> bool {
+        parameters.get(&self.parameter).is_some_and(|value| self.values.contains(value))
     }
 }
 
@@ -307,20 +348,14 @@ pub struct RecipeDescription {
     /// that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant_of: Option<String>,
-    /// Memory of one task.
+    /// What its parameters make necessary.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requirements: Vec<Requirement>,
+    /// Memory of one task, unless an engine says otherwise.
     pub memory: Memory,
-    /// Why it cannot run on this machine, and what to do about it: a program that it needs is not installed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unavailable: Option<String>,
-    /// The recipe of another program that does the work, if ifured does not do it itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub external: Option<External>,
-    /// JSON Schema of the parameters; filled in from the type of the parameters.
+    /// The engines that can do the work, with their parameters; filled in. The first does it unless the configuration says otherwise.
     #[serde(default)]
-    pub schema: serde_json::Value,
-    /// Default parameters; filled in from the type of the parameters.
-    #[serde(default)]
-    pub defaults: serde_json::Value,
+    pub engines: Vec<Engine>,
 }
 
 impl Default for RecipeDescription {
@@ -336,11 +371,64 @@ impl Default for RecipeDescription {
             products: Vec::new(),
             enabled: true,
             variant_of: None,
+            requirements: Vec::new(),
             memory: Memory::default(),
-            unavailable: None,
-            external: None,
-            schema: serde_json::Value::Null,
-            defaults: serde_json::Value::Null,
+            engines: Vec::new(),
         }
+    }
+}
+
+impl RecipeDescription {
+    /// What contradicts itself, in words.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut say = |wrong: bool, what: String| {
+            if wrong {
+                problems.push(what);
+            }
+        };
+        say(self.name.is_empty(), "it has no name".into());
+        say(self.main.tags.is_empty(), "it is about no frames".into());
+        say(self.products.is_empty(), "it makes no products".into());
+        say(self.engines.is_empty(), "it has no engine".into());
+        let roles: Vec<&Role> = self.inputs.iter().map(|i| &i.role).collect();
+        for (n, input) in self.inputs.iter().enumerate() {
+            say(roles[..n].contains(&&input.role), format!("two inputs are called {}", input.role));
+            say(input.role.is_main(), "an input is called main".into());
+            say(input.tags.is_empty(), format!("no frame can be its {}", input.role));
+            let alone = input.take == Take::Nearest && input.at_least > 1;
+            say(alone, format!("its {} is one frame, and at least {} are wanted", input.role, input.at_least));
+        }
+        for engine in &self.engines {
+            say(!engine.schema.is_object(), format!("engine {} has no schema of its parameters", engine.name));
+            let switches = self.inputs.iter().filter_map(|i| i.parameter.as_ref());
+            for name in switches.chain(self.requirements.iter().map(|r| &r.parameter)).filter(|n| !engine.has_parameter(n)) {
+                // Another engine may have it.
+                say(!self.engines.iter().any(|e| e.has_parameter(name)), format!("it has no parameter `{name}`"));
+            }
+        }
+        for requirement in &self.requirements {
+            say(!roles.contains(&&requirement.role), format!("parameter {} requires `{}`, which is no input", requirement.parameter, requirement.role));
+        }
+        problems
+    }
+
+    /// Whether another description takes and makes the same: that of another engine.
+    pub(crate) fn is_same_work(&self, other: &Self) -> bool {
+        self.main == other.main
+            && self.inputs == other.inputs
+            && self.products == other.products
+            && self.requirements == other.requirements
+            && self.variant_of == other.variant_of
+    }
+
+    /// The engine of that name.
+    pub fn engine(&self, name: &EngineName) -> Option<&Engine> {
+        self.engines.iter().find(|e| e.name == *name)
+    }
+
+    /// The engine that does the work unless the configuration says otherwise.
+    pub fn first_engine(&self) -> Option<&Engine> {
+        self.engines.first()
     }
 }

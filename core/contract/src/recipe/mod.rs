@@ -3,7 +3,11 @@
 //! A recipe is described by data (what it needs, how frames are grouped, what it makes) and has one function that does the
 //! work. The engine reads the description to plan; only [`Recipe::run`] touches pixels, in a worker process.
 
+mod choice;
 mod description;
+mod engine;
+mod host;
+mod memory;
 mod outcome;
 mod simulation;
 mod task;
@@ -12,13 +16,19 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use description::{External, Grouping, InputSpec, Level, MainInput, Memory, ProductSpec, RecipeDescription, Take};
-pub use outcome::{Grade, Outcome, QualityNumber, RejectedFrame, WrittenProduct};
+pub use choice::{Choice, Fit, Named, Span};
+pub use description::{
+    Grouping, InputSpec, Level, MainInput, ProductFormat, ProductSpec, RecipeDescription, Requirement, Take,
+};
+pub use engine::{Engine, EngineName, External};
+pub use host::{Host, QuietHost};
+pub use memory::{FrameSize, Memory};
+pub use outcome::{Grade, Outcome, QualityNumber, RejectedFrame, SideFile, WrittenProduct};
 pub use simulation::{ProductPath, Simulation, SimulationRequest, TruthRow};
-pub use task::{MissingInput, Task, TaskInput, TaskOutput};
+pub use task::{MissingInput, Role, Task, TaskId, TaskInput, TaskOutput};
 
 /// Why a recipe could not do its work.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error, Serialize, Deserialize, JsonSchema)]
 #[error("{what}")]
 #[non_exhaustive]
 pub struct RecipeError {
@@ -26,30 +36,22 @@ pub struct RecipeError {
     pub what: String,
     /// What to do about it; may be empty.
     pub advice: String,
+    /// What it left for a person to look at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub side_files: Vec<SideFile>,
 }
 
 impl RecipeError {
     /// An error with advice.
     pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
-        RecipeError { what: what.into(), advice: advice.into() }
+        RecipeError { what: what.into(), advice: advice.into(), side_files: Vec::new() }
     }
-}
 
-/// What a running recipe can ask of the program that runs it.
-pub trait Host: Sync {
-    /// Says how far the work is (0 to 1) and what is being done.
-    fn progress(&self, fraction: f64, what: &str);
-    /// Threads that the task may use.
-    fn threads(&self) -> usize {
-        1
+    /// With something that it left.
+    pub fn with_side_file(mut self, file: SideFile) -> Self {
+        self.side_files.push(file);
+        self
     }
-}
-
-/// A host that says nothing: for tests.
-pub struct QuietHost;
-
-impl Host for QuietHost {
-    fn progress(&self, _: f64, _: &str) {}
 }
 
 /// A recipe, as an instrument's author writes it.
@@ -64,12 +66,16 @@ pub trait Recipe: Send + Sync {
     fn run(&self, task: &Task, parameters: Self::Parameters, host: &dyn Host) -> Result<Outcome, RecipeError>;
 }
 
-/// A recipe whose parameter type is forgotten: what an instrument hands out.
+/// A recipe whose parameter type is forgotten: what an instrument hands out. Two of one name are two engines of one recipe.
 pub trait AnyRecipe: Send + Sync {
-    /// As [`Recipe::describe`], with schema and defaults.
+    /// As [`Recipe::describe`], with its one engine.
     fn description(&self) -> RecipeDescription;
     /// As [`Recipe::run`], parameters from the task.
     fn execute(&self, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError>;
+    /// Its engine.
+    fn engine(&self) -> EngineName {
+        EngineName::native()
+    }
     /// Version of the program outside that does the work, as it is installed here; none if there is no such program, or it is not installed. It is asked
     /// when a plan is made, and may take its time.
     fn installed_version(&self) -> Option<String> {
@@ -80,8 +86,13 @@ pub trait AnyRecipe: Send + Sync {
 impl<R: Recipe> AnyRecipe for R {
     fn description(&self) -> RecipeDescription {
         let mut description = self.describe();
-        description.schema = schemars::schema_for!(R::Parameters).to_value();
-        description.defaults = serde_json::to_value(R::Parameters::default()).unwrap_or_default();
+        description.engines = vec![Engine {
+            version: description.version,
+            memory: description.memory,
+            schema: schemars::schema_for!(R::Parameters).to_value(),
+            defaults: serde_json::to_value(R::Parameters::default()).unwrap_or_default(),
+            ..Engine::default()
+        }];
         description
     }
 

@@ -1,12 +1,15 @@
 //! What came out of a task: products, quality numbers, frames that were left out.
 
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::TaskOutput;
 use crate::tag::Tag;
 
 /// How good something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grade {
     /// Inside its limits.
@@ -34,7 +37,7 @@ impl Grade {
 }
 
 /// One number that says how good a product is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct QualityNumber {
     /// Name, as a keyword: `READ NOISE`.
     pub name: String,
@@ -91,7 +94,7 @@ impl QualityNumber {
 }
 
 /// A product that was written.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WrittenProduct {
     /// Its tag.
     pub tag: Tag,
@@ -104,7 +107,7 @@ pub struct WrittenProduct {
 }
 
 /// A main frame that a recipe did not use.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RejectedFrame {
     /// Its name.
     pub name: String,
@@ -112,8 +115,19 @@ pub struct RejectedFrame {
     pub why: String,
 }
 
+/// A file or directory that a recipe leaves beside its products: a log, the set of frames of a program, what a failed run left.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SideFile {
+    /// What it is: `log of muse_bias`.
+    pub what: String,
+    /// Where it is.
+    #[serde(with = "crate::path")]
+    #[schemars(with = "String")]
+    pub path: PathBuf,
+}
+
 /// What came out of a task.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// Products, in the order of the task's outputs; an optional one may be absent.
     pub products: Vec<WrittenProduct>,
@@ -123,6 +137,9 @@ pub struct Outcome {
     pub rejected: Vec<RejectedFrame>,
     /// What a person should know.
     pub notes: Vec<String>,
+    /// What lies beside the products.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub side_files: Vec<SideFile>,
 }
 
 impl Outcome {

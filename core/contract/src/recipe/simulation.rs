@@ -10,6 +10,7 @@ use crate::tag::Tag;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SimulationRequest {
     /// Directory to write into (created).
+    #[serde(with = "crate::path")]
     pub directory: PathBuf,
     /// Seed of everything random.
     pub seed: u64,
@@ -23,8 +24,10 @@ pub struct SimulationRequest {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Simulation {
     /// Directory of the raw frames.
+    #[serde(with = "crate::path")]
     pub raw: PathBuf,
     /// Directory of the truth.
+    #[serde(with = "crate::path")]
     pub truth: PathBuf,
     /// Raw frames written.
     pub frames: usize,
@@ -65,6 +68,7 @@ pub struct ProductPath {
     /// Its tag.
     pub tag: Tag,
     /// Where it is.
+    #[serde(with = "crate::path")]
     pub path: PathBuf,
     /// Path below the output directory.
     pub name: String,

@@ -2,18 +2,50 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Choice, EngineName};
+use crate::name::name;
 use crate::tag::Tag;
 
+name! {
+    /// Identity of a task: a hash, in hexadecimal digits, of everything that decides what it computes.
+    TaskId
+}
+
+impl TaskId {
+    /// Its first twelve digits, for names of files.
+    pub fn short(&self) -> &str {
+        self.as_str().get(..12).unwrap_or(self.as_str())
+    }
+}
+
+name! {
+    /// What a frame is to a task: [`Role::MAIN`] for those that it is about, or the name of an input: `bias`, `flat`.
+    Role
+}
+
+impl Role {
+    /// Role of the frames that a task is about.
+    pub const MAIN: &'static str = "main";
+
+    /// Whether it is that of the frames that a task is about.
+    pub fn is_main(&self) -> bool {
+        *self == Role::MAIN
+    }
+}
+
 /// One frame that goes into a task.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskInput {
-    /// `main`, or the role of the input.
-    pub role: String,
+    /// What it is to the task.
+    pub role: Role,
     /// Its tag.
     pub tag: Tag,
     /// Where it is.
+    #[serde(with = "crate::path")]
+    #[schemars(with = "String")]
     pub path: PathBuf,
     /// Its name in provenance: path below the data or output directory.
     pub name: String,
@@ -26,7 +58,7 @@ pub struct TaskInput {
     pub adapt: Option<String>,
     /// Why it was chosen.
     #[serde(default)]
-    pub why: String,
+    pub choice: Choice,
     /// Keywords that the header of the file does not have so: corrections of the configuration, and names of known objects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub corrections: Vec<(String, crate::Value)>,
@@ -36,11 +68,13 @@ pub struct TaskInput {
 }
 
 /// One product that a task will write.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskOutput {
     /// Its tag.
     pub tag: Tag,
     /// Where to write it.
+    #[serde(with = "crate::path")]
+    #[schemars(with = "String")]
     pub path: PathBuf,
     /// Path below the output directory.
     pub name: String,
@@ -53,20 +87,26 @@ impl TaskOutput {
         if n <= 1 {
             return self.clone();
         }
-        let more = |path: &Path| {
-            let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-            let extension = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
-            path.with_file_name(format!("{stem}_{n}{extension}"))
-        };
-        TaskOutput { path: more(&self.path), name: more(Path::new(&self.name)).display().to_string(), ..self.clone() }
+        let name = with_number(Path::new(&self.name), n).display().to_string();
+        TaskOutput { path: with_number(&self.path, n), name, ..self.clone() }
     }
 }
 
+fn with_number(path: &Path, n: usize) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("_{n}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
 /// One recipe on one group.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Task {
     /// Hash of recipe, version, parameters and content of the inputs.
-    pub id: String,
+    pub id: TaskId,
     /// Name of the instrument.
     pub instrument: String,
     /// Content hash of the plugin library, if the instrument is not built in.
@@ -76,6 +116,9 @@ pub struct Task {
     pub recipe: String,
     /// Version of the recipe.
     pub recipe_version: u32,
+    /// The engine that does the work.
+    #[serde(default)]
+    pub engine: EngineName,
     /// The recipe of another program that does the work, with its version; part of the identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<String>,
@@ -102,22 +145,20 @@ pub struct Task {
 }
 
 /// An optional input that was not found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MissingInput {
     /// The role.
-    pub role: String,
+    pub role: Role,
     /// What the recipe does instead.
     pub otherwise: String,
     /// Level that the product gets by that.
     pub level: i32,
-    /// Why none of the candidates would do.
-    pub why: String,
 }
 
 impl Task {
     /// The main frames.
     pub fn main(&self) -> impl Iterator<Item = &TaskInput> {
-        self.role("main")
+        self.role(Role::MAIN)
     }
 
     /// The frames of a role.
@@ -125,8 +166,19 @@ impl Task {
         self.inputs.iter().filter(move |i| i.role == role)
     }
 
+    /// The frames that are not main.
+    pub fn calibrations(&self) -> impl Iterator<Item = &TaskInput> {
+        self.inputs.iter().filter(|i| !i.role.is_main())
+    }
+
     /// Where to write the product of that tag.
     pub fn output(&self, tag: &str) -> Option<&TaskOutput> {
-        self.outputs.iter().find(|o| o.tag.as_str() == tag)
+        self.outputs.iter().find(|o| o.tag == tag)
+    }
+
+    /// What it is called: by its first product, or by its first frame where it has none.
+    pub fn name(&self) -> &str {
+        let first = self.outputs.first().map(|o| &o.name).or_else(|| self.main().next().map(|m| &m.name));
+        first.map_or(self.id.as_str(), String::as_str)
     }
 }
