@@ -74,7 +74,7 @@ pub fn classify(rows: Vec<ScannedRow>, instrument: &InstrumentDescription, confi
 }
 
 fn is_science(frame: &Frame, instrument: &InstrumentDescription) -> bool {
-    let science = |t: &ifured_core::FrameType| t.role == Role::Science && t.rule.tag == frame.tag;
+    let science = |t: &ifured_core::FrameType| t.role == Purpose::Science && t.rule.tag == frame.tag;
     frame.state == FrameState::Good && instrument.frame_types.iter().any(science)
 }
 
@@ -321,8 +321,8 @@ mod tests {
         let instrument = InstrumentDescription {
             known_objects: vec![KnownObjects::new("STANDARD", vec![KnownObject::new("Feige 66", 189.348, 25.067)])],
             frame_types: vec![
-                FrameType::new("standard", "", Role::Calibration, &signature, vec![key("STANDARD").present()]),
-                FrameType::new("object", "", Role::Science, &signature, vec![key("STANDARD").absent()]),
+                FrameType::new("standard", "", Purpose::Calibration, &signature, vec![key("STANDARD").present()]),
+                FrameType::new("object", "", Purpose::Science, &signature, vec![key("STANDARD").absent()]),
             ],
             ..InstrumentDescription::default()
         };
@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn exposures_are_named_counted_in_time_and_chosen_by_name() {
-        let science = FrameType::new("object", "", Role::Science, &Signature::default(), vec![key("OBJECT").present()]);
+        let science = FrameType::new("object", "", Purpose::Science, &Signature::default(), vec![key("OBJECT").present()]);
         let part = NamePart::Position { right_ascension: "RA".into(), declination: "DEC".into() };
         let exposure_names = ExposureNames { parts: vec![part], block: Some("BLOCK".into()), collect: Vec::new() };
         let instrument = InstrumentDescription { frame_types: vec![science], exposure_names, ..InstrumentDescription::default() };

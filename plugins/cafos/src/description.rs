@@ -3,7 +3,7 @@
 //! The rules and their order are those of the CAFOS configuration (version 3.0) that the Calar Alto archive was reduced with,
 //! with one difference: text is compared without regard to case everywhere, so that `WOLLASTON` is a Wollaston frame.
 
-use ifured_core::instrument::{FrameType, InstrumentDescription, NightRule, Role, TimeKeys};
+use ifured_core::instrument::{FrameType, InstrumentDescription, NightRule, Purpose, TimeKeys};
 use ifured_core::{Condition, Equinox, ExposureNames, KnownObject, KnownObjects, Signature, Test};
 use ifured_pixels::spectrum::standards::{STANDARDS, Standard};
 
@@ -38,8 +38,8 @@ fn not_saturated() -> Condition {
     Condition::new("QUANT975", Test::Less, 60000.0)
 }
 
-fn frame_type(tag: &str, title: &str, role: Role, signature: Signature, when: Vec<Condition>, expect: Vec<Condition>) -> FrameType {
-    FrameType::new(tag, title, role, &signature, when).expecting(expect)
+fn frame_type(tag: &str, title: &str, purpose: Purpose, signature: Signature, when: Vec<Condition>, expect: Vec<Condition>) -> FrameType {
+    FrameType::new(tag, title, purpose, &signature, when).expecting(expect)
 }
 
 /// The kinds of raw frames, in the order in which they are tried.
@@ -52,7 +52,7 @@ fn frame_types() -> Vec<FrameType> {
         frame_type(
             "bias",
             "Bias",
-            Role::Calibration,
+            Purpose::Calibration,
             signatures::bias(),
             vec![image_type(&["bias"])],
             vec![Condition::new("EXPTIME", Test::Equal, 0.0), Condition::new("QUANT975", Test::Less, 1000.0)],
@@ -60,7 +60,7 @@ fn frame_types() -> Vec<FrameType> {
         frame_type(
             "flat-imaging",
             "Imaging flat, dome or twilight",
-            Role::Calibration,
+            Purpose::Calibration,
             signatures::flat(),
             vec![flat(), grism(Test::Equal), polariser(Test::NotEqual)],
             lit(),
@@ -68,7 +68,7 @@ fn frame_types() -> Vec<FrameType> {
         frame_type(
             "flat-imaging-wollaston",
             "Imaging flat through the Wollaston prism",
-            Role::Calibration,
+            Purpose::Calibration,
             signatures::flat(),
             vec![flat(), grism(Test::Equal), polariser(Test::Equal)],
             lit(),
@@ -76,7 +76,7 @@ fn frame_types() -> Vec<FrameType> {
         frame_type(
             "flat-spectroscopy",
             "Spectroscopic flat",
-            Role::Calibration,
+            Purpose::Calibration,
             signatures::flat(),
             vec![flat(), grism(Test::NotEqual)],
             usable(),
@@ -84,7 +84,7 @@ fn frame_types() -> Vec<FrameType> {
         frame_type(
             "arc",
             "Arc lamp",
-            Role::Calibration,
+            Purpose::Calibration,
             signatures::science(),
             vec![image_type(&["arc"]), grism(Test::NotEqual)],
             usable(),
@@ -92,7 +92,7 @@ fn frame_types() -> Vec<FrameType> {
         frame_type(
             "science-imaging",
             "Image",
-            Role::Science,
+            Purpose::Science,
             signatures::science(),
             vec![science(), grism(Test::Equal), polariser(Test::NotEqual)],
             usable(),
@@ -100,7 +100,7 @@ fn frame_types() -> Vec<FrameType> {
         frame_type(
             "science-imaging-wollaston",
             "Image through the Wollaston prism",
-            Role::Science,
+            Purpose::Science,
             signatures::science(),
             vec![science(), grism(Test::Equal), polariser(Test::Equal)],
             usable(),
@@ -108,7 +108,7 @@ fn frame_types() -> Vec<FrameType> {
         frame_type(
             "science-spectroscopy",
             "Spectrum",
-            Role::Science,
+            Purpose::Science,
             signatures::science(),
             vec![science(), grism(Test::NotEqual)],
             usable(),

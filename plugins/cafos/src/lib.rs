@@ -39,8 +39,8 @@ impl Instrument for Cafos {
         description::describe()
     }
 
-    fn recipes(&self) -> Vec<Box<dyn AnyRecipe>> {
-        recipes::all()
+    fn recipes(&self) -> Result<Vec<Box<dyn AnyRecipe>>, RecipeError> {
+        Ok(recipes::all())
     }
 
     fn simulate(&self, request: &SimulationRequest, host: &dyn Host) -> Result<Simulation, RecipeError> {

@@ -164,12 +164,12 @@ fn reduced_frame(directory: &Path) -> Frame {
 }
 
 fn outcome_of(frame: &Frame, catalogue: &Path, to: &Path) -> Result<Outcome, RecipeError> {
-    let description = Cafos.description();
+    let description = Cafos.description().unwrap();
     let spec = description.recipe("astrometry").unwrap();
-    let mut parameters = spec.defaults.clone();
+    let mut parameters = spec.engines[0].defaults.clone();
     parameters["catalogue"] = catalogue.to_str().into();
     let task = common::task(spec, parameters, vec![common::input("main", frame, 0, None, String::new())], to);
-    let recipes = Cafos.recipes();
+    let recipes = Cafos.recipes().unwrap();
     recipes.iter().find(|r| r.description().name == "astrometry").unwrap().execute(&task, &QuietHost)
 }
 

@@ -32,13 +32,13 @@ fn write(directory: &Path, number: usize, header: &Header, image: &Image) -> com
 }
 
 fn coadd_with(frames: &[common::Frame], to: &Path, change: &[(&str, serde_json::Value)]) -> Outcome {
-    let description = Cafos.description();
+    let description = Cafos.description().unwrap();
     let spec = description.recipe("coadd").unwrap();
-    let mut parameters = spec.defaults.clone();
+    let mut parameters = spec.engines[0].defaults.clone();
     change.iter().for_each(|(key, value)| parameters[*key] = value.clone());
-    let inputs = frames.iter().map(|f| common::input("main", f, 0, None, String::new())).collect();
+    let inputs = frames.iter().map(|f| common::input("main", f, 0, None, ifured_core::recipe::Choice::Main)).collect();
     let task = common::task(spec, parameters, inputs, to);
-    let recipes = Cafos.recipes();
+    let recipes = Cafos.recipes().unwrap();
     recipes.iter().find(|r| r.description().name == "coadd").unwrap().execute(&task, &QuietHost).unwrap()
 }
 

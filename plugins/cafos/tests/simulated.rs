@@ -174,17 +174,17 @@ fn a_window_is_cut_from_a_larger_master_and_other_windows_get_the_level() {
 
 #[test]
 fn unknown_parameters_are_refused() {
-    let spec = Cafos.description();
-    for recipe in Cafos.recipes() {
+    let spec = Cafos.description().unwrap();
+    for recipe in Cafos.recipes().unwrap() {
         let description = recipe.description();
         assert!(
-            description.schema["properties"]
+            description.engines[0].schema["properties"]
                 .as_object()
                 .unwrap()
                 .values()
                 .all(|p| p.get("description").is_some() || p.get("$ref").is_some())
         );
-        assert_eq!(description.schema["additionalProperties"], false, "{}", description.name);
+        assert_eq!(description.engines[0].schema["additionalProperties"], false, "{}", description.name);
         assert!(spec.recipe(&description.name).is_some());
     }
 }

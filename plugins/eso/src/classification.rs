@@ -6,7 +6,7 @@
 //! lacks `ESO DPR CATG`.
 
 use ifured_core::rule::Operand;
-use ifured_core::{Condition, FrameType, Role, Signature, Test, Value};
+use ifured_core::{Condition, FrameType, Purpose, Signature, Test, Value};
 
 /// Category of a raw frame: `CALIB`, `SCIENCE`, `ACQUISITION`, `TECHNICAL`, `TEST`.
 pub const DPR_CATG: &str = "ESO DPR CATG";
@@ -48,21 +48,21 @@ impl Dpr<'_> {
 }
 
 /// A kind of raw frame.
-pub fn raw(tag: &str, title: &str, role: Role, dpr: Dpr, signature: Signature) -> FrameType {
+pub fn raw(tag: &str, title: &str, purpose: Purpose, dpr: Dpr, signature: Signature) -> FrameType {
     FrameType::new(tag, title, role, &signature, dpr.conditions())
 }
 
 /// A product or static calibration whose `PRO CATG` is its tag.
-pub fn product(tag: &str, title: &str, role: Role, signature: Signature) -> FrameType {
+pub fn product(tag: &str, title: &str, purpose: Purpose, signature: Signature) -> FrameType {
     product_like(tag, &[tag], title, role, signature)
 }
 
 /// A product whose `PRO CATG` matches one of the patterns, for pipelines that write the name of the target into it.
-pub fn product_like(tag: &str, patterns: &[&str], title: &str, role: Role, signature: Signature) -> FrameType {
+pub fn product_like(tag: &str, patterns: &[&str], title: &str, purpose: Purpose, signature: Signature) -> FrameType {
     let when = vec![Condition::present(PRO_CATG), Condition::any(PRO_CATG, Test::Like, patterns)];
     let kind = FrameType::new(tag, title, role, &signature, when).product();
     // Calibrations that a pipeline ships are of no time.
-    if role == Role::Calibration { kind.timeless() } else { kind }
+    if role == Purpose::Calibration { kind.timeless() } else { kind }
 }
 
 /// `INSTRUME` is this, to the letter.
@@ -84,9 +84,9 @@ mod tests {
     fn rules() -> Vec<Rule> {
         let flat = Dpr { catg: &["CALIB"], types: &["FLAT*LAMP"], not_types: &["*ILLUM"], tech: &[] };
         [
-            raw("FLAT", "", Role::Calibration, flat, Signature::default()),
-            product("MASTER_FLAT", "", Role::Calibration, Signature::default()),
-            product_like("COMBINE", &["COMBINE_*"], "", Role::Science, Signature::default()),
+            raw("FLAT", "", Purpose::Calibration, flat, Signature::default()),
+            product("MASTER_FLAT", "", Purpose::Calibration, Signature::default()),
+            product_like("COMBINE", &["COMBINE_*"], "", Purpose::Science, Signature::default()),
         ]
         .into_iter()
         .map(|t| t.rule)

@@ -5,7 +5,7 @@
 //! by the PRO CATG that the ESO pipeline writes (1.4 and 4.x); `kmos_combine`, `kmo_shift` and others append category
 //! and target to it (`COMBINE_SHIFT_AGN6`), hence the patterns.
 
-use ifured_core::{ExposureNames, FrameType, Role, Signature};
+use ifured_core::{ExposureNames, FrameType, Purpose, Signature};
 use ifured_eso::{Dpr, product, product_like, raw};
 
 /// Gratings of the three spectrographs.
@@ -70,7 +70,7 @@ pub fn frame_types() -> Vec<FrameType> {
 
 fn raw_frames() -> Vec<FrameType> {
     let calib = |tag: &str, title: &str, kind: &str, tech: &str, signature: Signature| {
-        raw(tag, title, Role::Calibration, Dpr { catg: &["CALIB"], types: &[kind], not_types: &[], tech: &[tech] }, signature)
+        raw(tag, title, Purpose::Calibration, Dpr { catg: &["CALIB"], types: &[kind], not_types: &[], tech: &[tech] }, signature)
     };
     let science = Dpr { catg: &["SCIENCE"], types: &["OBJECT*SKY"], not_types: &[], tech: &["IFU"] };
     let acquisition = Dpr { catg: &["ACQUISITION"], ..Dpr::default() };
@@ -82,15 +82,15 @@ fn raw_frames() -> Vec<FrameType> {
         calib("ARC_ON", "arc lamps", "WAVE*LAMP", "SPECTRUM", set_up()),
         calib("FLAT_SKY", "twilight flat", "FLAT*SKY", "IFU", set_up()),
         calib("STD", "standard star", "OBJECT*SKY*STD*FLUX", "IFU", set_up()),
-        raw("SCIENCE", "science exposure; each arm on object or sky", Role::Science, science, set_up()),
-        raw("ACQ_FRAME", "acquisition", Role::Other, acquisition, Signature::default()),
+        raw("SCIENCE", "science exposure; each arm on object or sky", Purpose::Science, science, set_up()),
+        raw("ACQ_FRAME", "acquisition", Purpose::Other, acquisition, Signature::default()),
         calib("DARK", "dark", "DARK", "IMAGE", exposure()),
-        raw("LUT_FRAME", "star field for the look-up table of the arms", Role::Other, look_up_table, Signature::default()),
+        raw("LUT_FRAME", "star field for the look-up table of the arms", Purpose::Other, look_up_table, Signature::default()),
     ]
 }
 
 fn calibration_products() -> Vec<FrameType> {
-    let calibration = |tag: &str, title: &str, signature: Signature| product(tag, title, Role::Calibration, signature);
+    let calibration = |tag: &str, title: &str, signature: Signature| product(tag, title, Purpose::Calibration, signature);
     vec![
         calibration("MASTER_DARK", "master dark", exposure()),
         calibration("BADPIXEL_DARK", "bad pixels of the darks", Signature::default()),
@@ -117,7 +117,7 @@ fn calibration_products() -> Vec<FrameType> {
 }
 
 fn science_products() -> Vec<FrameType> {
-    let science = |tag: &str, patterns: &[&str], title: &str| product_like(tag, patterns, title, Role::Science, gratings());
+    let science = |tag: &str, patterns: &[&str], title: &str| product_like(tag, patterns, title, Purpose::Science, gratings());
     vec![
         science("SCI_RECONSTRUCTED", &["SCI_RECONSTRUCTED"], "24 cubes of one exposure"),
         science("SCI_RECONSTRUCTED_COLL", &["SCI_RECONSTRUCTED_COLL"], "images of the 24 cubes of one exposure"),
@@ -131,13 +131,13 @@ fn science_products() -> Vec<FrameType> {
         science("EXTRACT_SPEC", &["EXTRACT_SPEC"], "extracted spectra"),
         science("SINGLE_CUBES", &["SINGLE_CUBES"], "cubes corrected for telluric absorption"),
         science("SINGLE_SPECTRA", &["SINGLE_SPECTRA"], "spectra corrected for telluric absorption"),
-        product_like("CUBE", &["CUBE_*"], "cubes of any raw frame, of kmos_reconstruct", Role::Other, gratings()),
+        product_like("CUBE", &["CUBE_*"], "cubes of any raw frame, of kmos_reconstruct", Purpose::Other, gratings()),
     ]
 }
 
 /// What belongs to the instrument, not to a night.
 fn static_calibrations() -> Vec<FrameType> {
-    let fixed = |tag: &str, title: &str, signature: Signature| product(tag, title, Role::Calibration, signature);
+    let fixed = |tag: &str, title: &str, signature: Signature| product(tag, title, Purpose::Calibration, signature);
     let any = Signature::default;
     vec![
         fixed("ARC_LIST", "arc lines", band()),

@@ -5,7 +5,7 @@
 //! patterns have no wild cards, so that no two rules take the same frame; the special kinds (`FLAT,LAMP,ILLUM`, `WAVE,MASK`) still come
 //! before the general ones, for users who loosen a rule.
 
-use ifured_core::{ExposureNames, FrameType, NamePart, Role, Signature};
+use ifured_core::{ExposureNames, FrameType, NamePart, Purpose, Signature};
 use ifured_eso::{Dpr, product, raw};
 
 /// Keyword of the instrument mode.
@@ -53,7 +53,7 @@ pub fn frame_types() -> Vec<FrameType> {
 
 fn raw_frames() -> Vec<FrameType> {
     let calib = |tag: &str, title: &str, types: &[&str], signature: Signature| {
-        raw(tag, title, Role::Calibration, Dpr { catg: &["CALIB"], types, ..Dpr::default() }, signature)
+        raw(tag, title, Purpose::Calibration, Dpr { catg: &["CALIB"], types, ..Dpr::default() }, signature)
     };
     let science = Dpr { catg: &["SCIENCE"], types: &["OBJECT"], ..Dpr::default() };
     let sky = Dpr { catg: &["SCIENCE", "CALIB"], types: &["SKY"], ..Dpr::default() };
@@ -67,15 +67,15 @@ fn raw_frames() -> Vec<FrameType> {
         calib("ARC", "arc lamps", &["WAVE", "WAVE,NE", "WAVE,XE", "WAVE,HGCD"], set_up()),
         calib("STD", "spectrophotometric standard star", &["STD"], set_up()),
         calib("ASTROMETRY", "field with known positions", &["ASTROMETRY"], set_up()),
-        raw("SKY", "blank sky", Role::Calibration, sky, set_up()),
-        raw("OBJECT", "science exposure", Role::Science, science, set_up()),
+        raw("SKY", "blank sky", Purpose::Calibration, sky, set_up()),
+        raw("OBJECT", "science exposure", Purpose::Science, science, set_up()),
     ]
 }
 
 /// One for each channel, with the trimmed CCD or tables of its 48 slices.
 fn detector_products() -> Vec<FrameType> {
-    let calibration = |tag: &str, title: &str, signature: Signature| product(tag, title, Role::Calibration, signature);
-    let reduced = |tag: &str, of: &str| product(tag, &format!("{of} without detector signature"), Role::Other, set_up());
+    let calibration = |tag: &str, title: &str, signature: Signature| product(tag, title, Purpose::Calibration, signature);
+    let reduced = |tag: &str, of: &str| product(tag, &format!("{of} without detector signature"), Purpose::Other, set_up());
     vec![
         calibration("MASTER_BIAS", "master bias", detector()),
         calibration("MASTER_DARK", "master dark", detector()),
@@ -99,20 +99,20 @@ fn detector_products() -> Vec<FrameType> {
 }
 
 fn pixel_tables() -> Vec<FrameType> {
-    let table = |tag: &str, of: &str, role: Role| product(tag, &format!("pixel table of {of}"), role, mode());
+    let table = |tag: &str, of: &str, purpose: Purpose| product(tag, &format!("pixel table of {of}"), role, mode());
     vec![
-        table("PIXTABLE_OBJECT", "a science exposure, one channel", Role::Science),
-        table("PIXTABLE_STD", "a standard star, one channel", Role::Calibration),
-        table("PIXTABLE_SKY", "blank sky, one channel", Role::Calibration),
-        table("PIXTABLE_ASTROMETRY", "an astrometric field, one channel", Role::Calibration),
-        table("PIXTABLE_REDUCED", "a reduced exposure", Role::Science),
-        table("PIXTABLE_POSITIONED", "a reduced exposure with positions on the sky", Role::Science),
-        table("PIXTABLE_COMBINED", "combined exposures", Role::Science),
+        table("PIXTABLE_OBJECT", "a science exposure, one channel", Purpose::Science),
+        table("PIXTABLE_STD", "a standard star, one channel", Purpose::Calibration),
+        table("PIXTABLE_SKY", "blank sky, one channel", Purpose::Calibration),
+        table("PIXTABLE_ASTROMETRY", "an astrometric field, one channel", Purpose::Calibration),
+        table("PIXTABLE_REDUCED", "a reduced exposure", Purpose::Science),
+        table("PIXTABLE_POSITIONED", "a reduced exposure with positions on the sky", Purpose::Science),
+        table("PIXTABLE_COMBINED", "combined exposures", Purpose::Science),
     ]
 }
 
 fn calibration_products() -> Vec<FrameType> {
-    let calibration = |tag: &str, title: &str| product(tag, title, Role::Calibration, mode());
+    let calibration = |tag: &str, title: &str| product(tag, title, Purpose::Calibration, mode());
     vec![
         calibration("DATACUBE_STD", "cube of a standard star"),
         calibration("STD_FLUXES", "fluxes of the stars in a standard field"),
@@ -130,7 +130,7 @@ fn calibration_products() -> Vec<FrameType> {
 }
 
 fn science_products() -> Vec<FrameType> {
-    let science = |tag: &str, title: &str| product(tag, title, Role::Science, mode());
+    let science = |tag: &str, title: &str| product(tag, title, Purpose::Science, mode());
     vec![
         science("DATACUBE_FINAL", "cube"),
         science("IMAGE_FOV", "image of the field through a filter"),
@@ -142,7 +142,7 @@ fn science_products() -> Vec<FrameType> {
 
 /// What belongs to the instrument, not to a night.
 fn static_calibrations() -> Vec<FrameType> {
-    let fixed = |tag: &str, title: &str, signature: Signature| product(tag, title, Role::Calibration, signature);
+    let fixed = |tag: &str, title: &str, signature: Signature| product(tag, title, Purpose::Calibration, signature);
     let any = Signature::default;
     vec![
         fixed("LINE_CATALOG", "arc lines", any()),

@@ -67,7 +67,7 @@ impl Instrument for Misbehaving {
             frame_types: vec![FrameType::new(
                 "object",
                 "Image",
-                Role::Science,
+                Purpose::Science,
                 &Signature::exact(&["NAXIS1"]),
                 vec![key("OBJECT").present()],
             )],

@@ -236,7 +236,7 @@ mod tests {
         };
         let mut science = recipe("science", "object", "reduced");
         science.inputs = vec![InputSpec::required("bias", "master-bias").same_night(&sig)];
-        let kind = |tag: &str| FrameType::new(tag, tag, Role::Other, &sig, vec![key("TYPE").is(tag)]);
+        let kind = |tag: &str| FrameType::new(tag, tag, Purpose::Other, &sig, vec![key("TYPE").is(tag)]);
         InstrumentDescription {
             name: "good".into(),
             title: "Good".into(),

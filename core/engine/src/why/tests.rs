@@ -59,7 +59,7 @@ fn kind(name: &str) -> FrameType {
     FrameType {
         rule,
         title: String::new(),
-        role: Role::Calibration,
+        role: Purpose::Calibration,
         signature: Signature::exact(&["CCD"]),
         timeless: false,
         product: false,

@@ -25,13 +25,13 @@ fn frame_types() -> Vec<FrameType> {
     let exposed = |more: Condition| vec![key("EXPTIME").above(0.0), more];
     let unsaturated = || vec![key("QUANT975").below(60000.0)];
     let arc = key("OBJECT").like(&["arc", "arcs", "arc *", "arcs *", "* arc", "* arcs"]);
-    let calibration = |tag, title, when, optics| FrameType::new(tag, title, Role::Calibration, &signature(optics), when);
+    let calibration = |tag, title, when, optics| FrameType::new(tag, title, Purpose::Calibration, &signature(optics), when);
     vec![
         calibration("bias", "Bias", vec![key("EXPTIME").is(0.0)], &[]).expecting(vec![key("QUANT975").below(2000.0)]),
         calibration("flat", "Dome flat", exposed(key("OBJECT").like(&["*flat*"])), SLIT).expecting(unsaturated()),
         calibration("arc", "Arc", exposed(arc), SLIT).expecting(unsaturated()),
         // What is none of these was taken of the sky.
-        FrameType::new("science", "Spectrum", Role::Science, &signature(SLIT), exposed(key("OBJECT").present())),
+        FrameType::new("science", "Spectrum", Purpose::Science, &signature(SLIT), exposed(key("OBJECT").present())),
     ]
 }
 // ANCHOR_END: frames

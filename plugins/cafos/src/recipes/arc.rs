@@ -54,7 +54,7 @@ impl Recipe for Arc {
                 "arc/{night}/arc_{stem}_red.fits",
                 &signatures::science(),
             )],
-            memory: Memory { fixed: 40e6, per_pixel: 16.0, per_pixel_and_frame: 0.0 },
+            memory: Memory::streaming(40e6, 16.0),
             ..RecipeDescription::default()
         }
     }

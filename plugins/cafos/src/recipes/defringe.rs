@@ -54,7 +54,7 @@ impl Recipe for Defringe {
                 &signatures::science(),
             )],
             enabled: false,
-            memory: Memory { fixed: 20e6, per_pixel: 75.0, per_pixel_and_frame: 0.0 },
+            memory: Memory::streaming(20e6, 75.0),
             ..RecipeDescription::default()
         }
     }

@@ -110,7 +110,7 @@ impl Recipe for Extraction {
                     &signatures::science(),
                 ),
             ],
-            memory: Memory { fixed: 60e6, per_pixel: 90.0, per_pixel_and_frame: 0.0 },
+            memory: Memory::streaming(60e6, 90.0),
             ..RecipeDescription::default()
         }
     }

@@ -49,7 +49,7 @@ impl Recipe for FluxCalibration {
                 "flux-calibration/{night}/calibrated_{stem}.fits",
                 &signatures::science(),
             )],
-            memory: Memory { fixed: 40e6, per_pixel: 0.0, per_pixel_and_frame: 0.0 },
+            memory: Memory::fixed(40e6),
             ..RecipeDescription::default()
         }
     }

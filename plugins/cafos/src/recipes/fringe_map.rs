@@ -67,7 +67,7 @@ impl Recipe for FringeMap {
                 &signatures::flat(),
             )],
             enabled: false,
-            memory: Memory { fixed: 110e6, per_pixel: 60.0, per_pixel_and_frame: 0.0 },
+            memory: Memory::streaming(110e6, 60.0),
             ..RecipeDescription::default()
         }
     }

@@ -72,7 +72,7 @@ impl Recipe for IlluminationRecipe {
                 "illumination/{night}/illumination_{stem}.fits",
                 &signatures::flat(),
             )],
-            memory: Memory { fixed: 60e6, per_pixel: 45.0, per_pixel_and_frame: 0.0 },
+            memory: Memory::streaming(60e6, 45.0),
             ..RecipeDescription::default()
         }
     }

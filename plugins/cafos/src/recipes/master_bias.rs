@@ -118,7 +118,7 @@ impl Recipe for MasterBias {
             },
             inputs: vec![],
             products: vec![ProductSpec::new(tags::MASTER_BIAS, "Master bias", "bias/{night}/bias_{stem}_red.fits", &signatures::bias())],
-            memory: Memory { fixed: 40e6, per_pixel: 16.0, per_pixel_and_frame: 0.0 },
+            memory: Memory::streaming(40e6, 16.0),
             ..RecipeDescription::default()
         }
     }

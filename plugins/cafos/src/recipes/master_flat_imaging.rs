@@ -138,7 +138,7 @@ impl Recipe for MasterFlatImaging {
                     &mode.flat_signature(),
                 ),
             ],
-            memory: Memory { fixed: 40e6, per_pixel: 18.0, per_pixel_and_frame: 0.0 },
+            memory: Memory::streaming(40e6, 18.0),
             ..RecipeDescription::default()
         }
     }

@@ -115,7 +115,7 @@ impl Recipe for MasterFlatSpectroscopy {
                 "flat-spectroscopy/{night}/flat-spectroscopy_{stem}_red.fits",
                 &signatures::flat(),
             )],
-            memory: Memory { fixed: 40e6, per_pixel: 25.0, per_pixel_and_frame: 0.0 },
+            memory: Memory::streaming(40e6, 25.0),
             ..RecipeDescription::default()
         }
     }

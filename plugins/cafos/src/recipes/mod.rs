@@ -52,7 +52,7 @@ pub fn all() -> Vec<Box<dyn AnyRecipe>> {
 /// The task with its main frames in the order of time and name, so that the order in which they were given does not matter.
 fn in_order(task: &Task) -> Task {
     let mut task = task.clone();
-    let (mut main, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut task.inputs).into_iter().partition(|i| i.role == "main");
+    let (mut main, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut task.inputs).into_iter().partition(|i| i.role.is_main());
     main.sort_by(|a, b| {
         let time = |mjd: Option<f64>| mjd.unwrap_or(f64::INFINITY);
         time(a.mjd).total_cmp(&time(b.mjd)).then_with(|| a.name.cmp(&b.name))

@@ -95,7 +95,7 @@ pub fn sequence() -> MainInput {
 }
 
 /// Memory of a sequence: a frame, what it is resampled to, and the sum.
-pub const MEMORY: Memory = Memory { fixed: 80e6, per_pixel: 90.0, per_pixel_and_frame: 0.0 };
+pub const MEMORY: Memory = Memory::streaming(80e6, 90.0);
 
 /// The recipe.
 pub struct Polarimetry;

@@ -59,7 +59,7 @@ impl Recipe for ResponseRecipe {
                 "response/{night}/response_{stem}.fits",
                 &signatures::slit(),
             )],
-            memory: Memory { fixed: 40e6, per_pixel: 0.0, per_pixel_and_frame: 0.0 },
+            memory: Memory::fixed(40e6),
             ..RecipeDescription::default()
         }
     }

@@ -113,7 +113,7 @@ impl Recipe for ScienceImaging {
                 &format!("{name}/{{night}}/{name}_{{stem}}_red.fits"),
                 &signatures::science(),
             )],
-            memory: Memory { fixed: 60e6, per_pixel: 60.0, per_pixel_and_frame: 0.0 },
+            memory: Memory::streaming(60e6, 60.0),
             ..RecipeDescription::default()
         }
     }

@@ -75,7 +75,7 @@ impl Recipe for ScienceSpectroscopy {
                 "science-spectroscopy/{night}/science-spectroscopy_{stem}_red.fits",
                 &signatures::science(),
             )],
-            memory: Memory { fixed: 40e6, per_pixel: 42.0, per_pixel_and_frame: 0.0 },
+            memory: Memory::streaming(40e6, 42.0),
             ..RecipeDescription::default()
         }
     }

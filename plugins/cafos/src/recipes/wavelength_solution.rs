@@ -79,7 +79,7 @@ impl Recipe for WavelengthSolution {
                 "wavelength-solution/{night}/wavelength-solution_{stem}.fits",
                 &signatures::slit(),
             )],
-            memory: Memory { fixed: 40e6, per_pixel: 40.0, per_pixel_and_frame: 0.0 },
+            memory: Memory::streaming(40e6, 40.0),
             ..RecipeDescription::default()
         }
     }

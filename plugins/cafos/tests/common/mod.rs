@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ifured_cafos::Cafos;
-use ifured_core::recipe::{InputSpec, MissingInput, QuietHost, SimulationRequest, TaskInput, TaskOutput};
+use ifured_core::recipe::{Choice, EngineName, Fit, InputSpec, MissingInput, QuietHost, SimulationRequest, TaskInput, TaskOutput};
 use ifured_core::rule::{Verdict, classify};
 use ifured_core::{
     AnyRecipe, Classification, Header, Instrument, InstrumentDescription, Outcome, RecipeDescription, RecipeError, Rule, Task,
@@ -66,7 +66,7 @@ fn holds(conditions: &[ifured_core::Condition], header: &Header) -> bool {
 
 impl MiniEngine {
     pub fn new(raw: &Path, output: &Path) -> Self {
-        let description = Cafos.description();
+        let description = Cafos.description().unwrap();
         let mut frames = Vec::new();
         let mut paths: Vec<PathBuf> = Vec::new();
         for entry in std::fs::read_dir(raw).unwrap() {
@@ -92,7 +92,7 @@ impl MiniEngine {
         }
         MiniEngine {
             description,
-            recipes: Cafos.recipes(),
+            recipes: Cafos.recipes().unwrap(),
             frames,
             output: output.to_owned(),
             done: Vec::new(),
@@ -162,7 +162,7 @@ impl MiniEngine {
     pub fn task(&self, spec: &RecipeDescription, group: &[Frame]) -> Task {
         let first = &group[0];
         let stem = first.path.file_stem().unwrap().to_string_lossy().into_owned();
-        let mut inputs: Vec<TaskInput> = group.iter().map(|f| input("main", f, 0, None, String::new())).collect();
+        let mut inputs: Vec<TaskInput> = group.iter().map(|f| input("main", f, 0, None, Choice::Main)).collect();
         let mut missing = Vec::new();
         let mut level = 0;
         for wanted in &spec.inputs {
@@ -177,7 +177,6 @@ impl MiniEngine {
                         role: wanted.role.clone(),
                         otherwise: wanted.otherwise.clone(),
                         level: wanted.level_without,
-                        why: "none fits".into(),
                     });
                 }
             }
@@ -190,18 +189,19 @@ impl MiniEngine {
                 TaskOutput { tag: p.tag.clone(), path: self.output.join(&name), name }
             })
             .collect();
-        let mut parameters = spec.defaults.clone();
+        let mut parameters = spec.engines[0].defaults.clone();
         if let Some(changes) = self.parameters.get(&spec.name).and_then(|c| c.as_object()) {
             for (key, value) in changes {
                 parameters[key] = value.clone();
             }
         }
         Task {
-            id: format!("{}:{}", spec.name, first.identity),
+            id: format!("{}:{}", spec.name, first.identity).into(),
             instrument: "cafos".into(),
             plugin: None,
             recipe: spec.name.clone(),
             recipe_version: spec.version,
+            engine: EngineName::native(),
             external: None,
             parameters,
             night: first.night.clone(),
@@ -228,7 +228,8 @@ impl MiniEngine {
             let distance = |c: &&Frame| (c.mjd - frame.mjd).abs();
             let best = self.frames.iter().filter(fits).min_by(|a, b| distance(a).total_cmp(&distance(b)));
             if let Some(best) = best {
-                return Some(input(&wanted.role, best, level.level, level.adapt.clone(), level.title.clone()));
+                let fit = Fit { title: level.title.clone(), ..Fit::default() };
+                return Some(input(wanted.role.as_str(), best, level.level, level.adapt.clone(), Choice::Fits(fit)));
             }
         }
         None
@@ -244,7 +245,7 @@ impl MiniEngine {
     }
 }
 
-pub fn input(role: &str, frame: &Frame, level: i32, adapt: Option<String>, why: String) -> TaskInput {
+pub fn input(role: &str, frame: &Frame, level: i32, adapt: Option<String>, choice: Choice) -> TaskInput {
     TaskInput {
         role: role.into(),
         tag: frame.tag.as_str().into(),
@@ -253,7 +254,7 @@ pub fn input(role: &str, frame: &Frame, level: i32, adapt: Option<String>, why: 
         identity: frame.identity.clone(),
         level,
         adapt,
-        why,
+        choice,
         corrections: vec![],
         mjd: frame.mjd.is_finite().then_some(frame.mjd),
     }
@@ -262,11 +263,10 @@ pub fn input(role: &str, frame: &Frame, level: i32, adapt: Option<String>, why: 
 /// A task by hand, with one product.
 pub fn task(spec: &RecipeDescription, parameters: serde_json::Value, inputs: Vec<TaskInput>, to: &Path) -> Task {
     Task {
-        id: spec.name.clone(),
+        id: spec.name.as_str().into(),
         instrument: "cafos".into(),
         recipe: spec.name.clone(),
         recipe_version: spec.version,
-        external: None,
         parameters,
         night: "night".into(),
         inputs,

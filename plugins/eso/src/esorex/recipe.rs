@@ -254,7 +254,7 @@ impl AnyRecipe for EsorexRecipe {
 fn each_once(task: &Task) -> Task {
     let mut task = task.clone();
     let main: Vec<_> = task.main().map(|i| i.path.clone()).collect();
-    task.inputs.retain(|i| i.role == "main" || !main.contains(&i.path));
+    task.inputs.retain(|i| i.role.is_main() || !main.contains(&i.path));
     task
 }
 

@@ -86,7 +86,7 @@ impl AnyRecipe for Combine {
         if let Some(parameters) = own.parameters.as_object_mut() {
             parameters.remove(SHIFTS);
         }
-        own.inputs = task.inputs.iter().flat_map(|i| if i.role == "main" { with_siblings(i) } else { vec![i.clone()] }).collect();
+        own.inputs = task.inputs.iter().flat_map(|i| if i.role.is_main() { with_siblings(i) } else { vec![i.clone()] }).collect();
         let mut notes = Vec::new();
         write_shifts(&own, &mut notes)?;
         let mut targets = BTreeSet::new();

@@ -88,7 +88,7 @@ impl AnyRecipe for PairingRecipe {
                 "kmos_pairing/{night}/PAIRING_{stem}.fits",
                 &set_up(),
             )],
-            memory: Memory { fixed: 64e6, per_pixel: 0.0, per_pixel_and_frame: 0.0 },
+            memory: Memory::fixed(64e6),
             schema: json!({
                 "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "kmos_pairing",
                 "description": "This recipe has no parameters.", "type": "object", "properties": {}, "additionalProperties": false

@@ -177,7 +177,7 @@ fn own_task(task: &Task, used: &[&Seen<'_>]) -> Task {
         parameters.remove(PAIRING);
     }
     let exposures = used.iter().map(|s| TaskInput { role: if s.exposure.reduced { "main" } else { "sky" }.into(), ..s.input.clone() });
-    let calibrations = task.inputs.iter().filter(|i| i.role != "main" && i.role != EXPOSURES).cloned();
+    let calibrations = task.inputs.iter().filter(|i| !i.role.is_main() && i.role != EXPOSURES).cloned();
     own.inputs = exposures.chain(calibrations).collect();
     own
 }

@@ -116,8 +116,8 @@ impl Instrument for MySpec {
             // QUANT… are percentiles of the pixels, here 97.5 %: they are there if `statistics` asks for them.
             statistics: true,
             frame_types: vec![
-                FrameType::new("bias", "Bias", Role::Calibration, &read_out(), bias).expecting(vec![key("EXPTIME").is(0.0)]),
-                FrameType::new("object", "Image", Role::Science, &read_out(), object).expecting(vec![key("QUANT975").below(60000.0)]),
+                FrameType::new("bias", "Bias", Purpose::Calibration, &read_out(), bias).expecting(vec![key("EXPTIME").is(0.0)]),
+                FrameType::new("object", "Image", Purpose::Science, &read_out(), object).expecting(vec![key("QUANT975").below(60000.0)]),
             ],
             // The night is the date at noon before; give the longitude of the telescope, east positive.
             night: NightRule::Noon { longitude_deg: 0.0 },

@@ -102,7 +102,7 @@ impl Recipe for Astrometry {
                 &signatures::science(),
             )],
             enabled: false,
-            memory: Memory { fixed: 150e6, per_pixel: 60.0, per_pixel_and_frame: 0.0 },
+            memory: Memory::streaming(150e6, 60.0),
             ..RecipeDescription::default()
         }
     }

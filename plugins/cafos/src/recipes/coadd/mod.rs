@@ -140,7 +140,7 @@ impl Recipe for Coadd {
                 "coadd/{night}/coadd_{stem}.fits",
                 &signatures::same_field(SAME_FIELD),
             )],
-            memory: Memory { fixed: 120e6, per_pixel: 110.0, per_pixel_and_frame: 1.0 },
+            memory: Memory { per_pixel_and_frame: 1.0, ..Memory::streaming(120e6, 110.0) },
             ..RecipeDescription::default()
         }
     }

@@ -111,7 +111,7 @@ impl Recipe for Register {
                 of_field("muse_register", IMAGE, "Image of the exposure at its place"),
             ],
             enabled: false,
-            memory: Memory { fixed: 64e6, per_pixel: 0.0, per_pixel_and_frame: 0.0 },
+            memory: Memory::fixed(64e6),
             ..RecipeDescription::default()
         }
     }
