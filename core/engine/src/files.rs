@@ -5,6 +5,7 @@ use std::io::{BufWriter, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 
 /// What tells, without reading it, that a file is still the one that was read: size, times of change, inode.
 /// The time of status change cannot be set back by `cp -p` or `touch`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fingerprint {
     /// Bytes.
     pub size: i64,

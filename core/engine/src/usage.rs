@@ -1,9 +1,10 @@
 //! What a process costs, as the system counts it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a task cost.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
     /// Processor seconds, user and system, of the process and of the programs that it ran.
     pub cpu_seconds: f64,

@@ -168,7 +168,7 @@ fn outcome_of(frame: &Frame, catalogue: &Path, to: &Path) -> Result<Outcome, Rec
     let spec = description.recipe("astrometry").unwrap();
     let mut parameters = spec.engines[0].defaults.clone();
     parameters["catalogue"] = catalogue.to_str().into();
-    let task = common::task(spec, parameters, vec![common::input("main", frame, 0, None, String::new())], to);
+    let task = common::task(spec, parameters, vec![common::input("main", frame, 0, None, ifured_core::recipe::Choice::Main)], to);
     let recipes = Cafos.recipes().unwrap();
     recipes.iter().find(|r| r.description().name == "astrometry").unwrap().execute(&task, &QuietHost)
 }
