@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::header::Value;
+use crate::recipe::EngineName;
 use crate::rule::Condition;
 use crate::signature::SignatureKey;
 use crate::tag::Tag;
@@ -25,6 +26,15 @@ pub struct Config {
     #[schemars(extend("x-default" = "what the frames say", "examples" = ["cafos"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instrument: Option<String>,
+    /// Engine that does the work of the recipes that have it, for whatever instrument: `native`, `esorex`, or `both` to compare the two. A recipe
+    /// that does not have it keeps its own.
+    #[schemars(extend("x-default" = "the first engine of each recipe", "examples" = ["native"]))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineName>,
+    /// Engine by instrument, before [`Config::engine`].
+    #[schemars(extend("default" = {}, "examples" = [{"muse": "esorex"}]))]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub engines: BTreeMap<String, EngineName>,
     /// Plugin libraries of instruments that are not built in: absolute paths, or relative to this file.
     #[schemars(extend("default" = [], "examples" = [["./libmyspec.so"]]))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -41,7 +51,7 @@ pub struct Config {
     pub association: BTreeMap<String, BTreeMap<String, AssociationChange>>,
     /// Changed grouping of the main frames, by recipe.
     pub grouping: BTreeMap<String, GroupingChange>,
-    /// Parameters of the recipes, by recipe; `enabled` switches a recipe on or off.
+    /// Parameters of the recipes, by recipe; `enabled` switches a recipe on or off, `engine` says what does its work.
     pub recipes: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
 }
 
@@ -213,6 +223,10 @@ pub struct AssociationChange {
     #[schemars(extend("x-default" = "the nearest in time", "examples" = ["archive"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefer: Option<Source>,
+    /// Name of the recipe whose products are taken, where several recipes make such a calibration.
+    #[schemars(extend("x-default" = "that of any recipe", "examples" = ["master-flat-imaging"]))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
     /// False leaves this calibration out although there is one; the recipe does what it does without.
     #[schemars(extend("default" = true, "examples" = [false]))]
     #[serde(skip_serializing_if = "Option::is_none")]

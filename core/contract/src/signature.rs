@@ -97,6 +97,29 @@ impl Signature {
         SignatureValues(self.0.iter().map(|k| (normalise(&k.key), frame.lookup(&k.key))).collect())
     }
 
+    /// All that a comparison asks of what is wanted, as one text: frames of which it is the same agree with the same others.
+    pub fn asks_of_wanted(&self, frame: &impl Lookup) -> String {
+        self.asked(frame, |key| match &key.compare {
+            Compare::Sky { declination, .. } => vec![&key.key, declination],
+            _ => vec![&key.key],
+        })
+    }
+
+    /// All that a comparison asks of what is offered, as one text.
+    pub fn asks_of_found(&self, frame: &impl Lookup) -> String {
+        self.asked(frame, |key| match &key.compare {
+            Compare::Sky { declination, .. } => vec![&key.key, declination],
+            Compare::EqualTo(other) => vec![other],
+            Compare::Extension => vec![&key.key, crate::lookup::EXTENSIONS],
+            _ => vec![&key.key],
+        })
+    }
+
+    fn asked<'a>(&'a self, frame: &impl Lookup, keys: impl Fn(&'a SignatureKey) -> Vec<&'a str>) -> String {
+        let values = self.0.iter().flat_map(keys).map(|key| frame.lookup(key));
+        values.map(|v| format!("{v:?}\u{1f}")).collect()
+    }
+
     /// The keys in which what is `found` does not agree with what is `wanted`, in order, looked at one after another; none if they match.
     pub fn disagreements(&self, wanted: &impl Lookup, found: &impl Lookup) -> impl Iterator<Item = Disagreement> {
         self.0.iter().filter_map(|key| key.compare(wanted, found))

@@ -4,7 +4,9 @@
 //! and renamed, so that it is there completely or not at all, and it is never changed. The catalogue is a memory of these records: whoever
 //! coordinates merges those that it has not seen, whichever machine wrote them.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ifured_core::recipe::{Outcome, SideFile};
@@ -189,6 +191,14 @@ pub fn read(output: &Path, record: &str) -> Option<Attempt> {
 }
 
 impl Cause {
+    /// How a process ended that gave no answer.
+    pub fn of_death(status: ExitStatus) -> Self {
+        match status.signal() {
+            Some(signal) => Cause::Signal { signal },
+            None => Cause::NoAnswer { code: status.code() },
+        }
+    }
+
     /// What went wrong, and what to do about it.
     pub fn error(&self) -> RecipeError {
         match self {

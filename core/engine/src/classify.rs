@@ -1,17 +1,18 @@
 //! From scanned files to frames: instrument, corrections, tag, night, time, duplicates.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::sync::Arc;
 
+use ifured_core::path::shown;
 use ifured_core::rule::{self, UNCLASSIFIED, Verdict};
 use ifured_core::words::closest;
-use ifured_core::{Config, ExposureNames, InstrumentDescription, Role, Rule, SignatureValues, State, Tag, provenance};
+use ifured_core::{Config, ExposureNames, InstrumentDescription, Purpose, Rule, SignatureValues, State, Tag, provenance};
 use rayon::prelude::*;
 
 use crate::catalogue::ScannedRow;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FrameState};
-use crate::time;
+use crate::time::{self, TimeTrouble};
 
 /// Tag of a frame that the instrument does not recognise.
 pub const WRONG_INSTRUMENT: &str = "wrong-instrument";
@@ -74,7 +75,7 @@ pub fn classify(rows: Vec<ScannedRow>, instrument: &InstrumentDescription, confi
 }
 
 fn is_science(frame: &Frame, instrument: &InstrumentDescription) -> bool {
-    let science = |t: &ifured_core::FrameType| t.role == Purpose::Science && t.rule.tag == frame.tag;
+    let science = |t: &ifured_core::FrameType| t.purpose == Purpose::Science && t.rule.tag == frame.tag;
     frame.state == FrameState::Good && instrument.frame_types.iter().any(science)
 }
 
@@ -122,10 +123,11 @@ pub fn recognised<'a>(header: &ifured_core::Header, instruments: &'a [Instrument
 }
 
 fn frame(row: ScannedRow, instrument: &InstrumentDescription, rules: &[Rule], config: &Config) -> Frame {
-    let directory = row.path.parent().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let directory = row.path.parent().and_then(|p| p.file_name()).map(shown).unwrap_or_default();
     let base = row.root.parent().unwrap_or(&row.root);
-    let name = row.path.strip_prefix(base).unwrap_or(&row.path).to_string_lossy().into_owned();
-    let (mjd, time_note) = time::modified_julian_date(&row.header, &instrument.time);
+    let name = shown(row.path.strip_prefix(base).unwrap_or(&row.path));
+    let time = time::modified_julian_date(&row.header, &instrument.time);
+    let mjd = time.mjd;
     let night = time::night(&instrument.night, &directory, mjd);
     let mut frame = Frame {
         path: row.path,
@@ -135,6 +137,7 @@ fn frame(row: ScannedRow, instrument: &InstrumentDescription, rules: &[Rule], co
         bytes: row.fingerprint.map(|f| f.size as u64).unwrap_or(0),
         header: row.header,
         extensions: row.extensions,
+        axes: row.axes,
         statistics: row.statistics,
         mjd,
         instrument: None,
@@ -152,17 +155,13 @@ fn frame(row: ScannedRow, instrument: &InstrumentDescription, rules: &[Rule], co
     }
     frame.notes.extend(frame.header.issues().iter().map(ToString::to_string));
     apply_corrections(&mut frame, config);
-    if !frame.corrections.is_empty() {
-        let (mjd, note) = time::modified_julian_date(&frame.header, &instrument.time);
-        frame.mjd = mjd;
-        frame.notes.extend(note);
-    } else {
-        frame.notes.extend(time_note);
-    }
+    let time = if frame.corrections.is_empty() { time } else { time::modified_julian_date(&frame.header, &instrument.time) };
+    frame.mjd = time.mjd;
+    frame.notes.extend(time.trouble.as_ref().map(ToString::to_string));
     if recognise(&mut frame, instrument) {
         // Recipes read the file itself: to them the keyword is a correction of its header.
         frame.corrections.extend(instrument.name_known_objects(&mut frame.header, frame.mjd));
-        give_tag(&mut frame, instrument, rules);
+        give_tag(&mut frame, instrument, rules, time.trouble.as_ref());
     }
     apply_overrides(&mut frame, instrument, config);
     frame
@@ -196,7 +195,7 @@ fn recognise(frame: &mut Frame, instrument: &InstrumentDescription) -> bool {
     true
 }
 
-fn give_tag(frame: &mut Frame, instrument: &InstrumentDescription, rules: &[Rule]) {
+fn give_tag(frame: &mut Frame, instrument: &InstrumentDescription, rules: &[Rule], trouble: Option<&TimeTrouble>) {
     let classification = rule::classify(rules, frame);
     frame.tag = classification.tag;
     frame.why = classification.why;
@@ -214,7 +213,7 @@ fn give_tag(frame: &mut Frame, instrument: &InstrumentDescription, rules: &[Rule
     }
     let timeless = instrument.frame_types.iter().any(|t| t.timeless && t.rule.tag == frame.tag);
     if frame.state == FrameState::Good && frame.mjd.is_none() && !timeless {
-        reasons.extend(frame.notes.iter().filter(|n| n.ends_with("the frame has no time")).cloned());
+        reasons.extend(trouble.map(ToString::to_string));
     }
     if !reasons.is_empty() {
         reasons.extend(Some(std::mem::take(&mut frame.why)).filter(|w| !w.is_empty()));
@@ -269,7 +268,7 @@ fn mark_duplicates(frames: &mut [Frame]) {
 }
 
 /// Frames by tag and state, for a summary: (tag, state, number), in the order of the instrument's rules.
-pub fn census(frames: &[Frame], instrument: &InstrumentDescription) -> Vec<(Tag, FrameState, usize)> {
+pub fn census(frames: &[Arc<Frame>], instrument: &InstrumentDescription) -> Vec<(Tag, FrameState, usize)> {
     let mut order: Vec<Tag> = instrument.frame_types.iter().map(|t| t.rule.tag.clone()).collect();
     order.extend(instrument.frame_types.iter().map(|t| t.rule.tag.wrong()));
     order.extend([UNCLASSIFIED, WRONG_INSTRUMENT, UNREADABLE, "ignored"].map(Tag::from));
@@ -310,6 +309,7 @@ mod tests {
             hash: object.into(),
             header,
             extensions: Vec::new(),
+            axes: Vec::new(),
             statistics: Vec::new(),
             error: String::new(),
         }

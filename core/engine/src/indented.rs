@@ -4,8 +4,8 @@ use std::io::{Result, Write};
 
 use serde_json::ser::Formatter;
 
-/// Arrays and objects inside each other that are spread over lines: of a plan the tasks and their inputs, but a candidate is one line.
-const DEPTH: usize = 6;
+/// Arrays and objects inside each other that are spread over lines: of a plan the tasks, but each of their inputs is one line.
+const DEPTH: usize = 4;
 
 /// The format; one for each file.
 #[derive(Default)]
@@ -45,7 +45,7 @@ impl Indented {
     }
 
     fn new_line(&self, writer: &mut (impl Write + ?Sized)) -> Result<()> {
-        writer.write_all(&b"\n       "[..1 + self.depth.min(DEPTH)])
+        writer.write_all(&b"\n     "[..1 + self.depth.min(DEPTH)])
     }
 }
 
@@ -88,12 +88,12 @@ mod tests {
 
     #[test]
     fn the_deep_is_on_one_line_and_all_reads_back() {
-        let value = json!({"a": [], "b": {}, "c": [1, {"d": [[[{"e": 1, "f": ["g", null]}, {}]]]}]});
+        let value = json!({"a": [], "b": {}, "c": [1, {"d": [{"e": 1, "f": ["g", null]}, {}]}]});
         let mut bytes = Vec::new();
         value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Indented::default())).unwrap();
         assert_eq!(serde_json::from_slice::<serde_json::Value>(&bytes).unwrap(), value);
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.starts_with("{\n \"a\": [],\n \"b\": {},\n \"c\": [\n  1,\n  {\n   \"d\": [\n"), "{text}");
-        assert!(text.contains("\n      {\"e\": 1, \"f\": [\"g\", null]},\n      {}\n     ]\n"), "{text}");
+        assert!(text.contains("\n    {\"e\": 1, \"f\": [\"g\", null]},\n    {}\n   ]\n"), "{text}");
     }
 }

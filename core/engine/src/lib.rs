@@ -2,7 +2,7 @@
 #![deny(missing_docs)]
 
 pub mod answers;
-pub mod associate;
+pub mod attempt;
 pub mod calplan;
 pub mod catalogue;
 pub mod classify;
@@ -15,13 +15,12 @@ pub mod file_parameters;
 pub mod files;
 pub mod filter;
 pub mod frame;
-pub mod graph;
-pub mod group;
+mod hint_file;
 pub mod hints;
 pub mod import;
 mod indented;
 pub mod init;
-pub mod item;
+pub mod known;
 pub mod list;
 pub mod manual;
 pub mod plan;
@@ -29,10 +28,11 @@ pub mod plot;
 pub mod plugin;
 pub mod preview;
 pub mod problem;
+pub mod reduce;
 pub mod remove;
 pub mod report;
-pub mod run;
 pub mod scan;
+pub mod session;
 pub mod sof;
 pub mod standing;
 pub mod time;
@@ -40,6 +40,5 @@ pub mod usage;
 pub mod verify;
 pub mod why;
 pub mod worker;
-pub mod worker_process;
 
 pub use error::{Error, Result};

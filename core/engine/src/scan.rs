@@ -30,9 +30,9 @@ pub struct ScanSummary {
     pub problems: Vec<String>,
 }
 
-/// Scans a directory into the catalogue, and into what is known of it. `progress` is called with the number of files done and to do.
+/// Scans a directory into what is known of it, and into the catalogue if there is one to write. `progress` is called with the number of files done and to do.
 pub fn scan(
-    catalogue: &mut Catalogue,
+    catalogue: Option<&mut Catalogue>,
     known: &mut BTreeMap<PathBuf, ScannedRow>,
     root: &Path,
     statistics: bool,
@@ -64,7 +64,9 @@ pub fn scan(
     let present: std::collections::HashSet<&PathBuf> = paths.iter().collect();
     let gone: Vec<PathBuf> =
         known.values().filter(|row| row.root == root && !present.contains(&row.path)).map(|row| row.path.clone()).collect();
-    catalogue.store_scan(&root, &rows, &gone)?;
+    if let Some(catalogue) = catalogue {
+        catalogue.store_scan(&root, &rows, &gone)?;
+    }
     let read = rows.len();
     gone.iter().for_each(|path| drop(known.remove(path)));
     known.extend(rows.into_iter().map(|row| (row.path.clone(), row)));
@@ -72,32 +74,44 @@ pub fn scan(
 }
 
 fn read_row(path: &Path, root: &Path, fingerprint: Option<Fingerprint>, statistics: bool) -> ScannedRow {
-    let row = |hash: String, header: Header, extensions: Vec<String>, statistics: Statistics, error: String| ScannedRow {
+    let mut row = ScannedRow {
         path: path.to_owned(),
         root: root.to_owned(),
         fingerprint,
-        hash,
-        header,
-        extensions,
-        statistics,
-        error,
+        hash: String::new(),
+        header: Header::new(),
+        extensions: Vec::new(),
+        axes: Vec::new(),
+        statistics: Vec::new(),
+        error: String::new(),
     };
-    // The content of one's own products is in the catalogue.
-    match fits::scan_file_unless(path, statistics, |header| header.contains(provenance::TASK)) {
-        Ok(Err(hdus)) => row(String::new(), primary(hdus), Vec::new(), Vec::new(), String::new()),
+    let hdus = match fits::scan_file_unless(path, statistics, |header| header.contains(provenance::TASK)) {
+        // The content of one's own products is in the catalogue.
+        Ok(Err(hdus)) => hdus,
         Ok(Ok(file)) => {
-            let statistics = file.statistics.map(|s| statistics_by_name(&s)).unwrap_or_default();
-            let name = |h: &fits::HduInfo| h.header.text("EXTNAME").ok().map(|n| n.trim().to_owned()).filter(|n| !n.is_empty());
-            let extensions = file.hdus.iter().skip(1).filter_map(name).collect();
-            let header = primary(file.hdus);
-            row(file.hash, header, extensions, statistics, String::new())
+            let name = |h: &fits::HduInfo| h.name().filter(|name| !name.is_empty()).map(str::to_owned);
+            row.extensions = file.hdus.iter().skip(1).filter_map(name).collect();
+            row.statistics = file.statistics.map(|s| statistics_by_name(&s)).unwrap_or_default();
+            row.hash = file.hash;
+            file.hdus
         }
-        Err(e) => row(String::new(), fits::primary_header(path).unwrap_or_default(), Vec::new(), Vec::new(), e.to_string()),
-    }
+        Err(e) => {
+            row.header = fits::primary_header(path).unwrap_or_default();
+            row.error = e.to_string();
+            return row;
+        }
+    };
+    row.axes = largest_image(&hdus);
+    row.header = hdus.into_iter().next().map(|h| h.header).unwrap_or_default();
+    row
 }
 
-fn primary(hdus: Vec<fits::HduInfo>) -> Header {
-    hdus.into_iter().next().map(|h| h.header).unwrap_or_default()
+/// Axes of the image with the most pixels, compressed or not; of two, the first. Empty if no image has any.
+fn largest_image(hdus: &[fits::HduInfo]) -> Vec<usize> {
+    let axes = hdus.iter().filter_map(|h| Some(h.kind.image()?.1)).filter(|axes| !axes.is_empty());
+    let pixels = |axes: &[u64]| axes.iter().fold(1u64, |product, length| product.saturating_mul(*length));
+    let largest = axes.rev().max_by_key(|axes| pixels(axes)).filter(|axes| pixels(axes) > 0).unwrap_or_default();
+    largest.iter().map(|length| usize::try_from(*length).unwrap_or(usize::MAX)).collect()
 }
 
 fn statistics_by_name(s: &fits::PixelStatistics) -> Statistics {

@@ -2,13 +2,15 @@
 
 use std::fs::File;
 use std::io::{BufRead, Write};
-use std::sync::Mutex;
+use std::path::PathBuf;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use ifured_core::{Host, LoadedInstrument, RecipeError, Task};
+use ifured_core::{EngineName, Host, LoadedInstrument, RecipeError, Task};
 
 use crate::usage::{Usage, usage};
-use crate::worker_process::{END_OF_LOG, Message};
+use crate::execute::process::{END_OF_LOG, Message, Order};
 
 /// Reads tasks from standard input, a line of JSON each, runs them and writes into `answers`, which is standard output (see
 /// [`take_stdout`](crate::answers::take_stdout)). Ends the process when standard
@@ -21,19 +23,22 @@ pub fn serve(instruments: &[LoadedInstrument], answers: File) -> u8 {
         }
         std::process::exit(4);
     });
-    let host = WorkerHost { last: Mutex::new(std::time::Instant::now()), answers: Mutex::new(answers) };
+    let voice = Arc::new(Voice { last: Mutex::new(Instant::now()), answers: Mutex::new(answers) });
     let mut before = Usage::default();
     for line in tasks {
         let result = serde_json::from_str(&line)
-            .map_err(|e| RecipeError::new(format!("no task on standard input: {e}"), ""))
-            .and_then(|task: Task| run(instruments, &task, &host));
+            .map_err(|e| RecipeError::new(format!("no order on standard input: {e}"), ""))
+            .and_then(|order: Order| {
+                let host = WorkerHost::of(&order, voice.clone());
+                run(instruments, &order.task, &host)
+            });
         let now = usage();
         let cost = now.since(&before);
         before = now;
         let mut stderr = std::io::stderr().lock();
         let _ = stderr.write_all(&[END_OF_LOG]).and_then(|()| stderr.flush());
         drop(stderr);
-        host.say(&match result {
+        voice.say(&match result {
             Ok(outcome) => Message::Done(outcome, cost),
             Err(error) => Message::Failed(error, cost),
         });
@@ -54,15 +59,19 @@ pub fn run(instruments: &[LoadedInstrument], task: &Task, host: &dyn Host) -> Re
                 .map_err(|e| RecipeError::new(format!("cannot create {}: {e}", directory.display()), "choose another --output DIR"))?;
         }
     }
+    if task.engine == EngineName::BOTH {
+        return compare_engines(task);
+    }
     instrument.run(task, host)
 }
 
-struct WorkerHost {
-    last: Mutex<std::time::Instant>,
+/// What answers the run.
+struct Voice {
+    last: Mutex<Instant>,
     answers: Mutex<File>,
 }
 
-impl WorkerHost {
+impl Voice {
     fn say(&self, message: &Message) {
         if let (Ok(mut line), Ok(mut answers)) = (serde_json::to_string(message), self.answers.lock()) {
             line.push('\n');
@@ -71,17 +80,46 @@ impl WorkerHost {
     }
 }
 
+/// What a task in a worker can ask for: what the order says.
+struct WorkerHost {
+    voice: Arc<Voice>,
+    since: Instant,
+    time: Option<Duration>,
+    memory: u64,
+    threads: usize,
+    scratch: PathBuf,
+}
+
+impl WorkerHost {
+    fn of(order: &Order, voice: Arc<Voice>) -> Self {
+        let time = order.seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+        WorkerHost { voice, since: Instant::now(), time, memory: order.memory, threads: order.threads, scratch: order.scratch.clone() }
+    }
+}
+
 impl Host for WorkerHost {
     fn progress(&self, fraction: f64, what: &str) {
-        let Ok(mut last) = self.last.lock() else { return };
+        let Ok(mut last) = self.voice.last.lock() else { return };
         if last.elapsed().as_millis() > 100 {
-            *last = std::time::Instant::now();
-            self.say(&Message::Progress(fraction, what.to_owned()));
+            *last = Instant::now();
+            self.voice.say(&Message::Progress(fraction, what.to_owned()));
         }
     }
 
     fn threads(&self) -> usize {
-        std::env::var("RAYON_NUM_THREADS").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
+        self.threads
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        self.time.map(|time| time.saturating_sub(self.since.elapsed()))
+    }
+
+    fn memory(&self) -> Option<u64> {
+        Some(self.memory)
+    }
+
+    fn scratch(&self) -> Option<PathBuf> {
+        Some(self.scratch.clone())
     }
 }
 

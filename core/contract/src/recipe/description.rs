@@ -264,7 +264,7 @@ pub struct ProductSpec {
 }
 
 /// What kind of file a product is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProductFormat {
     /// FITS, with provenance in its primary header.
@@ -272,6 +272,13 @@ pub enum ProductFormat {
     Fits,
     /// Anything else: a text, a region file. Its provenance is the record of the attempt that made it.
     Text,
+}
+
+impl ProductFormat {
+    /// Whether it is FITS.
+    pub fn is_fits(&self) -> bool {
+        *self == ProductFormat::Fits
+    }
 }
 
 impl ProductSpec {

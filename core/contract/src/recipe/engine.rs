@@ -14,6 +14,9 @@ impl EngineName {
     /// The recipe does the work itself.
     pub const NATIVE: &'static str = "native";
 
+    /// Two engines do the work, and their products are compared: a choice, not an engine. It is also the engine of the task that compares.
+    pub const BOTH: &'static str = "both";
+
     /// The engine that a recipe has unless it says otherwise.
     pub fn native() -> Self {
         EngineName::new(Self::NATIVE)

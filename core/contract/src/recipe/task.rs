@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Choice, EngineName};
+use super::{Choice, EngineName, ProductFormat};
 use crate::name::name;
 use crate::tag::Tag;
 
@@ -78,6 +78,9 @@ pub struct TaskOutput {
     pub path: PathBuf,
     /// Path below the output directory.
     pub name: String,
+    /// What kind of file it is.
+    #[serde(default, skip_serializing_if = "ProductFormat::is_fits")]
+    pub format: ProductFormat,
 }
 
 impl TaskOutput {

@@ -17,7 +17,7 @@ mod tree;
 
 use std::path::{Path, PathBuf};
 
-use ifured_core::recipe::RecipeDescription;
+use ifured_core::recipe::{Engine, RecipeDescription};
 use ifured_core::words::closest;
 use ifured_core::{Config, InstrumentDescription, LoadedInstrument};
 use serde_json::{Value, json};
@@ -85,11 +85,34 @@ pub fn problems(document: &Document, instrument: Option<&InstrumentDescription>,
         found.retain(|p| p.key == "instrument");
         found.extend(explain::problems(document, &schema::rules(meant))?.into_iter().filter(|p| p.key != "instrument"));
     }
+    if let (Some(instrument), true) = (instrument, found.is_empty()) {
+        found = of_other_engines(document, instrument);
+    }
     // What stands on a line whose syntax is wrong was perhaps not understood.
     found.retain(|p| !document.syntax.iter().any(|s| (&s.file, s.line) == (&p.file, p.line)));
     found.extend(document.syntax.iter().cloned());
     found.sort_by_key(Problem::order);
     Ok(found)
+}
+
+/// Parameters of engines that are not the one that does the work.
+fn of_other_engines(document: &Document, instrument: &InstrumentDescription) -> Vec<Problem> {
+    let Ok(config) = serde_json::from_value::<Config>(document.to_value()) else { return Vec::new() };
+    let mut found = Vec::new();
+    for recipe in instrument.recipes.iter().filter(|r| r.engines.len() > 1) {
+        let at_work = crate::plan::engines(recipe, &instrument.name, &config);
+        let given = config.recipes.get(&recipe.name).into_iter().flat_map(|p| p.keys());
+        for key in given.filter(|k| !NO_PARAMETERS.contains(&k.as_str()) && !at_work.iter().any(|e| e.has_parameter(k))) {
+            let Some(other) = recipe.engines.iter().find(|e| e.has_parameter(key)) else { continue };
+            let path = ["recipes".to_owned(), recipe.name.clone(), key.clone()];
+            let node = document.nearest_node(&path);
+            let names: Vec<&str> = at_work.iter().map(|e| e.name.as_str()).collect();
+            let what = format!("`{key}` is a parameter of engine {}, and {} does the work of {}", other.name, names.join(" and "), recipe.name);
+            let problem = document.problem(Some(node.key.as_ref().unwrap_or(&node.value)), &explain::dotted(&path), what);
+            found.push(problem.suggesting(None, format!("set recipes.{}.engine to `{}`, or take `{key}` out", recipe.name, other.name)));
+        }
+    }
+    found
 }
 
 /// The instrument whose name is most similar to the one that a document has.
@@ -136,20 +159,25 @@ pub fn check(value: Value, instrument: &InstrumentDescription, origin: &str) -> 
     checked(&Document::of_value(&value, origin), instrument)
 }
 
-/// The parameters of a recipe: its defaults, changed by the configuration of the recipe that it is a variant of and by its own.
-pub fn parameters(recipe: &RecipeDescription, config: &Config) -> Result<Value> {
-    let mut parameters = recipe.defaults.clone();
+/// Keys of a recipe in the configuration that are no parameters.
+pub const NO_PARAMETERS: [&str; 2] = ["enabled", "engine"];
+
+/// The parameters of a recipe with an engine: the defaults of the engine, changed by the configuration of the recipe that it is a variant of and by its own.
+pub fn parameters(recipe: &RecipeDescription, engine: &Engine, config: &Config) -> Result<Value> {
+    let mut parameters = engine.defaults.clone();
     if !parameters.is_object() {
         parameters = json!({});
     }
-    let given = |name: &String| config.recipes.get(name).into_iter().flatten().filter(|(k, _)| *k != "enabled");
+    let given = |name: &String| config.recipes.get(name).into_iter().flatten().filter(|(k, _)| !NO_PARAMETERS.contains(&k.as_str()));
     for (key, value) in recipe.variant_of.iter().flat_map(given) {
         // What is fixed in the variant is no parameter of it.
-        if recipe.defaults.get(key).is_some() {
+        if engine.defaults.get(key).is_some() {
             parameters[key] = value.clone();
         }
     }
-    for (key, value) in given(&recipe.name) {
+    // What belongs to another engine is refused when the configuration is checked; where both run, each takes its own.
+    let of_another = |key: &str| !engine.has_parameter(key) && recipe.engines.iter().any(|e| e.has_parameter(key));
+    for (key, value) in given(&recipe.name).filter(|(key, _)| !of_another(key)) {
         parameters[key] = value.clone();
     }
     Ok(parameters)

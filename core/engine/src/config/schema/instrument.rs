@@ -1,6 +1,6 @@
 //! What an instrument adds to the schema: its recipes with their parameters, the roles of its calibrations, its tags.
 
-use ifured_core::InstrumentDescription;
+use ifured_core::{EngineName, InstrumentDescription};
 use ifured_core::recipe::{InputSpec, RecipeDescription};
 use serde_json::{Map, Value, json};
 
@@ -16,7 +16,7 @@ pub fn merge(schema: &mut Value, instrument: &InstrumentDescription) {
         definitions.extend(inner);
         groups.insert(recipe.name.clone(), grouping(&schema["$defs"]["GroupingChange"], recipe));
         let change = &schema["$defs"]["AssociationChange"];
-        let inputs = recipe.inputs.iter().map(|i| (i.role.clone(), association(change, recipe, i))).collect();
+        let inputs = recipe.inputs.iter().map(|i| (i.role.to_string(), association(change, recipe, i))).collect();
         roles.insert(recipe.name.clone(), closed(&format!("Calibrations of {}.", recipe.name), inputs));
     }
     let change = &schema["$defs"]["ClassificationChange"];
@@ -88,40 +88,49 @@ fn association(change: &Value, recipe: &RecipeDescription, input: &InputSpec) ->
     own
 }
 
-/// Schema of the parameters of one recipe, with `enabled`, and its definitions under names of their own.
+/// Schema of the parameters of one recipe, those of all its engines, with `enabled` and `engine`, and its definitions under names of their own.
 fn recipe_schema(recipe: &RecipeDescription) -> (Value, Map<String, Value>) {
-    let mut own = recipe.schema.clone();
-    if !own.is_object() {
-        own = json!({"type": "object", "properties": {}});
-    }
+    let mut properties = Map::new();
     let mut inner = Map::new();
-    if let Some(definitions) = own.as_object_mut().and_then(|o| o.remove("$defs"))
-        && let Value::Object(definitions) = definitions
-    {
-        for (name, mut definition) in definitions {
-            rename_references(&mut definition, &recipe.name);
-            inner.insert(format!("{}.{name}", recipe.name), definition);
-        }
-    }
-    rename_references(&mut own, &recipe.name);
-    if let Some(map) = own.as_object_mut() {
-        map.remove("$schema");
-        map.insert("title".into(), json!(recipe.title));
-        map.insert("description".into(), json!(recipe.description));
-        map.insert("additionalProperties".into(), json!(false));
-        // Defaults live in the parameters themselves; a configuration names only what it changes.
-        map.remove("required");
-        let properties = map.entry("properties").or_insert_with(|| json!({}));
-        properties["enabled"] = json!({"type": "boolean", "default": recipe.enabled, "description": "Whether the recipe runs."});
-        if let Some(properties) = properties.as_object_mut() {
-            for (key, value) in recipe.defaults.as_object().into_iter().flatten() {
-                if let Some(property) = properties.get_mut(key).and_then(|p| p.as_object_mut()) {
-                    property.entry("default").or_insert_with(|| value.clone());
-                }
+    for engine in &recipe.engines {
+        let mut own = engine.schema.clone();
+        if let Some(Value::Object(definitions)) = own.as_object_mut().and_then(|o| o.remove("$defs")) {
+            for (name, mut definition) in definitions {
+                rename_references(&mut definition, &recipe.name);
+                inner.insert(format!("{}.{name}", recipe.name), definition);
             }
         }
+        rename_references(&mut own, &recipe.name);
+        let Some(Value::Object(of_engine)) = own.as_object_mut().and_then(|o| o.remove("properties")) else { continue };
+        for (name, mut property) in of_engine {
+            if let (Some(property), Some(value)) = (property.as_object_mut(), engine.defaults.get(&name)) {
+                property.entry("default").or_insert_with(|| value.clone());
+            }
+            if !recipe.engines.iter().all(|e| e.has_parameter(&name)) {
+                let text = property["description"].as_str().unwrap_or_default().trim_end();
+                property["description"] = json!(format!("{text}\n\nOnly with engine {}.", engine.name));
+            }
+            properties.entry(name).or_insert(property);
+        }
     }
+    properties.insert("enabled".into(), json!({"type": "boolean", "default": recipe.enabled, "description": "Whether the recipe runs."}));
+    properties.insert("engine".into(), engine_schema(recipe));
+    let own = json!({
+        "type": "object", "title": recipe.title, "description": recipe.description,
+        // Defaults live in the parameters themselves; a configuration names only what it changes.
+        "properties": properties, "additionalProperties": false
+    });
     (own, inner)
+}
+
+/// What may be said of the engine of a recipe.
+fn engine_schema(recipe: &RecipeDescription) -> Value {
+    let mut names: Vec<&str> = recipe.engines.iter().map(|e| e.name.as_str()).collect();
+    if names.len() > 1 {
+        names.push(EngineName::BOTH);
+    }
+    let description = if names.len() > 1 { "What does the work; `both` compares the two." } else { "What does the work." };
+    json!({"type": "string", "enum": names, "default": names.first(), "description": description})
 }
 
 fn rename_references(value: &mut Value, recipe: &str) {

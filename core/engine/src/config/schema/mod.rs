@@ -51,7 +51,10 @@ pub(super) fn rules_of_any(instruments: &[&InstrumentDescription]) -> Value {
     recipes["additionalProperties"] = json!({
         "type": "object",
         "description": "Parameters of a recipe.",
-        "properties": {"enabled": {"type": "boolean", "description": "Whether the recipe runs.", "x-default": "as the recipe says", "examples": [true]}},
+        "properties": {
+            "enabled": {"type": "boolean", "description": "Whether the recipe runs.", "x-default": "as the recipe says", "examples": [true]},
+            "engine": {"type": "string", "description": "What does the work.", "x-default": "the first engine of the recipe", "examples": ["native"]}
+        },
         "additionalProperties": true
     });
     complete::complete(&mut schema);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::plan::{Plan, PlannedTask};
+use super::graph::{Plan, PlannedTask};
 
 fn nodes(plan: &Plan) -> HashMap<&str, String> {
     plan.tasks.iter().enumerate().map(|(n, t)| (t.task.id.as_str(), format!("t{n}"))).collect()

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ifured_core::lookup::{EXTENSIONS, TAG};
-use ifured_core::{Lookup, Tag, Value};
+use ifured_core::{Grade, Lookup, Tag, Value};
 
+use super::reason::Defect;
 use crate::frame::Frame;
 
 /// A raw frame or a product. Keywords of a product are those of the first frame it was made from.
@@ -35,10 +36,12 @@ pub struct Item {
     pub producer: Option<usize>,
     /// Quality level it already carries from its own calibrations.
     pub level: i32,
-    /// Why it does not exist: its task failed.
-    pub failed: Option<String>,
-    /// Why it should not be used: its quality is bad.
-    pub bad: Option<String>,
+    /// Recipe that makes it; none for a raw frame.
+    pub recipe: Option<Arc<str>>,
+    /// Why it cannot or should not be used.
+    pub defect: Option<Defect>,
+    /// Its grade, once it is made.
+    pub grade: Option<Grade>,
 }
 
 impl Item {
@@ -56,8 +59,9 @@ impl Item {
             extension: None,
             producer: None,
             level: 0,
-            failed: None,
-            bad: None,
+            recipe: None,
+            defect: None,
+            grade: None,
             first: frame,
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ifured_core::recipe::Grouping;
 use ifured_core::rule::Verdict;
 
-use crate::item::Item;
+use super::item::Item;
 
 /// Collects items into groups, each in the order of time.
 pub fn group(mut items: Vec<Arc<Item>>, rule: &Grouping) -> Vec<Vec<Arc<Item>>> {
@@ -61,6 +61,7 @@ pub(crate) mod tests {
             bytes: 1,
             header,
             extensions: vec![],
+            axes: vec![100, 100],
             statistics: vec![],
             mjd: Some(mjd),
             instrument: None,

@@ -1,26 +1,29 @@
-//! A session in an output directory: configuration, catalogue, frames.
+//! A session in an output directory: configuration, catalogue, frames, and what is known of tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ifured_core::config::{FrameSelection, Resources};
-use ifured_core::recipe::Outcome;
-use ifured_core::{Config, Grade, InstrumentDescription, LoadedInstrument, Tag};
+use ifured_core::path::shown;
+use ifured_core::{Config, InstrumentDescription, LoadedInstrument, Task, TaskId};
 
-use crate::catalogue::{Catalogue, ProductRow, ScannedRow};
+use crate::attempt::Attempt;
+use crate::catalogue::{Catalogue, Known, ProductRow, ScannedRow};
 use crate::classify;
 use crate::config::{self, Document};
 use crate::error::{Error, Result};
-use crate::execute::{self, Happening, Limits};
+use crate::execute::local::available_memory;
+use crate::execute::{Happening, Limits, scratch};
 use crate::file_parameters;
 use crate::files::{self, DirectoryLock};
 use crate::frame::{Frame, FrameState};
 use crate::hints::{self, HintFile};
-use crate::plan::{self, Blocked, Plan, Targets, Verdicts};
+use crate::known;
+use crate::plan::{self, Plan, Request, Targets, Verdicts};
 use crate::scan::{self, ScanSummary};
-use crate::standing::{self, Known, Standing};
+use crate::standing::{self, Found, Standing};
 
 /// What was typed, before anything is looked at.
 #[derive(Clone, Debug, Default)]
@@ -45,8 +48,19 @@ pub trait Reporter: Sync {
     fn note(&self, text: &str);
     /// A plan is made: tasks in all, and of these already done.
     fn planned(&self, tasks: usize, done: usize);
-    /// What a worker does.
-    fn happening(&self, happening: &Happening<'_>);
+    /// What happens to a task.
+    fn happening(&self, task: &Task, happening: &Happening);
+}
+
+/// What a session is opened for.
+#[derive(Clone, Copy, Debug)]
+pub enum Purpose<'a> {
+    /// To look at what is known. Nothing is written, and others may be at work.
+    Look,
+    /// To work: the only one in the directory, which brings the catalogue up to date with these directories, or with those it knows if none is given.
+    Work(&'a [PathBuf]),
+    /// As to work, but where another is at work, with what it has written so far and what the directories have now. Then nothing is written.
+    Preview(&'a [PathBuf]),
 }
 
 /// An output directory with everything that is known about it.
@@ -56,132 +70,181 @@ pub struct Session {
     /// The catalogue.
     pub catalogue: Catalogue,
     /// The configuration, checked.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// The configuration as it was resolved, for the record.
     pub config_text: String,
     /// The instrument, with the configuration's changes.
-    pub instrument: InstrumentDescription,
+    pub instrument: Arc<InstrumentDescription>,
     /// All raw frames, by name.
-    pub frames: Vec<Arc<Frame>>,
+    pub frames: Arc<[Arc<Frame>]>,
     /// What others say of which frames belong together.
     pub hints: Vec<HintFile>,
+    /// What is known of tasks and products.
+    pub known: Known,
     /// What was found by scanning, by directory.
     pub scans: Vec<(PathBuf, ScanSummary)>,
     threads: usize,
-    _lock: Option<DirectoryLock>,
+    /// Held while this is the only session that writes.
+    lock: Option<DirectoryLock>,
 }
 
 impl Session {
-    /// Opens an output directory. With `scan`, takes the lock and brings the catalogue up to date with these directories
-    /// (or with those it knows, if none is given); without, looks at the catalogue as it is.
-    pub fn open(setup: &Setup, instruments: &[LoadedInstrument], scan: Option<&[PathBuf]>, reporter: &dyn Reporter) -> Result<Session> {
+    /// Opens an output directory.
+    ///
+    /// # Errors
+    /// If it cannot be used, or another works in it; what is wrong with the configuration; a directory that is not there.
+    pub fn open(setup: &Setup, instruments: &[LoadedInstrument], purpose: Purpose<'_>, reporter: &dyn Reporter) -> Result<Session> {
         let output = std::path::absolute(&setup.output).map_err(Error::io("cannot find", &setup.output))?;
-        for directory in scan.into_iter().flatten() {
-            if !directory.is_dir() {
-                return Err(Error::usage(
-                    format!("{} is not a directory", directory.display()),
-                    "give the directory that holds the raw frames",
-                ));
-            }
+        let scanned = match purpose {
+            Purpose::Look => None,
+            Purpose::Work(directories) | Purpose::Preview(directories) => Some(directories),
+        };
+        if let Some(missing) = scanned.into_iter().flatten().find(|d| !d.is_dir()) {
+            return Err(Error::usage(format!("{} is not a directory", shown(missing)), "give the directory that holds the raw frames"));
         }
         let file = config::file(setup.config.as_deref(), &output);
         let written = config::document(file.as_deref(), &setup.set, setup.instrument.as_deref())?;
         let asked = asked_for(setup, &written, instruments)?;
-        if scan.is_none() && !Catalogue::exists(&output) {
+        if scanned.is_none() && !Catalogue::exists(&output) {
             return Err(Error::usage(
-                format!("there is no catalogue in {}", output.display()),
+                format!("there is no catalogue in {}", shown(&output)),
                 "catalogue your frames first: ifured scan DIRECTORY, or ifured reduce DIRECTORY",
             ));
         }
-        let lock = scan.is_some().then(|| DirectoryLock::take(&output)).transpose()?;
-        let (mut catalogue, note) = Catalogue::open(&output)?;
-        if let Some(note) = note {
-            reporter.note(&note);
-        }
+        let lock = lock(&output, purpose, reporter)?;
+        let (mut catalogue, remarks) = if lock.is_some() { Catalogue::open(&output)? } else { Catalogue::open_to_read(&output)? };
+        remarks.iter().for_each(|remark| reporter.note(&remark.to_string()));
+        let known = known::known(&mut catalogue, &output, lock.is_some())?;
+        known.remarks.iter().for_each(|remark| reporter.note(&remark.to_string()));
+        let (rows, remarks) = catalogue.scanned()?;
+        remarks.iter().for_each(|remark| reporter.note(&remark.to_string()));
+        let mut rows: BTreeMap<PathBuf, ScannedRow> = rows.into_iter().map(|row| (row.path.clone(), row)).collect();
         let mut scans = Vec::new();
-        let mut rows: BTreeMap<PathBuf, ScannedRow> = catalogue.scanned()?.into_iter().map(|row| (row.path.clone(), row)).collect();
-        if let Some(directories) = scan {
-            if files::remove_unfinished(&output) > 0 {
+        if let Some(directories) = scanned {
+            if lock.is_some() && clear_up(&output) > 0 {
                 reporter.note("removed what an interrupted run had left unfinished");
             }
-            let known = catalogue.roots()?;
-            let directories = if directories.is_empty() { known } else { directories.to_vec() };
+            let mut store = lock.is_some().then_some(&mut catalogue);
+            let roots = forget_what_is_gone(store.as_deref_mut(), &mut rows, reporter)?;
+            let directories = if directories.is_empty() { roots } else { directories.to_vec() };
             if directories.is_empty() {
                 return Err(Error::usage(
-                    format!("no directory is named, and {} knows none from before", output.display()),
+                    format!("no directory is named, and {} knows none from before", shown(&output)),
                     "name the directory that holds the raw frames: ifured reduce DIRECTORY",
                 ));
             }
             // Pixel statistics if any instrument that may be meant wants them.
             let statistics = instruments.iter().any(|i| i.description().statistics);
             for directory in directories {
-                if !directory.is_dir() {
-                    reporter.note(&format!("{} is not there any more; its frames are left as they are known", directory.display()));
-                    continue;
-                }
-                let summary = scan::scan(&mut catalogue, &mut rows, &directory, statistics, &|done, all| reporter.scanning(done, all))?;
+                let progress = |done, all| reporter.scanning(done, all);
+                let summary = scan::scan(store.as_deref_mut(), &mut rows, &directory, statistics, &progress)?;
                 for path in &summary.replaced {
-                    reporter.note(&format!("{} has another content than before: what was made from it is made again", path.display()));
+                    reporter.note(&format!("{} has another content than before: what was made from it is made again", shown(path)));
                 }
-                for problem in &summary.problems {
-                    reporter.note(&format!("not looked into: {problem}"));
-                }
+                summary.problems.iter().for_each(|problem| reporter.note(&format!("not looked into: {problem}")));
                 scans.push((directory, summary));
             }
         }
         let rows: Vec<ScannedRow> = rows.into_values().collect();
         let chosen = choose(asked, instruments, &rows).map_err(|e| plugin_is_missing(&catalogue, instruments).unwrap_or(e))?;
         let loaded = instruments.iter().find(|i| i.description().name == chosen.name);
+        let mut hints = catalogue.hints()?;
         if let Some(loaded) = loaded {
             for (directory, _) in &scans {
-                catalogue.store_hints(directory, &hints::read(directory, loaded)?)?;
+                let read = hints::read(directory, loaded)?;
+                if lock.is_some() {
+                    catalogue.store_hints(directory, &read)?;
+                    hints = catalogue.hints()?;
+                } else {
+                    hints.retain(|h| !read.iter().any(|r| r.path == h.path));
+                    hints.extend(read);
+                }
             }
         }
         let instrument = &loaded.map_or_else(|| Ok(chosen.clone()), LoadedInstrument::as_installed)?;
         let mut config = config::checked(&written, instrument)?;
         file_parameters::resolve(&mut config, instrument, file.as_deref());
         let instrument = classify::configured(instrument.clone(), &config)?;
-        let frames = classify::classify(rows, &instrument, &config);
+        let frames: Arc<[Arc<Frame>]> = classify::classify(rows, &instrument, &config).into_iter().map(Arc::new).collect();
         check_selections(&config, &frames, reporter);
-        if scan.is_some() {
+        if lock.is_some() && scanned.is_some() {
             catalogue.store_classification(&frames)?;
         }
         let threads = setup.threads.or(config.resources.threads).unwrap_or_else(cores);
         Ok(Session {
             output,
-            hints: catalogue.hints()?,
+            hints,
             catalogue,
-            config,
+            config: Arc::new(config),
             config_text: written.to_value().to_string(),
-            instrument,
-            frames: frames.into_iter().map(Arc::new).collect(),
+            instrument: Arc::new(instrument),
+            frames,
+            known,
             scans,
             threads,
-            _lock: lock,
+            lock,
         })
     }
 
-    /// The plan for all frames, with what the catalogue knows of bad products.
+    /// Whether this session may write into the output directory.
+    pub fn writes(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// What a plan is made from.
+    pub fn request<'a>(&'a self, verdicts: &'a Verdicts) -> Request<'a> {
+        Request {
+            frames: &self.frames,
+            instrument: &self.instrument,
+            config: &self.config,
+            output: &self.output,
+            hints: &self.hints,
+            verdicts,
+        }
+    }
+
+    /// The plan for all frames, with what is known of bad products.
     pub fn plan(&mut self, targets: &Targets) -> Result<Plan> {
         let mut verdicts = Verdicts::default();
         for _ in 0..50 {
-            let plan = plan::plan(&self.frames, &self.instrument, &self.config, &self.output, &self.hints, &verdicts)?;
+            let plan = plan::plan(&self.request(&verdicts))?;
             let standings = self.standings(&plan)?;
             if !verdicts.learn(&plan, &standings) {
-                return Ok(restricted(plan, targets, &self.instrument));
+                return Ok(plan.restricted(targets, &self.instrument));
             }
         }
         Err(Error::Inconsistent("the plan does not settle".into()))
     }
 
-    /// What is done of a plan: the outcome of each task that is, the reason of each that is not.
+    /// How each task of a plan stands: the outcome of each that is done, the reason of each that is not.
     pub fn standings(&mut self, plan: &Plan) -> Result<Vec<Standing>> {
-        let mut known = self.known_products()?;
-        plan.tasks.iter().map(|p| standing::standing(&mut self.catalogue, &mut known, &p.task, &self.output)).collect()
+        let mut found = Vec::new();
+        let standings = standing::standings(&mut self.known, plan, &self.output, &mut found)?;
+        self.remember(&found)?;
+        Ok(standings)
     }
 
-    pub(super) fn known_products(&self) -> Result<Known> {
-        Ok(self.catalogue.products()?.into_iter().map(|r| (r.name.clone(), r)).collect())
+    /// Remembers what was found out about products on the disk.
+    fn remember(&mut self, found: &[Found]) -> Result<()> {
+        if self.lock.is_none() {
+            return Ok(());
+        }
+        found.iter().try_for_each(|f| self.catalogue.store_done(&f.task, &f.outcome, &f.products))
+    }
+
+    /// Takes in an attempt that has just ended, into the catalogue and into what is known.
+    pub fn take_in(&mut self, record: String, attempt: Attempt) -> Result<()> {
+        let record = (record, attempt);
+        if self.lock.is_some() {
+            self.catalogue.merge(std::slice::from_ref(&record))?;
+        }
+        known::take_in(&mut self.known, record);
+        Ok(())
+    }
+
+    /// Writes the plan beside the catalogue.
+    pub fn write_plan(&self, plan: &Plan) -> Result<()> {
+        plan::write(&self.output.join(plan::FILE), plan)
     }
 
     /// Frames that cannot be used and should have been.
@@ -189,76 +252,63 @@ impl Session {
         self.frames.iter().filter(|f| f.state == FrameState::Refused)
     }
 
-    /// Products of the catalogue that no task of the plan makes: left over from other frames or parameters.
-    pub fn left_over(&self, plan: &Plan) -> Result<Vec<ProductRow>> {
-        let current: BTreeSet<&str> = plan.tasks.iter().flat_map(|t| t.task.outputs.iter().map(|o| o.name.as_str())).collect();
+    /// Products that no task of the plan makes: left over from other frames or parameters.
+    pub fn left_over(&self, plan: &Plan) -> Vec<&ProductRow> {
         // A task may have made several files of one output.
-        let tasks: BTreeSet<&str> = plan.tasks.iter().map(|t| t.task.id.as_str()).collect();
-        let is_left = |p: &ProductRow| !current.contains(p.name.as_str()) && !tasks.contains(p.task.as_str());
-        Ok(self.catalogue.products()?.into_iter().filter(is_left).collect())
+        let tasks: BTreeSet<&TaskId> = plan.tasks().map(|t| &t.task.id).collect();
+        self.known.products.values().filter(|p| plan.maker(&p.name).is_none() && !tasks.contains(&p.task)).collect()
     }
 
     /// The limits that configuration and machine set.
     pub fn limits(&self) -> Limits {
-        let asked = self.config.resources.memory_gb.map(|gb| (gb * 1e9) as u64);
-        Limits {
-            threads: self.threads,
-            memory: asked.unwrap_or_else(execute::available_memory),
-            task_time: Some(Duration::from_secs_f64(60.0 * self.config.resources.task_minutes.unwrap_or(Resources::TASK_MINUTES))),
-        }
+        limits(&self.config, self.threads)
     }
 }
 
-pub(super) fn restricted(mut plan: Plan, targets: &Targets, instrument: &InstrumentDescription) -> Plan {
-    let all = plan.blocked.clone();
-    plan.restrict(targets);
-    // What is blocked on the way to the targets keeps them from being made, too.
-    let leads = leading_to(&targets.to, instrument);
-    let on_the_way = |b: &Blocked| targets.only.is_empty() && b.tags.iter().skip(1).any(|t| leads.contains(t));
-    let more = all.into_iter().filter(|b| on_the_way(b) && !plan.blocked.contains(b)).collect::<Vec<_>>();
-    plan.blocked.extend(more);
-    plan
-}
-
-/// Tags of the frames that recipes make these of, directly or not.
-fn leading_to<'a>(tags: &'a [Tag], instrument: &'a InstrumentDescription) -> BTreeSet<&'a Tag> {
-    let mut found: BTreeSet<&Tag> = tags.iter().collect();
-    loop {
-        let makers = instrument.recipes.iter().filter(|r| r.products.iter().any(|p| found.contains(&p.tag)));
-        let more: Vec<&Tag> = makers.flat_map(|r| &r.main.tags).filter(|t| !found.contains(t)).collect();
-        if more.is_empty() {
-            return found;
-        }
-        found.extend(more);
+/// The limits that a configuration and this machine set.
+pub fn limits(config: &Config, threads: usize) -> Limits {
+    let asked = config.resources.memory_gb.map(|gb| (gb * 1e9) as u64);
+    Limits {
+        threads,
+        memory: asked.unwrap_or_else(available_memory),
+        task_time: Some(Duration::from_secs_f64(60.0 * config.resources.task_minutes.unwrap_or(Resources::TASK_MINUTES))),
     }
 }
 
-impl Verdicts {
-    /// Takes in what is done: products that are bad, tasks that found nothing to make. Says whether that is news.
-    pub(super) fn learn(&mut self, plan: &Plan, standings: &[Standing]) -> bool {
-        let before = (self.bad.len(), self.failed.len());
-        for (planned, standing) in plan.tasks.iter().zip(standings) {
-            let Standing::Done(outcome) = standing else { continue };
-            if outcome.products.is_empty() {
-                self.failed.entry(planned.task.id.clone()).or_insert_with(|| outcome.notes.join("; "));
-            } else if outcome.grade() == Grade::Bad {
-                self.bad.entry(planned.task.id.clone()).or_insert_with(|| why_bad(outcome));
-            }
+/// The lock of an output directory, if the purpose wants it and it can be had.
+fn lock(output: &Path, purpose: Purpose<'_>, reporter: &dyn Reporter) -> Result<Option<DirectoryLock>> {
+    match (purpose, DirectoryLock::take(output)) {
+        (Purpose::Look, _) => Ok(None),
+        (Purpose::Preview(_), Err(Error::Busy { holder, .. })) if Catalogue::exists(output) => {
+            reporter.note(&format!("another ifured is at work here ({holder}): this is how things stand now, and nothing is written"));
+            Ok(None)
         }
-        before != (self.bad.len(), self.failed.len())
+        (_, lock) => lock.map(Some),
     }
 }
 
-/// Why a product is bad: the quality numbers outside their limits.
-pub fn why_bad(outcome: &Outcome) -> String {
-    let worst = outcome.quality.iter().filter(|q| q.grade == Grade::Bad);
-    let texts: Vec<String> = worst
-        .map(|q| {
-            let value = q.value.map_or("not measurable".to_owned(), |v| format!("{v:.4}"));
-            format!("{} {value} {} ({})", q.name, q.unit, q.limits)
-        })
-        .collect();
-    format!("its quality is bad: {}", texts.join(", "))
+/// Removes what a killed run left unfinished. Only with the lock held.
+fn clear_up(output: &Path) -> usize {
+    let abandoned = scratch::abandoned(output);
+    files::remove_unfinished(output) + abandoned.iter().filter(|s| scratch::remove(s)).count()
+}
+
+/// Forgets the directories that are not there any more, with their frames; gives those that are.
+fn forget_what_is_gone(mut store: Option<&mut Catalogue>, rows: &mut BTreeMap<PathBuf, ScannedRow>, reporter: &dyn Reporter) -> Result<Vec<PathBuf>> {
+    let mut known: BTreeSet<PathBuf> = rows.values().map(|r| r.root.clone()).collect();
+    if let Some(catalogue) = &store {
+        known.extend(catalogue.roots()?);
+    }
+    let (there, gone): (Vec<PathBuf>, Vec<PathBuf>) = known.into_iter().partition(|root| root.is_dir());
+    for root in gone {
+        let before = rows.len();
+        rows.retain(|_, row| row.root != root);
+        reporter.note(&format!("{} is not there any more: its {} files are forgotten", shown(&root), before - rows.len()));
+        if let Some(catalogue) = store.as_deref_mut() {
+            catalogue.forget_root(&root)?;
+        }
+    }
+    Ok(there)
 }
 
 fn cores() -> usize {
@@ -335,7 +385,7 @@ fn plugin_is_missing(catalogue: &Catalogue, instruments: &[LoadedInstrument]) ->
 }
 
 /// Says which overrides of the configuration select nothing: most likely a slip.
-fn check_selections(config: &Config, frames: &[Frame], reporter: &dyn Reporter) {
+fn check_selections(config: &Config, frames: &[Arc<Frame>], reporter: &dyn Reporter) {
     let overrides = &config.frames;
     let all = (overrides.ignore.iter().map(|i| ("ignore", &i.frames)))
         .chain(overrides.force.iter().map(|f| ("force", &f.frames)))

@@ -1,6 +1,6 @@
 //! The run's side of a worker: a process that does one task after another.
 //!
-//! A worker gets a task as a line of JSON on standard input and answers in lines of JSON on standard output. It watches its
+//! A worker gets an [`Order`] as a line of JSON on standard input and answers in lines of JSON on standard output. It watches its
 //! standard input: when the run that started it is gone, it ends. What a task writes on standard error ends with [`END_OF_LOG`].
 //! Starting a process and touching fresh memory costs more than many a task, so a worker is kept while its tasks succeed; one
 //! that failed a task is not used again.
@@ -10,7 +10,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
 
 use ifured_core::recipe::Outcome;
 use ifured_core::{RecipeError, Task};
@@ -31,9 +30,21 @@ pub enum Message {
     Failed(RecipeError, Usage),
 }
 
-/// Environment variable that tells a worker how many seconds a task may take before its process is ended: for recipes that start programs, and want to
-/// say themselves what these were doing.
-pub const TASK_SECONDS: &str = "IFURED_TASK_SECONDS";
+/// What a worker is to do, a line of JSON: the task and what its host tells it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Order {
+    /// The task.
+    pub task: Task,
+    /// Seconds until it is ended.
+    pub seconds: Option<f64>,
+    /// Bytes of memory that it may use.
+    pub memory: u64,
+    /// Threads that it may use.
+    pub threads: usize,
+    /// Its scratch directory.
+    #[serde(with = "ifured_core::path")]
+    pub scratch: PathBuf,
+}
 
 /// How a worker is started.
 #[derive(Clone, Debug)]
@@ -77,14 +88,12 @@ impl WorkerProcess {
         command: &WorkerCommand,
         number: usize,
         threads: usize,
-        task_time: Option<Duration>,
         tx: &Sender<Event>,
     ) -> Result<Self> {
         let mut child = Command::new(&command.program)
             .args(&command.arguments)
-            .envs(task_time.map(|time| (TASK_SECONDS, time.as_secs_f64().to_string())))
+            .args(["--threads", &threads.to_string()])
             .env("OPENBLAS_NUM_THREADS", "1")
-            .env("RAYON_NUM_THREADS", threads.to_string())
             // Planes of many megabytes on huge pages: a tenth of the page faults (glibc 2.35 and newer; others ignore it). Up to
             // 256 MB stay with the worker for its next task, which saves the system from clearing pages again.
             .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=268435456")
@@ -102,8 +111,8 @@ impl WorkerProcess {
     }
 
     /// Gives it a task.
-    pub(crate) fn give(&mut self, task: &Task) -> Result<()> {
-        let mut line = serde_json::to_vec(task).map_err(|e| Error::Inconsistent(e.to_string()))?;
+    pub(crate) fn give(&mut self, order: &Order) -> Result<()> {
+        let mut line = serde_json::to_vec(order).map_err(|e| Error::Inconsistent(e.to_string()))?;
         line.push(b'\n');
         // A worker that is dead has closed its end; its death is reported as an event.
         let _ = self.stdin.write_all(&line);
