@@ -3,12 +3,12 @@
 //! Tasks of the exposure come first, then those that make its calibrations, both in the order of the plan; the channels of an instrument, whose tasks differ in
 //! the extension alone, are one line. The same plan gives the same text.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use ifured_core::{InstrumentDescription, Role, Task};
+use ifured_core::recipe::{Choice, Span};
+use ifured_core::{InstrumentDescription, Purpose, Task};
 
-use crate::associate::span;
 use crate::files::stem;
 use crate::frame::{Frame, FrameState};
 use crate::plan::{Plan, PlannedTask};
@@ -29,27 +29,25 @@ struct Line {
 /// The table.
 pub fn text(plan: &Plan, frames: &[std::sync::Arc<Frame>], instrument: &InstrumentDescription) -> String {
     let is_science =
-        |f: &Frame| f.state == FrameState::Good && instrument.frame_types.iter().any(|t| t.role == Purpose::Science && t.rule.tag == f.tag);
+        |f: &Frame| f.state == FrameState::Good && instrument.frame_types.iter().any(|t| t.purpose == Purpose::Science && t.rule.tag == f.tag);
     let mut science: Vec<&Frame> = frames.iter().map(|f| &**f).filter(|f| is_science(f)).collect();
     science.sort_by(|a, b| a.mjd.unwrap_or(f64::INFINITY).total_cmp(&b.mjd.unwrap_or(f64::INFINITY)).then_with(|| a.name.cmp(&b.name)));
-    let makers: HashMap<&str, usize> =
-        plan.tasks.iter().enumerate().flat_map(|(n, t)| t.task.outputs.iter().map(move |o| (o.name.as_str(), n))).collect();
     let mut out = format!("Calibration plan of {}: {} science exposures\n", plan.instrument, science.len());
     for frame in science {
-        exposure(&mut out, plan, frame, &makers);
+        exposure(&mut out, plan, frame);
     }
     out
 }
 
-fn exposure(out: &mut String, plan: &Plan, frame: &Frame, makers: &HashMap<&str, usize>) {
+fn exposure(out: &mut String, plan: &Plan, frame: &Frame) {
     let exptime = frame.header.real("EXPTIME").map_or(String::new(), |t| format!(", {t} s"));
     let named = frame.exposure_name.as_ref().map_or(String::new(), |n| format!(", {n}"));
     let _ = writeln!(out, "\n{} ({}, night {}{exptime}{named})", frame.name, frame.tag, frame.night);
-    let own = tasks_of(plan, frame, makers);
-    let needed = needed_by(plan, &own, makers);
+    let own = tasks_of(plan, frame);
+    let needed = needed_by(plan, &own);
     let mut lines: Vec<(Line, usize)> = Vec::new();
     for &n in own.iter().chain(needed.difference(&own)) {
-        for line in lines_of(&plan.tasks[n], plan, makers, !own.contains(&n)) {
+        for line in lines_of(plan.at(n), plan, !own.contains(&n)) {
             // What differs in the extension alone is one line.
             match lines.iter_mut().find(|(l, _)| *l == line) {
                 Some((_, times)) => *times += 1,
@@ -61,7 +59,7 @@ fn exposure(out: &mut String, plan: &Plan, frame: &Frame, makers: &HashMap<&str,
     let is_blocked = |b: &&crate::plan::Blocked| b.frames.iter().any(|f| *f == frame.name || stem(f).contains(&stem(&frame.name)));
     let mut said = BTreeSet::new();
     for blocked in plan.blocked.iter().filter(is_blocked) {
-        let line = format!("  blocked: {}: {}", blocked.recipe, blocked.why);
+        let line = format!("  blocked: {}: {}", blocked.recipe, blocked.why());
         if said.insert(line.clone()) {
             let _ = writeln!(out, "{line}");
         }
@@ -72,11 +70,11 @@ fn exposure(out: &mut String, plan: &Plan, frame: &Frame, makers: &HashMap<&str,
 }
 
 /// Tasks that are about a frame, or about what is made of it.
-fn tasks_of(plan: &Plan, frame: &Frame, makers: &HashMap<&str, usize>) -> BTreeSet<usize> {
+fn tasks_of(plan: &Plan, frame: &Frame) -> BTreeSet<usize> {
     let mut own = BTreeSet::new();
-    for (n, planned) in plan.tasks.iter().enumerate() {
-        let is = |input: &ifured_core::recipe::TaskInput| match makers.get(input.name.as_str()) {
-            Some(maker) => own.contains(maker),
+    for (n, planned) in plan.tasks().enumerate() {
+        let is = |input: &ifured_core::recipe::TaskInput| match plan.maker(&input.name) {
+            Some(maker) => own.contains(&maker),
             None => input.identity == frame.hash,
         };
         if planned.task.main().any(is) {
@@ -87,13 +85,13 @@ fn tasks_of(plan: &Plan, frame: &Frame, makers: &HashMap<&str, usize>) -> BTreeS
 }
 
 /// Tasks whose products these need, directly or not, without other science that only goes into the same combination.
-fn needed_by(plan: &Plan, own: &BTreeSet<usize>, makers: &HashMap<&str, usize>) -> BTreeSet<usize> {
+fn needed_by(plan: &Plan, own: &BTreeSet<usize>) -> BTreeSet<usize> {
     let mut needed: BTreeSet<usize> = BTreeSet::new();
     let mut waiting: Vec<usize> = own.iter().copied().collect();
     while let Some(n) = waiting.pop() {
         let is_own = own.contains(&n);
-        for input in plan.tasks[n].task.inputs.iter().filter(|i| !(is_own && i.role == "main")) {
-            if let Some(&maker) = makers.get(input.name.as_str())
+        for input in plan.at(n).task.inputs.iter().filter(|i| !(is_own && i.role.is_main())) {
+            if let Some(maker) = plan.maker(&input.name)
                 && !own.contains(&maker)
                 && needed.insert(maker)
             {
@@ -104,10 +102,8 @@ fn needed_by(plan: &Plan, own: &BTreeSet<usize>, makers: &HashMap<&str, usize>) 
     needed
 }
 
-fn lines_of(planned: &PlannedTask, plan: &Plan, makers: &HashMap<&str, usize>, with_frames: bool) -> Vec<Line> {
+fn lines_of(planned: &PlannedTask, plan: &Plan, with_frames: bool) -> Vec<Line> {
     let task = &planned.task;
-    let days: HashMap<&str, Option<f64>> =
-        planned.associations.iter().flat_map(|a| &a.candidates).map(|c| (c.name.as_str(), c.days)).collect();
     let mut lines = Vec::new();
     let line = |role: &str| Line {
         recipe: task.recipe.clone(),
@@ -122,25 +118,29 @@ fn lines_of(planned: &PlannedTask, plan: &Plan, makers: &HashMap<&str, usize>, w
     if with_frames {
         lines.push(frames_line(task, line("(frames)")));
     }
-    for input in task.inputs.iter().filter(|i| i.role != "main") {
-        let maker = makers.get(input.name.as_str()).map(|&n| &plan.tasks[n].task);
-        let own_name = input.name.rsplit('/').next().unwrap_or(&input.name);
-        let time = days.get(input.name.as_str()).or_else(|| days.iter().find(|(n, _)| n.ends_with(own_name)).map(|(_, d)| d));
-        let time = time.map_or(String::new(), |d| span(*d));
+    for input in task.calibrations() {
+        let maker = plan.maker(&input.name).map(|n| &plan.at(n).task);
+        // The time has its own column.
+        let (time, reason) = match &input.choice {
+            Choice::Fits(fit) => {
+                let parts: Vec<String> = std::iter::once(fit.title.clone()).chain(fit.remarks()).collect();
+                (Span(fit.days).to_string(), parts.join(", "))
+            }
+            other => (String::new(), other.to_string()),
+        };
         lines.push(Line {
             tag: input.tag.to_string(),
             name: shared_name(&input.name, maker),
             maker: maker.map_or("file".into(), |m| m.recipe.clone()),
-            // The reason ends with the time, which has its own column.
-            reason: input.why.strip_suffix(&format!(", {time}")).unwrap_or(&input.why).to_owned(),
+            reason,
             time,
             level: input.level.to_string(),
-            ..line(&input.role)
+            ..line(input.role.as_str())
         });
     }
-    for missing in &task.missing {
-        let reason = format!("{}; {}", missing.otherwise, missing.why);
-        lines.push(Line { name: "none".into(), level: missing.level.to_string(), reason, ..line(&missing.role) });
+    for (missing, lack) in task.missing.iter().zip(&planned.lacks) {
+        let reason = format!("{}; {lack}", missing.otherwise);
+        lines.push(Line { name: "none".into(), level: missing.level.to_string(), reason, ..line(missing.role.as_str()) });
     }
     lines
 }

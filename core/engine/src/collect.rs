@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ifured_core::{Task, rule};
+use ifured_core::{Task, TaskId, rule};
 
 use crate::catalogue::ProductRow;
 use crate::error::{Error, Result};
 use crate::files::{UNFINISHED, stem};
 use crate::frame::Frame;
-use crate::run::Session;
+use crate::session::Session;
 use crate::standing::content_hash;
 
 /// How products come into the directory.
@@ -58,7 +58,7 @@ pub fn collect(session: &Session, to: &Path, wanted: &Wanted, means: Means, dry_
     let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut done = Vec::new();
     // All are named, whatever is wanted of them: a name does not depend on what else is collected.
-    for named in named(session)?.into_iter().filter(|n| tags.iter().any(|t| rule::like(t, n.row.tag.as_str()))) {
+    for named in named(session).into_iter().filter(|n| tags.iter().any(|t| rule::like(t, n.row.tag.as_str()))) {
         let path = session.output.join(&named.row.name);
         let is_wanted = wanted.only.is_empty() || wanted.only.iter().any(|p| named.labels.iter().any(|l| rule::like(p, l)));
         if !path.exists() {
@@ -115,26 +115,26 @@ struct Named {
 }
 
 /// All products of the catalogue, in the order of their names.
-fn named(session: &Session) -> Result<Vec<Named>> {
-    let tasks = session.catalogue.tasks()?;
-    let products = session.catalogue.products()?;
+fn named(session: &Session) -> Vec<Named> {
+    let tasks = &session.known.tasks;
+    let products: Vec<&ProductRow> = session.known.products.values().collect();
     let makers: HashMap<&str, &Task> = products.iter().filter_map(|p| Some((p.name.as_str(), &tasks.get(&p.task)?.task))).collect();
     let by_hash: HashMap<&str, &Arc<Frame>> = session.frames.iter().rev().map(|f| (f.hash.as_str(), f)).collect();
     let mut all: BTreeMap<&str, Named> = BTreeMap::new();
-    for row in &products {
+    for row in products {
         let frames = tasks.get(&row.task).map(|t| raw_frames(&t.task, &makers, &by_hash)).unwrap_or_default();
         let name = name_of(session, row, &frames);
         let mut labels = vec![row.name.clone(), stem(&row.name), name.clone()];
         labels.extend(frames.iter().flat_map(|f| [Some(f.name.clone()), Some(stem(&f.name)), f.exposure_name.clone()]).flatten());
         all.insert(&row.name, Named { row: row.clone(), name, labels });
     }
-    Ok(all.into_values().collect())
+    all.into_values().collect()
 }
 
 /// The raw frames that a task is about, in the order of time.
 fn raw_frames<'a>(task: &Task, makers: &HashMap<&str, &Task>, by_hash: &HashMap<&str, &'a Arc<Frame>>) -> Vec<&'a Arc<Frame>> {
     let mut found: BTreeMap<&str, &'a Arc<Frame>> = BTreeMap::new();
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let mut seen: BTreeSet<&TaskId> = BTreeSet::new();
     let mut waiting: Vec<&Task> = vec![task];
     while let Some(task) = waiting.pop() {
         for input in task.main() {

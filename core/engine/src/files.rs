@@ -53,7 +53,7 @@ pub fn is_frame_name(name: &str) -> bool {
 
 /// Name of a frame without its directory and ending: `caf-20170319-16:00:00-cal-synt`.
 pub fn stem(name: &str) -> String {
-    let file = Path::new(name).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let file = Path::new(name).file_name().map(ifured_core::path::shown).unwrap_or_default();
     let lower = file.to_lowercase();
     let ending = ENDINGS.iter().filter(|e| lower.ends_with(**e)).map(|e| e.len()).max().unwrap_or(0);
     file[..file.len() - ending].to_owned()
@@ -122,14 +122,21 @@ impl DirectoryLock {
     }
 }
 
+/// Directories in which recipes of version 0.1 ran; now there is a place for them (see [`crate::execute::scratch`]).
+const OLD_SCRATCH: &str = ".ifured-esorex-";
+
 /// Removes what a killed run left unfinished below a directory. Only with the lock held.
 pub fn remove_unfinished(directory: &Path) -> usize {
-    let walk = walkdir::WalkDir::new(directory).max_depth(4).into_iter().filter_map(|e| e.ok());
-    let unfinished = walk.filter(|e| {
+    let walk = walkdir::WalkDir::new(directory).max_depth(4).contents_first(true).into_iter().filter_map(|e| e.ok());
+    let remove = |e: walkdir::DirEntry| {
         let name = e.file_name().to_string_lossy();
-        e.file_type().is_file() && name.starts_with('.') && name.contains(UNFINISHED)
-    });
-    unfinished.filter(|e| fs::remove_file(e.path()).is_ok()).count()
+        match (e.file_type().is_file(), name.starts_with('.')) {
+            (true, true) if name.contains(UNFINISHED) => fs::remove_file(e.path()).is_ok(),
+            (false, true) if name.starts_with(OLD_SCRATCH) => fs::remove_dir_all(e.path()).is_ok(),
+            _ => false,
+        }
+    };
+    walk.map(remove).filter(|removed| *removed).count()
 }
 
 /// Writes a small file so that it is there completely or not at all.

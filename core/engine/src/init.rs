@@ -1,6 +1,6 @@
 //! A configuration file to start from: its schema line, and every default with its documentation, commented out.
 
-use ifured_core::InstrumentDescription;
+use ifured_core::{InstrumentDescription, RecipeDescription};
 use serde_json::{Map, Value};
 
 use crate::config;
@@ -34,7 +34,7 @@ fn json(instrument: &InstrumentDescription, full: bool, schema: &str) -> String 
         .recipes
         .iter()
         .map(|r| {
-            let mut parameters = if full { r.defaults.as_object().cloned().unwrap_or_default() } else { Map::new() };
+            let mut parameters = if full { defaults(r).as_object().cloned().unwrap_or_default() } else { Map::new() };
             if full {
                 parameters.retain(|_, v| !v.is_null());
                 parameters.insert("enabled".into(), r.enabled.into());
@@ -57,7 +57,7 @@ fn toml(instrument: &InstrumentDescription, full: bool, schema: &str) -> String 
     }
     out.push('\n');
     out += "# ---- How much of the machine a run may take\n[resources]\n";
-    out += &settings(&all["$defs"]["Resources"], None, false);
+    out += &settings(&all["$defs"]["Resources"], None, false, false);
     out += "\n# ---- Single frames. Files are patterns (* and ?); night may be left out.\n";
     out += "# [[frames.ignore]]\n# night = \"170319_t2_CAFOS\"\n# files = [\"*-16:0?:*.fits\"]\n# why = \"light leak\"\n\n";
     let tag = instrument.frame_types.first().map_or("bias", |t| t.rule.tag.as_str());
@@ -69,15 +69,20 @@ fn toml(instrument: &InstrumentDescription, full: bool, schema: &str) -> String 
         out += &format!("[recipes.{}]\n", recipe.name);
         out += &comment("Whether the recipe runs.");
         out += &setting("enabled", &recipe.enabled.into(), full);
-        out += &settings(&all["properties"]["recipes"]["properties"][&recipe.name], Some(&recipe.defaults), full);
+        out += &settings(&all["properties"]["recipes"]["properties"][&recipe.name], Some(&defaults(recipe)), recipe.engines.len() > 1, full);
     }
     out
 }
 
+/// Default parameters of the engine that does the work.
+fn defaults(recipe: &RecipeDescription) -> Value {
+    recipe.first_engine().map(|e| e.defaults.clone()).unwrap_or_default()
+}
+
 /// Every property of an object's schema with its description and default.
-fn settings(schema: &Value, defaults: Option<&Value>, full: bool) -> String {
+fn settings(schema: &Value, defaults: Option<&Value>, engines: bool, full: bool) -> String {
     let mut out = String::new();
-    for (key, property) in schema["properties"].as_object().into_iter().flatten().filter(|(k, _)| *k != "enabled") {
+    for (key, property) in schema["properties"].as_object().into_iter().flatten().filter(|(k, _)| *k != "enabled" && (engines || *k != "engine")) {
         // With values, unit, range and default in words.
         out += &comment(property["description"].as_str().unwrap_or_default());
         if let (Some(values), Some(texts)) = (property["enum"].as_array(), property["enumDescriptions"].as_array()) {
@@ -88,7 +93,8 @@ fn settings(schema: &Value, defaults: Option<&Value>, full: bool) -> String {
         let default = defaults.and_then(|d| d.get(key)).or(property.get("default")).cloned().unwrap_or(Value::Null);
         out += &match default {
             Value::Null => format!("# {key} = {}\n", config::toml_text(&property["examples"][0])),
-            value => setting(key, &value, full),
+            // What belongs to an engine that is not at work must stay a comment.
+            value => setting(key, &value, full && defaults.is_none_or(|d| d.get(key).is_some())),
         };
     }
     out

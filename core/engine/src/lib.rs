@@ -10,6 +10,7 @@ pub mod collect;
 pub mod config;
 pub mod conformance;
 pub mod error;
+pub mod exec;
 pub mod execute;
 pub mod file_parameters;
 pub mod files;

@@ -3,18 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use ifured_core::lookup::TAG;
-use ifured_core::recipe::{InputSpec, Level, MissingInput, RecipeDescription, TaskInput, TaskOutput};
+use ifured_core::recipe::{Choice, FrameSize, InputSpec, Level, MissingInput, RecipeDescription, TaskInput, TaskOutput};
 use ifured_core::rule::Verdict;
-use ifured_core::{Card, Condition, Config, Header, InstrumentDescription, Lookup, Rule, Tag, Task, rule};
+use ifured_core::{Card, Condition, Config, Header, InstrumentDescription, Role, Rule, Tag, Task, TaskId, rule};
 use ifured_pixels::fits;
 
 use crate::classify;
 use crate::error::{Error, Result};
 use crate::files::stem;
+use crate::plan;
 use crate::standing::content_hash;
 
 /// Role of the frames that a recipe is about.
-pub const MAIN: &str = "main";
+pub const MAIN: &str = Role::MAIN;
 
 /// A frame that was named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub fn task(
             "name the frames: ifured recipe run NAME FRAME..., or give them in a set: --sof FILE",
         ));
     }
-    let roles: Vec<String> = recipe.inputs.iter().map(|i| i.role.clone()).collect();
+    let roles: Vec<String> = recipe.inputs.iter().map(|i| i.role.to_string()).collect();
     if let Some(Named { role, .. }) = named.iter().find(|n| n.role != MAIN && !roles.contains(&n.role)) {
         return Err(Error::usage(
             format!("recipe {} has no input `{role}`{}", recipe.name, classify::nearest(role, &roles)),
@@ -63,20 +64,23 @@ pub fn task(
     let first = first.as_path();
     for other in named.iter().filter(|n| n.role != MAIN) {
         let mut given = one(other)?;
-        given.adapt = recipe.inputs.iter().find(|s| s.role == other.role).and_then(|spec| adapt(spec, &given.tag));
+        given.adapt = recipe.inputs.iter().find(|s| s.role == other.role.as_str()).and_then(|spec| adapt(spec, &given.tag));
         task_inputs.push(given);
     }
     // An input may ask for one of the main frames, to be sure that there is one of its kind.
     let of_main = |spec: &InputSpec| task_inputs[..frames].iter().find(|i| spec.required && spec.tags.contains(&i.tag)).cloned();
     let given = |role: &str| named.iter().any(|n| n.role == role);
     let kinds: Vec<TaskInput> =
-        recipe.inputs.iter().filter(|s| !given(&s.role)).filter_map(|s| Some(TaskInput { role: s.role.clone(), ..of_main(s)? })).collect();
+        recipe.inputs.iter().filter(|s| !given(s.role.as_str())).filter_map(|s| Some(TaskInput { role: s.role.clone(), ..of_main(s)? })).collect();
     task_inputs.extend(kinds);
-    let mut parameters = crate::config::parameters(recipe, config)?;
-    let files = crate::file_parameters::take(recipe, &mut parameters);
-    task_inputs.extend(files.map_err(|why| Error::usage(why, "give the file with --set recipes.RECIPE.PARAMETER=FILE"))?);
+    let engine = plan::engines(recipe, &instrument.name, config).first().copied();
+    let engine = engine.ok_or_else(|| Error::Inconsistent(format!("recipe {} has no engine", recipe.name)))?;
+    let mut parameters = crate::config::parameters(recipe, engine, config)?;
+    let files = crate::file_parameters::take(recipe, engine, &mut parameters);
+    task_inputs.extend(files.map_err(|why| Error::usage(why.to_string(), "give the file with --set recipes.RECIPE.PARAMETER=FILE"))?);
+    let needed = |s: &InputSpec| s.required || recipe.requirements.iter().any(|r| r.role == s.role && r.holds(&parameters));
     let absent = recipe.inputs.iter().filter(|s| !task_inputs.iter().any(|i| i.role == s.role));
-    let (required, absent): (Vec<&InputSpec>, Vec<&InputSpec>) = absent.partition(|s| s.required);
+    let (required, absent): (Vec<&InputSpec>, Vec<&InputSpec>) = absent.partition(|s| needed(s));
     if let Some(first) = required.first() {
         let tags = |s: &InputSpec| s.tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(" or ");
         let all: Vec<String> = required.iter().map(|s| format!("a {} ({})", s.role, tags(s))).collect();
@@ -89,7 +93,6 @@ pub fn task(
         role: spec.role.clone(),
         otherwise: spec.otherwise.clone(),
         level: spec.level_without,
-        why: "not given".into(),
     };
     let missing: Vec<MissingInput> = absent.into_iter().map(not_given).collect();
     let header = fits::primary_header(first).map_err(|e| Error::usage(e.to_string(), "check the file"))?;
@@ -104,18 +107,19 @@ pub fn task(
                 .replace("{night}", "")
                 .replace("{extension}", &extension.map_or_else(String::new, |e| format!("-{e}")))
                 .replace("{tag}", task_inputs[0].tag.as_str());
-            TaskOutput { tag: p.tag.clone(), path: output.join(&name), name }
+            TaskOutput { tag: p.tag.clone(), path: output.join(&name), name, format: p.format }
         })
         .collect();
-    let pixels =
-        header.lookup("NAXIS1").and_then(|v| v.as_real()).unwrap_or(0.0) * header.lookup("NAXIS2").and_then(|v| v.as_real()).unwrap_or(0.0);
+    let axes = (1..=header.integer("NAXIS").unwrap_or(0)).filter_map(|n| usize::try_from(header.integer(&format!("NAXIS{n}")).ok()?).ok());
+    let size = FrameSize::of_axes(&axes.collect::<Vec<_>>(), std::fs::metadata(first).map_or(0, |m| m.len()));
     let mut task = Task {
-        id: String::new(),
+        id: TaskId::default(),
         instrument: instrument.name.clone(),
         plugin: instrument.library.as_ref().map(|l| l.hash.clone()),
         recipe: recipe.name.clone(),
-        recipe_version: recipe.version,
-        external: recipe.external.as_ref().map(ToString::to_string),
+        recipe_version: engine.version,
+        engine: engine.name.clone(),
+        external: engine.external.as_ref().map(ToString::to_string),
         parameters,
         night: first.parent().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
         signature: recipe.products.first().map(|p| p.signature.extract(&header).to_string()).unwrap_or_default(),
@@ -124,9 +128,9 @@ pub fn task(
         outputs,
         level: missing.iter().map(|m| m.level).max().unwrap_or(0),
         missing,
-        memory: recipe.memory.bytes(pixels, frames),
+        memory: engine.memory.bytes(size, frames),
     };
-    task.id = crate::plan::identity(&task);
+    task.id = plan::identity(&task);
     Ok((task, notes))
 }
 
@@ -152,7 +156,7 @@ fn adapt(spec: &InputSpec, tag: &Tag) -> Option<String> {
 fn input(instrument: &InstrumentDescription, recipe: &RecipeDescription, named: &Named, notes: &mut Vec<String>) -> Result<TaskInput> {
     let Named { role, path, tag } = named;
     let mut header = fits::primary_header(path).map_err(|e| Error::usage(e.to_string(), "check the file"))?;
-    let mjd = crate::time::modified_julian_date(&header, &instrument.time).0;
+    let mjd = crate::time::modified_julian_date(&header, &instrument.time).mjd;
     let rules: Vec<Rule> = instrument.frame_types.iter().map(|t| t.rule.clone()).collect();
     let (seen, corrections) = match header.text("IFURED TAG") {
         Ok(tag) => (Tag::new(tag), Vec::new()),
@@ -163,21 +167,21 @@ fn input(instrument: &InstrumentDescription, recipe: &RecipeDescription, named: 
     };
     if let Some(tag) = tag {
         // A tag that serves as well is no contradiction.
-        let serves = |t: &Tag| recipe.inputs.iter().any(|i| i.role == *role && i.tags.contains(t));
+        let serves = |t: &Tag| recipe.inputs.iter().any(|i| i.role == role.as_str() && i.tags.contains(t));
         let known = instrument.frame_types.iter().any(|t| t.rule.tag == seen);
         if *tag != seen && known && !serves(&seen) {
             notes.push(format!("{} is a {seen} by its header, and goes in as a {tag}", path.display()));
         }
     }
     Ok(TaskInput {
-        role: role.to_owned(),
+        role: role.as_str().into(),
         tag: tag.clone().unwrap_or(seen),
         path: std::path::absolute(path).map_err(Error::io("cannot find", path))?,
-        name: path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+        name: path.file_name().map(ifured_core::path::shown).unwrap_or_default(),
         identity: content_hash(path)?,
         level: 0,
         adapt: None,
-        why: "given by hand".into(),
+        choice: Choice::ByHand,
         corrections,
         mjd,
     })

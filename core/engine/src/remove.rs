@@ -1,19 +1,21 @@
-//! Removing products: one with all that was made from it, or all that no plan makes any more; with the logs beside them, and what failed runs left.
+//! Removing products: one with all that was made from it, or all that no plan makes any more; with what lies beside them, and what failed runs left.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use ifured_core::TaskId;
 use ifured_core::rule::like;
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Known, ProductRow};
 use crate::error::{Error, Result};
 use crate::files::Fingerprint;
 
 /// Products that were made with a product, directly or not, the product itself first. `name` may be any unique end of a name.
-pub fn with_dependents(catalogue: &Catalogue, name: &str) -> Result<Vec<String>> {
-    let products = catalogue.products()?;
-    let exact: Vec<_> = products.iter().filter(|p| p.name == name).collect();
-    let found = if exact.is_empty() { products.iter().filter(|p| p.name.ends_with(name)).collect() } else { exact };
+pub fn with_dependents(known: &Known, name: &str) -> Result<Vec<String>> {
+    let found: Vec<&ProductRow> = match known.products.get(name) {
+        Some(exact) => vec![exact],
+        None => known.products.values().filter(|p| p.name.ends_with(name)).collect(),
+    };
     let &[product] = found.as_slice() else {
         let advice = match found.as_slice() {
             [] => "`ifured ls products` lists them".to_owned(),
@@ -22,77 +24,49 @@ pub fn with_dependents(catalogue: &Catalogue, name: &str) -> Result<Vec<String>>
         let what = if found.is_empty() { "there is no product" } else { "there are several products" };
         return Err(Error::usage(format!("{what} `{name}`"), advice));
     };
-    let mut affected: BTreeSet<String> = BTreeSet::new();
+    let mut users: BTreeMap<&str, BTreeSet<&TaskId>> = BTreeMap::new();
+    for (id, row) in &known.tasks {
+        for input in &row.task.inputs {
+            users.entry(input.name.as_str()).or_default().insert(id);
+        }
+    }
+    let mut affected: BTreeSet<&TaskId> = BTreeSet::new();
     let mut ordered = Vec::new();
-    let mut next = vec![product.task.clone()];
+    let mut next = vec![&product.task];
     while let Some(task) = next.pop() {
-        if !affected.insert(task.clone()) {
+        if !affected.insert(task) {
             continue;
         }
-        let own: Vec<String> = products.iter().filter(|p| p.task == task).map(|p| p.name.clone()).collect();
-        for other in products.iter().filter(|p| !affected.contains(&p.task)) {
-            let uses = catalogue.task(&other.task)?.is_some_and(|row| row.task.inputs.iter().any(|i| own.contains(&i.name)));
-            if uses && !next.contains(&other.task) {
-                next.push(other.task.clone());
-            }
+        for own in known.products.values().filter(|p| p.task == *task) {
+            next.extend(users.get(own.name.as_str()).into_iter().flatten());
+            ordered.push(own.name.clone());
         }
-        ordered.extend(own);
     }
     Ok(ordered)
 }
 
-/// What a run left beside a product: `NAME.….log` and `NAME.….sof` for `NAME.fits`, in the order of their names.
-pub fn logs_of(product: &Path) -> Vec<PathBuf> {
-    let start = format!("{}.", product.file_stem().unwrap_or_default().to_string_lossy());
-    in_directory(product.parent().unwrap_or(Path::new(".")), |name| {
-        name.starts_with(&start) && (name.ends_with(".log") || name.ends_with(".sof"))
-    })
-}
-
-/// Digits of a task's identity in the name of a directory of a failed run.
-const DIGITS: usize = 12;
-
-/// What a failed run of a task left beside its output: `failed-RECIPE-TASK`.
-pub fn failed_run_of(task: &str, output: &Path) -> Option<PathBuf> {
-    let end = format!("-{}", task.get(..DIGITS)?);
-    let found = in_directory(output.parent().unwrap_or(Path::new(".")), |name| is_failed_run(name) && name.ends_with(&end));
-    found.into_iter().find(|p| p.is_dir())
-}
-
-/// All directories of failed runs below an output directory, in the order of their names.
-pub fn failed_runs(output: &Path) -> Vec<PathBuf> {
-    let walk = walkdir::WalkDir::new(output).min_depth(1).max_depth(4).sort_by_file_name().into_iter().filter_map(|e| e.ok());
-    walk.filter(|e| e.file_type().is_dir() && is_failed_run(&e.file_name().to_string_lossy())).map(|e| e.into_path()).collect()
-}
-
-fn is_failed_run(name: &str) -> bool {
-    let id = name.strip_prefix("failed-").and_then(|rest| rest.rsplit_once('-'));
-    id.is_some_and(|(recipe, id)| !recipe.is_empty() && id.len() == DIGITS && id.bytes().all(|b| b.is_ascii_hexdigit()))
-}
-
-fn in_directory(directory: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = entries.filter(|e| wanted(&e.file_name().to_string_lossy())).map(|e| e.path()).collect();
-    found.sort();
-    found
+/// What the last attempts that failed left for a person to look at, and is still there.
+pub fn left_by_failures(known: &Known) -> Vec<PathBuf> {
+    let failed = known.attempts.values().map(|last| &last.attempt).filter(|a| a.cause().is_some());
+    let mut paths: Vec<PathBuf> = failed.flat_map(|a| a.side_files()).map(|f| f.path.clone()).filter(|p| p.exists()).collect();
+    paths.sort();
+    paths
 }
 
 /// All products of a tag, or of the recipe that made them; `*` and `?` are wild.
-pub fn of_tag(catalogue: &Catalogue, pattern: &str) -> Result<Vec<String>> {
-    let tasks = catalogue.tasks()?;
-    let recipe = |p: &crate::catalogue::ProductRow| tasks.get(&p.task).map_or(String::new(), |t| t.task.recipe.clone());
-    let is = |p: &crate::catalogue::ProductRow| like(pattern, p.tag.as_str()) || like(pattern, &recipe(p));
-    Ok(catalogue.products()?.into_iter().filter(is).map(|p| p.name).collect())
+pub fn of_tag(known: &Known, pattern: &str) -> Vec<String> {
+    let recipe = |p: &ProductRow| known.tasks.get(&p.task).map_or("", |t| t.task.recipe.as_str());
+    let is = |p: &&ProductRow| like(pattern, p.tag.as_str()) || like(pattern, recipe(p));
+    known.products.values().filter(is).map(|p| p.name.clone()).collect()
 }
 
-/// Deletes products, with their logs, and forgets them. One that was edited since is kept and named in the result.
-pub fn remove(catalogue: &mut Catalogue, output: &Path, names: &[String]) -> Result<Vec<String>> {
-    let known = catalogue.products()?;
+/// Deletes products, with what lies beside them, and forgets them. One that was edited since is kept and named in the result.
+pub fn remove(catalogue: &mut Catalogue, known: &Known, output: &Path, names: &[String]) -> Result<Vec<String>> {
     let mut kept = Vec::new();
     let mut removed = Vec::new();
     for name in names {
         let path = output.join(name);
-        let row = known.iter().find(|p| p.name == *name);
+        let row = known.products.get(name);
         let ours = match row {
             Some(row) if path.exists() => {
                 Fingerprint::of(&path).ok() == row.fingerprint || crate::standing::content_hash(&path)? == row.hash
@@ -108,8 +82,9 @@ pub fn remove(catalogue: &mut Catalogue, output: &Path, names: &[String]) -> Res
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(source) => return Err(Error::Io { what: "cannot remove", path, source }),
         }
-        for log in logs_of(&path) {
-            let _ = std::fs::remove_file(log);
+        let made = row.and_then(|r| known.tasks.get(&r.task));
+        for file in made.iter().flat_map(|m| &m.outcome.side_files).filter(|f| f.path.starts_with(output)) {
+            let _ = std::fs::remove_file(&file.path);
         }
         // A directory that is empty now has served.
         if let Some(directory) = path.parent() {
@@ -123,21 +98,46 @@ pub fn remove(catalogue: &mut Catalogue, output: &Path, names: &[String]) -> Res
 
 #[cfg(test)]
 mod tests {
+    use ifured_core::recipe::{Outcome, RecipeError, SideFile, TaskInput};
+    use ifured_core::{Grade, Task};
+
     use super::*;
+    use crate::attempt::{Attempt, Cause, Cost, Ending};
+    use crate::catalogue::{LastAttempt, TaskRow};
+
+    fn made(known: &mut Known, id: &str, product: &str, needs: &[&str]) {
+        let input = |n: &&str| TaskInput { name: (*n).into(), ..TaskInput::default() };
+        let task = Task { id: id.into(), recipe: "flat".into(), inputs: needs.iter().map(input).collect(), ..Task::default() };
+        known.tasks.insert(id.into(), TaskRow { task, outcome: Outcome::default(), grade: Grade::Good });
+        let row = ProductRow { name: product.into(), tag: "F".into(), task: id.into(), hash: String::new(), bytes: 0, fingerprint: None };
+        known.products.insert(product.into(), row);
+    }
 
     #[test]
-    fn logs_and_failed_runs_are_known_by_their_names() {
+    fn what_was_made_with_a_product_goes_with_it() {
+        let mut known = Known::default();
+        made(&mut known, "1", "a/bias.fits", &["raw"]);
+        made(&mut known, "2", "flat.fits", &["a/bias.fits"]);
+        made(&mut known, "3", "image.fits", &["flat.fits", "a/bias.fits"]);
+        made(&mut known, "4", "other.fits", &["raw"]);
+        let mut all = with_dependents(&known, "bias.fits").unwrap();
+        assert_eq!(all.remove(0), "a/bias.fits");
+        all.sort();
+        assert_eq!(all, ["flat.fits", "image.fits"]);
+        assert_eq!(of_tag(&known, "fla?").len(), 4);
+        assert!(with_dependents(&known, "nothing").is_err() && with_dependents(&known, ".fits").is_err());
+    }
+
+    #[test]
+    fn what_failed_runs_left_is_known_from_their_records() {
         let directory = tempfile::tempdir().unwrap();
-        let night = directory.path().join("muse_bias/2024-01-01");
-        for run in ["failed-muse_bias-0123456789ab", "failed-muse_bias-mine", "failed-0123456789ab"] {
-            std::fs::create_dir_all(night.join(run)).unwrap();
-        }
-        for file in ["BIAS_a.fits", "BIAS_a.esorex.log", "BIAS_a.reg", "BIAS_ab.esorex.log"] {
-            std::fs::write(night.join(file), "").unwrap();
-        }
-        assert_eq!(logs_of(&night.join("BIAS_a.fits")), [night.join("BIAS_a.esorex.log")]);
-        assert_eq!(failed_runs(directory.path()), [night.join("failed-muse_bias-0123456789ab")]);
-        assert_eq!(failed_run_of("0123456789abcdef", &night.join("BIAS_a.fits")), Some(night.join("failed-muse_bias-0123456789ab")));
-        assert_eq!(failed_run_of("ffff456789abcdef", &night.join("BIAS_a.fits")), None);
+        let file = |name: &str| SideFile { what: "run".into(), path: directory.path().join(name) };
+        std::fs::create_dir(directory.path().join("left")).unwrap();
+        let error = RecipeError::new("no star", "").with_side_file(file("left")).with_side_file(file("gone"));
+        let ending = Ending::Failed { cause: Cause::Recipe(error) };
+        let attempt = Attempt::of(&Task::default(), None, std::time::SystemTime::now(), ending, Cost::default(), String::new());
+        let mut known = Known::default();
+        known.attempts.insert("1".into(), LastAttempt { record: "r".into(), attempt });
+        assert_eq!(left_by_failures(&known), [directory.path().join("left")]);
     }
 }

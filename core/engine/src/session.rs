@@ -54,7 +54,7 @@ pub trait Reporter: Sync {
 
 /// What a session is opened for.
 #[derive(Clone, Copy, Debug)]
-pub enum Purpose<'a> {
+pub enum Opening<'a> {
     /// To look at what is known. Nothing is written, and others may be at work.
     Look,
     /// To work: the only one in the directory, which brings the catalogue up to date with these directories, or with those it knows if none is given.
@@ -93,11 +93,11 @@ impl Session {
     ///
     /// # Errors
     /// If it cannot be used, or another works in it; what is wrong with the configuration; a directory that is not there.
-    pub fn open(setup: &Setup, instruments: &[LoadedInstrument], purpose: Purpose<'_>, reporter: &dyn Reporter) -> Result<Session> {
+    pub fn open(setup: &Setup, instruments: &[LoadedInstrument], opening: Opening<'_>, reporter: &dyn Reporter) -> Result<Session> {
         let output = std::path::absolute(&setup.output).map_err(Error::io("cannot find", &setup.output))?;
-        let scanned = match purpose {
-            Purpose::Look => None,
-            Purpose::Work(directories) | Purpose::Preview(directories) => Some(directories),
+        let scanned = match opening {
+            Opening::Look => None,
+            Opening::Work(directories) | Opening::Preview(directories) => Some(directories),
         };
         if let Some(missing) = scanned.into_iter().flatten().find(|d| !d.is_dir()) {
             return Err(Error::usage(format!("{} is not a directory", shown(missing)), "give the directory that holds the raw frames"));
@@ -111,7 +111,7 @@ impl Session {
                 "catalogue your frames first: ifured scan DIRECTORY, or ifured reduce DIRECTORY",
             ));
         }
-        let lock = lock(&output, purpose, reporter)?;
+        let lock = lock(&output, opening, reporter)?;
         let (mut catalogue, remarks) = if lock.is_some() { Catalogue::open(&output)? } else { Catalogue::open_to_read(&output)? };
         remarks.iter().for_each(|remark| reporter.note(&remark.to_string()));
         let known = known::known(&mut catalogue, &output, lock.is_some())?;
@@ -275,11 +275,11 @@ pub fn limits(config: &Config, threads: usize) -> Limits {
     }
 }
 
-/// The lock of an output directory, if the purpose wants it and it can be had.
-fn lock(output: &Path, purpose: Purpose<'_>, reporter: &dyn Reporter) -> Result<Option<DirectoryLock>> {
-    match (purpose, DirectoryLock::take(output)) {
-        (Purpose::Look, _) => Ok(None),
-        (Purpose::Preview(_), Err(Error::Busy { holder, .. })) if Catalogue::exists(output) => {
+/// The lock of an output directory, if the opening wants it and it can be had.
+fn lock(output: &Path, opening: Opening<'_>, reporter: &dyn Reporter) -> Result<Option<DirectoryLock>> {
+    match (opening, DirectoryLock::take(output)) {
+        (Opening::Look, _) => Ok(None),
+        (Opening::Preview(_), Err(Error::Busy { holder, .. })) if Catalogue::exists(output) => {
             reporter.note(&format!("another ifured is at work here ({holder}): this is how things stand now, and nothing is written"));
             Ok(None)
         }

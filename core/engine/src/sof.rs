@@ -1,6 +1,5 @@
 //! Sets of frames (`.sof`) as files: read for one recipe, written for each task of a plan.
 
-use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -60,11 +59,11 @@ pub fn read(sof: &Path, recipe: &RecipeDescription) -> Result<Vec<Named>> {
 /// # Errors
 /// If a path cannot stand in a set of frames, or a file of another origin has the name of one.
 pub fn write(plan: &Plan, instrument: &InstrumentDescription, directory: &Path) -> Result<Vec<PathBuf>> {
-    let names: HashMap<&str, String> =
-        plan.tasks.iter().enumerate().map(|(n, t)| (t.task.id.as_str(), file_name(n + 1, &t.task))).collect();
+    let names: Vec<String> = plan.tasks().enumerate().map(|(n, t)| file_name(n + 1, &t.task)).collect();
     let mut texts = Vec::new();
-    for planned in &plan.tasks {
-        texts.push((directory.join(&names[planned.task.id.as_str()]), set_of(planned, instrument, &names)?));
+    for (place, name) in names.iter().enumerate() {
+        let before: Vec<&str> = plan.needs(place).iter().map(|&maker| names[maker].as_str()).collect();
+        texts.push((directory.join(name), set_of(plan.at(place), instrument, &before)?));
     }
     std::fs::create_dir_all(directory).map_err(Error::io("cannot create", directory))?;
     for old in ours(directory) {
@@ -93,7 +92,7 @@ fn ours(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// A task as a set of frames, with comments about what else it is.
-fn set_of(planned: &PlannedTask, instrument: &InstrumentDescription, names: &HashMap<&str, String>) -> Result<String> {
+fn set_of(planned: &PlannedTask, instrument: &InstrumentDescription, before: &[&str]) -> Result<String> {
     let task = &planned.task;
     let mut head = String::new();
     let mut say = |line: String| {
@@ -111,7 +110,7 @@ fn set_of(planned: &PlannedTask, instrument: &InstrumentDescription, names: &Has
     if !parameters.is_empty() {
         say(format!("parameters: {}", parameters.join(" ")));
     }
-    for before in planned.depends_on.iter().filter_map(|id| names.get(id.as_str())) {
+    for before in before {
         say(format!("after {before}"));
     }
     for missing in &task.missing {
@@ -125,7 +124,7 @@ fn set_of(planned: &PlannedTask, instrument: &InstrumentDescription, names: &Has
             continue;
         };
         // As a further line of this tag it would be reduced, too.
-        let main = input.role == MAIN;
+        let main = input.role.is_main();
         if !main && main_tags.contains(&input.tag) && !task.main().any(|m| m.path == input.path) {
             say(format!("of {}, if needed: {} {}", input.role, entry.path.display(), entry.tag));
         } else if !entries.iter().any(|e| e.path == entry.path && (e.tag == entry.tag || !main)) {

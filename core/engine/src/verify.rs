@@ -6,7 +6,7 @@ use ifured_core::{Header, provenance};
 use ifured_pixels::fits;
 use serde::Serialize;
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::Known;
 use crate::standing::content_hash;
 
 /// One thing that was checked.
@@ -36,8 +36,8 @@ fn check(what: impl Into<String>, right: impl Into<Option<bool>>, found: impl In
     Check { what: what.into(), right: right.into(), found: found.into() }
 }
 
-/// Checks a product. With a catalogue, also that its inputs are still what they were.
-pub fn verify(path: &Path, catalogue: Option<&Catalogue>) -> Vec<Check> {
+/// Checks a product. With what is known of tasks, also that its inputs are still what they were.
+pub fn verify(path: &Path, known: Option<&Known>) -> Vec<Check> {
     let mut checks = Vec::new();
     match fits::verify(path) {
         Err(e) => return vec![check("file", false, e.to_string())],
@@ -66,17 +66,16 @@ pub fn verify(path: &Path, catalogue: Option<&Catalogue>) -> Vec<Check> {
     };
     let text = |key: &str| header.text(key).unwrap_or("?").to_owned();
     checks.push(check("provenance", true, format!("task {task}, recipe {}, ifured {}", text("IFURED RECIPE"), text("IFURED VERSION"))));
-    if let Some(catalogue) = catalogue {
-        content(path, task, catalogue, &mut checks);
-        inputs(&header, task, catalogue, &mut checks);
+    if let Some(known) = known {
+        content(path, task, known, &mut checks);
+        inputs(&header, task, known, &mut checks);
     }
     checks
 }
 
 /// The checksums cover the HDUs; the catalogue knows the whole file.
-fn content(path: &Path, task: &str, catalogue: &Catalogue, checks: &mut Vec<Check>) {
-    let products = catalogue.products().unwrap_or_default();
-    let Some(row) = products.iter().find(|p| p.task == task && path.ends_with(&p.name)) else { return };
+fn content(path: &Path, task: &str, known: &Known, checks: &mut Vec<Check>) {
+    let Some(row) = known.products.values().find(|p| p.task == task && path.ends_with(&p.name)) else { return };
     match content_hash(path) {
         Ok(hash) if hash == row.hash => checks.push(check("file", true, "as it was written")),
         Ok(_) => checks.push(check("file", false, "not as it was written")),
@@ -84,12 +83,11 @@ fn content(path: &Path, task: &str, catalogue: &Catalogue, checks: &mut Vec<Chec
     }
 }
 
-fn inputs(header: &Header, task: &str, catalogue: &Catalogue, checks: &mut Vec<Check>) {
-    let Ok(Some(row)) = catalogue.task(task) else {
+fn inputs(header: &Header, task: &str, known: &Known, checks: &mut Vec<Check>) {
+    let Some(row) = known.tasks.get(task) else {
         checks.push(check("inputs", None, "the catalogue of this directory does not know the task"));
         return;
     };
-    let products = catalogue.products().unwrap_or_default();
     let recorded = provenance::inputs(header);
     for input in &row.task.inputs {
         let what = format!("{} {}", input.role, input.name);
@@ -98,7 +96,7 @@ fn inputs(header: &Header, task: &str, catalogue: &Catalogue, checks: &mut Vec<C
             continue;
         }
         // A raw frame is known by its content; a product by the task that made it.
-        match products.iter().find(|p| p.name == input.name) {
+        match known.products.get(&input.name) {
             Some(p) if crate::plan::product_identity(&p.task, &p.tag) == input.identity => match content_hash(&input.path) {
                 Ok(hash) if hash == p.hash => checks.push(check(what, true, "the same")),
                 Ok(_) => checks.push(check(what, false, "changed since")),

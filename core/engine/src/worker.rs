@@ -60,7 +60,7 @@ pub fn run(instruments: &[LoadedInstrument], task: &Task, host: &dyn Host) -> Re
         }
     }
     if task.engine == EngineName::BOTH {
-        return compare_engines(task);
+        return ifured_pixels::compare::run(task, host);
     }
     instrument.run(task, host)
 }

@@ -112,7 +112,6 @@ fn recipe_gaps(d: &InstrumentDescription) -> Vec<String> {
     }
     let known = all_tags(d);
     let mut names = BTreeSet::new();
-    let mut made: Vec<(&Tag, &[Tag])> = Vec::new();
     for recipe in &d.recipes {
         let name = &recipe.name;
         let mut say = |what: String| wrong.push(format!("{name}: {what}"));
@@ -131,18 +130,13 @@ fn recipe_gaps(d: &InstrumentDescription) -> Vec<String> {
             say("it makes no product".into());
         }
         for product in &recipe.products {
-            let of_same = |(tag, of): &(&Tag, &[Tag])| *tag == &product.tag && of.iter().any(|t| recipe.main.tags.contains(t));
-            if made.iter().any(of_same) {
-                say(format!("another recipe makes {} of the same frames", product.tag));
-            }
-            made.push((&product.tag, &recipe.main.tags));
             if let Some(what) = path_fault(&product.path) {
                 say(format!("path `{}` {what}", product.path));
             }
         }
         let mut roles = BTreeSet::from(["main"]);
         for input in &recipe.inputs {
-            if !roles.insert(&input.role) {
+            if !roles.insert(input.role.as_str()) {
                 say(format!("role `{}` is there twice, or is called main", input.role));
             }
             if input.levels.is_empty() {
@@ -199,9 +193,14 @@ fn unreachable(d: &InstrumentDescription) -> Vec<String> {
 
 /// Defaults that the schema does not allow; an error if the schema is none.
 fn schema_faults(recipe: &RecipeDescription) -> Result<Vec<String>, String> {
-    jsonschema::draft202012::meta::validate(&recipe.schema).map_err(|e| format!("{}: {} at `{}`", recipe.name, e, e.instance_path()))?;
-    let validator = jsonschema::draft202012::new(&recipe.schema).map_err(|e| format!("{}: {e}", recipe.name))?;
-    Ok(validator.iter_errors(&recipe.defaults).map(|e| format!("{}: {}: {e}", recipe.name, e.instance_path())).collect())
+    let mut faults = Vec::new();
+    for engine in &recipe.engines {
+        let name = format!("{} ({})", recipe.name, engine.name);
+        jsonschema::draft202012::meta::validate(&engine.schema).map_err(|e| format!("{name}: {} at `{}`", e, e.instance_path()))?;
+        let validator = jsonschema::draft202012::new(&engine.schema).map_err(|e| format!("{name}: {e}"))?;
+        faults.extend(validator.iter_errors(&engine.defaults).map(|e| format!("{name}: {}: {e}", e.instance_path())));
+    }
+    Ok(faults)
 }
 
 fn init_faults(d: &InstrumentDescription) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use ifured_core::header::normalise;
 use ifured_core::lookup::STATISTICS;
@@ -10,10 +11,12 @@ use ifured_core::recipe::{ProductPath, QuietHost, RecipeDescription, SimulationR
 use ifured_core::{Condition, FrameType, InstrumentDescription, LoadedInstrument, Lookup, Outcome, Signature, Tag, Task, Test};
 
 use super::{Check, all_right};
+use crate::attempt::{self, Attempt, Cost, Ending};
 use crate::error::Result;
 use crate::frame::{Frame, FrameState};
-use crate::plan::{Plan, Targets};
-use crate::run::{self, Reporter, Session, Setup};
+use crate::plan::reason::Defect;
+use crate::plan::{Plan, Targets, drawing};
+use crate::session::{Opening, Reporter, Session, Setup};
 use crate::{verify, worker};
 
 /// Seed of the simulated frames.
@@ -25,7 +28,7 @@ impl Reporter for Silent {
     fn scanning(&self, _: usize, _: usize) {}
     fn note(&self, _: &str) {}
     fn planned(&self, _: usize, _: usize) {}
-    fn happening(&self, _: &crate::execute::Happening<'_>) {}
+    fn happening(&self, _: &Task, _: &crate::execute::Happening) {}
 }
 
 /// Goes the whole way; stops at the first step that leaves nothing to go on with.
@@ -44,7 +47,7 @@ fn steps(instrument: &LoadedInstrument, directory: &Path, tell: &mut impl FnMut(
 
     let setup = Setup { output: directory.join("reduced"), instrument: Some(instrument.description().name.clone()), ..Setup::default() };
     let instruments = std::slice::from_ref(instrument);
-    let mut session = Session::open(&setup, instruments, Some(std::slice::from_ref(&simulation.raw)), &Silent)?;
+    let mut session = Session::open(&setup, instruments, Opening::Work(std::slice::from_ref(&simulation.raw)), &Silent)?;
     let frames: Vec<&Frame> = session.frames.iter().map(|f| &**f).collect();
     let good = not_good(&session.instrument, &frames, simulation.frames);
     tell(all_right("simulated frames are recognised and good", good, format!("{} frames", frames.len())));
@@ -66,7 +69,7 @@ fn steps(instrument: &LoadedInstrument, directory: &Path, tell: &mut impl FnMut(
     }
 
     let plan = session.plan(&Targets::default())?;
-    tell(all_right("every recipe has something to do", idle(&session.instrument, &plan), format!("{} tasks", plan.tasks.len())));
+    tell(all_right("every recipe has something to do", idle(&session.instrument, &plan), format!("{} tasks", plan.len())));
     let (here, left_out) = runnable(&session.instrument, &plan);
     left_out.iter().for_each(|check| tell(check.clone()));
     let made = reduce(&mut session, instruments, &here, directory, tell)?;
@@ -97,19 +100,20 @@ fn steps(instrument: &LoadedInstrument, directory: &Path, tell: &mut impl FnMut(
 fn runnable<'a>(instrument: &InstrumentDescription, plan: &'a Plan) -> (Vec<&'a Task>, Vec<Check>) {
     let obstacle = |task: &Task| {
         let recipe = instrument.recipe(&task.recipe)?;
-        let external = recipe.external.as_ref()?;
+        let engine = recipe.engine(&task.engine)?;
+        let external = engine.external.as_ref()?;
         let light = format!("simulated frames have not all that the recipes of {} need", external.program);
-        recipe.unavailable.clone().or((!external.reduces_simulated).then_some(light))
+        engine.unavailable.clone().or((!external.reduces_simulated).then_some(light))
     };
     let mut here: Vec<&Task> = Vec::new();
     let mut reasons: BTreeMap<String, (usize, BTreeSet<&str>)> = BTreeMap::new();
-    let mut without: BTreeSet<&str> = BTreeSet::new();
-    for planned in &plan.tasks {
-        let waits = planned.depends_on.iter().any(|id| without.contains(id.as_str()));
+    let mut without: BTreeSet<usize> = BTreeSet::new();
+    for (place, planned) in plan.tasks().enumerate() {
+        let waits = plan.needs(place).iter().any(|maker| without.contains(maker));
         match obstacle(&planned.task).or(waits.then(|| "they need products of these".to_owned())) {
             None => here.push(&planned.task),
             Some(why) => {
-                without.insert(&planned.task.id);
+                without.insert(place);
                 let (tasks, recipes) = reasons.entry(why).or_default();
                 *tasks += 1;
                 recipes.insert(&planned.task.recipe);
@@ -117,7 +121,7 @@ fn runnable<'a>(instrument: &InstrumentDescription, plan: &'a Plan) -> (Vec<&'a 
         }
     }
     let check = |(why, (tasks, recipes)): (String, (usize, BTreeSet<&str>))| Check {
-        what: format!("what {tasks} of {} tasks make", plan.tasks.len()),
+        what: format!("what {tasks} of {} tasks make", plan.len()),
         right: None,
         found: format!("not checked, because {why}: {}", recipes.into_iter().collect::<Vec<_>>().join(", ")),
     };
@@ -200,14 +204,14 @@ fn unwritten_keys(instrument: &InstrumentDescription, frames: &[&Frame]) -> Vec<
 }
 
 fn idle(instrument: &InstrumentDescription, plan: &Plan) -> Vec<String> {
-    let mut wrong = plan.blocked_lines();
-    let busy: BTreeSet<&str> = plan.tasks.iter().map(|t| t.task.recipe.as_str()).collect();
+    let mut wrong = drawing::blocked_lines(plan);
+    let busy: BTreeSet<&str> = plan.tasks().map(|t| t.task.recipe.as_str()).collect();
     // What goes on from a recipe that is off until it is asked for has nothing to do until then.
     let makers =
         |tag: &Tag| instrument.recipes.iter().filter(|r| r.products.iter().any(|p| p.tag == *tag)).map(|r| r.enabled).collect::<Vec<_>>();
     let waits = |r: &RecipeDescription| r.main.tags.iter().map(makers).all(|m| !m.is_empty() && m.iter().all(|enabled| !enabled));
     for recipe in instrument.recipes.iter().filter(|r| r.enabled && !busy.contains(r.name.as_str()) && !waits(r)) {
-        let skipped = plan.skipped.iter().find(|s| s.recipe == recipe.name).map(|s| format!(": {}", s.why));
+        let skipped = plan.skipped.iter().find(|s| s.recipe == recipe.name).map(|s| format!(": {}", s.reason));
         wrong.push(format!("{} finds no frames{}", recipe.name, skipped.unwrap_or_default()));
     }
     wrong
@@ -242,8 +246,8 @@ fn reduce(
         if outcome.products.is_empty() {
             failed.push(format!("{} of {first}: no product: {}", task.recipe, outcome.notes.join("; ")));
         }
-        if outcome.grade() == ifured_core::Grade::Bad {
-            bad.push(format!("{} of {first}: {}", task.recipe, run::why_bad(&outcome)));
+        if let Some(defect) = Defect::of(&outcome).filter(Defect::is_made) {
+            bad.push(format!("{} of {first}: {defect}", task.recipe));
         }
         let mut twin = task.clone();
         for output in &mut twin.outputs {
@@ -253,7 +257,9 @@ fn reduce(
         if worker::run(instruments, &twin, &QuietHost).ok().map(|o| hashes(&o)) != Some(hashes(&outcome)) {
             unequal.push(format!("{} of {first}", task.recipe));
         }
-        run::store_outcome(&mut session.catalogue, task, &outcome, &session.output)?;
+        let ending = Ending::Done { products: attempt::made(&outcome, &session.output), outcome: outcome.clone() };
+        let attempt = Attempt::of(task, None, SystemTime::now(), ending, Cost::default(), String::new());
+        session.take_in(attempt.write(&session.output)?, attempt)?;
         made.push((task.clone(), outcome));
     }
     tell(all_right("every task makes its products", failed, format!("{} tasks", made.len())));
@@ -267,7 +273,7 @@ fn main_name(task: &Task) -> &str {
 }
 
 fn unverified(session: &Session, products: &[ProductPath]) -> Vec<String> {
-    let checks = |p: &ProductPath| verify::verify(&p.path, Some(&session.catalogue));
+    let checks = |p: &ProductPath| verify::verify(&p.path, Some(&session.known));
     let name = |p: &ProductPath, c: &Check| format!("{}: {} {}", p.name, c.what, c.found);
     let mut wrong: Vec<String> =
         products.iter().flat_map(|p| checks(p).into_iter().filter(|c| c.right == Some(false)).map(move |c| name(p, &c))).collect();

@@ -14,7 +14,7 @@ use ifured_core::{Lookup, Value};
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Judgement, no_such_key};
 use crate::plan::Targets;
-use crate::run::Session;
+use crate::session::Session;
 
 pub use origin::{Origin, origin};
 pub use render::Format;
@@ -103,14 +103,14 @@ pub fn keys(session: &mut Session, what: What, options: &ListOptions) -> Result<
 fn collect(session: &mut Session, what: What) -> Result<Vec<Row>> {
     match what {
         What::Frames => Ok(frames(session)),
-        What::Products => products(session),
+        What::Products => Ok(products(session)),
         What::Groups => {
             let plan = session.plan(&Targets::default())?;
-            groups(session, &plan)
+            Ok(groups(session, &plan))
         }
         What::Tasks => {
             let plan = session.plan(&Targets::default())?;
-            tasks(session, &plan)
+            Ok(tasks(session, &plan))
         }
     }
 }

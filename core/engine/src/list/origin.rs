@@ -5,7 +5,7 @@ use ifured_core::Task;
 use super::{ListOptions, Row, Table, What, products, table};
 use crate::classify::nearest;
 use crate::error::{Error, Result};
-use crate::run::Session;
+use crate::session::Session;
 
 /// The frames of a product, and its siblings.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub struct Origin {
 /// # Errors
 /// If there is no such product, or several.
 pub fn origin(session: &Session, product: &str, options: &ListOptions) -> Result<Origin> {
-    let rows = session.catalogue.products()?;
+    let rows: Vec<&crate::catalogue::ProductRow> = session.known.products.values().collect();
     let wanted = product.strip_prefix(&format!("{}/", session.output.display())).unwrap_or(product);
     let wanted = wanted.strip_prefix("./").unwrap_or(wanted);
     let mut found: Vec<_> = rows.iter().filter(|r| r.name == wanted).collect();
@@ -47,7 +47,7 @@ pub fn origin(session: &Session, product: &str, options: &ListOptions) -> Result
             ));
         }
     };
-    let done = session.catalogue.tasks()?;
+    let done = &session.known.tasks;
     let Some(made) = done.get(&row.task) else {
         return Err(Error::usage(format!("the catalogue does not know the task that made {}", row.name), "make it again with --force"));
     };
@@ -73,7 +73,7 @@ pub fn origin(session: &Session, product: &str, options: &ListOptions) -> Result
         })
         .collect();
     let usual = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
-    let siblings: Vec<Row> = products(session)?
+    let siblings: Vec<Row> = products(session)
         .into_iter()
         .filter(|r| {
             let other = r.fields.iter().find(|(k, _)| k == "TASK").and_then(|(_, v)| done.get(v.as_text()?));

@@ -8,10 +8,10 @@ use ifured_core::recipe::TaskInput;
 use ifured_core::{Lookup, Task, Value};
 
 use crate::catalogue::{ProductRow, TaskRow};
-use crate::error::Result;
 use crate::frame::{Frame, FrameState};
-use crate::plan::Plan;
-use crate::run::Session;
+use crate::plan::reason::Lack;
+use crate::plan::{Plan, PlannedTask};
+use crate::session::Session;
 
 /// One row of a list.
 #[derive(Clone, Debug, Default)]
@@ -113,7 +113,7 @@ struct FrameIndex<'a> {
 
 impl<'a> FrameIndex<'a> {
     fn of(session: &'a Session) -> Self {
-        let good = || session.frames.iter().filter(|f| f.state == FrameState::Good).chain(&session.frames).rev();
+        let good = || session.frames.iter().filter(|f| f.state == FrameState::Good).chain(session.frames.iter()).rev();
         FrameIndex {
             by_hash: good().filter(|f| !f.hash.is_empty()).map(|f| (f.hash.as_str(), f)).collect(),
             by_name: good().map(|f| (f.name.as_str(), f)).collect(),
@@ -141,15 +141,15 @@ fn mean_mjd(task: &Task) -> f64 {
 }
 
 /// Calibrations of a task: `BIAS`, `BIAS-DAYS`, `BIAS-LEVEL`, `BIAS-WHY`; several of a role are joined.
-fn associations(row: &mut Row, task: &Task) {
-    let mut roles: Vec<&str> = task.inputs.iter().map(|i| i.role.as_str()).filter(|r| *r != "main").collect();
+fn associations(row: &mut Row, task: &Task, lacks: &[Lack]) {
+    let mut roles: Vec<&str> = task.calibrations().map(|i| i.role.as_str()).collect();
     roles.dedup();
     for role in roles {
         let inputs: Vec<&TaskInput> = task.role(role).collect();
         let names: Vec<&str> = inputs.iter().map(|i| i.name.as_str()).collect();
         row.set(role, names.join(" "));
         row.set(&format!("{role}-LEVEL"), inputs.iter().map(|i| i64::from(i.level)).max().unwrap_or(0));
-        row.set_text(&format!("{role}-WHY"), &inputs[0].why);
+        row.set_text(&format!("{role}-WHY"), &inputs[0].choice.to_string());
         if let Some(mjd) = inputs[0].mjd {
             let days = mjd - mean_mjd(task);
             if days.is_finite() {
@@ -159,7 +159,9 @@ fn associations(row: &mut Row, task: &Task) {
     }
     for missing in &task.missing {
         row.set(&format!("{}-LEVEL", missing.role), i64::from(missing.level));
-        row.set_text(&format!("{}-WHY", missing.role), &missing.why);
+    }
+    for (missing, lack) in task.missing.iter().zip(lacks) {
+        row.set_text(&format!("{}-WHY", missing.role), &lack.to_string());
     }
 }
 
@@ -176,11 +178,11 @@ fn quality(row: &mut Row, done: &TaskRow) {
 }
 
 /// All products of the catalogue.
-pub fn products(session: &Session) -> Result<Vec<Row>> {
-    let done = session.catalogue.tasks()?;
+pub fn products(session: &Session) -> Vec<Row> {
+    let done = &session.known.tasks;
     let index = FrameIndex::of(session);
-    let known = session.catalogue.products()?;
-    let makers: HashMap<&str, &Task> = known.iter().filter_map(|p| Some((p.name.as_str(), &done.get(&p.task)?.task))).collect();
+    let known = session.known.products.values();
+    let makers: HashMap<&str, &Task> = known.clone().filter_map(|p| Some((p.name.as_str(), &done.get(&p.task)?.task))).collect();
     let row = |product: &ProductRow| {
         let made = done.get(&product.task);
         let mut row = Row::new(&product.name, made.map_or("", |m| &m.task.night));
@@ -199,18 +201,13 @@ pub fn products(session: &Session) -> Result<Vec<Row>> {
             row.set("FRAMES", made.task.main().count());
             row.set_text("SIGNATURE", &made.task.signature);
             row.set("MJD", mean_mjd(&made.task));
-            associations(&mut row, &made.task);
+            associations(&mut row, &made.task, &[]);
             quality(&mut row, made);
             row.frame = made.task.main().next().and_then(|m| index.first(m, &makers)).cloned();
         }
         row
     };
-    Ok(known.iter().map(row).collect())
-}
-
-/// The name of a task: that of its first product, or of its first frame.
-fn name_of(task: &Task) -> &str {
-    task.outputs.first().map(|o| o.name.as_str()).or_else(|| task.main().next().map(|m| m.name.as_str())).unwrap_or(&task.id)
+    known.map(row).collect()
 }
 
 fn tags_of(task: &Task) -> Vec<String> {
@@ -224,14 +221,14 @@ fn tags_of(task: &Task) -> Vec<String> {
 }
 
 /// The tasks of a plan, with what is known of the last attempt at each.
-pub fn tasks(session: &Session, plan: &Plan) -> Result<Vec<Row>> {
-    let done = session.catalogue.tasks()?;
-    let attempts = session.catalogue.last_attempts()?;
+pub fn tasks(session: &Session, plan: &Plan) -> Vec<Row> {
+    let (done, attempts) = (&session.known.tasks, &session.known.attempts);
     let index = FrameIndex::of(session);
     let makers: HashMap<&str, &Task> =
-        plan.tasks.iter().flat_map(|p| p.task.outputs.iter().map(move |o| (o.name.as_str(), &p.task))).collect();
-    let row = |task: &Task| {
-        let mut row = Row::new(name_of(task), &task.night);
+        plan.tasks().flat_map(|p| p.task.outputs.iter().map(move |o| (o.name.as_str(), &p.task))).collect();
+    let row = |planned: &PlannedTask| {
+        let task = &planned.task;
+        let mut row = Row::new(task.name(), &task.night);
         row.path = task.outputs.first().map(|o| o.path.display().to_string()).unwrap_or_default();
         row.tags = tags_of(task);
         row.set("RECIPE", task.recipe.as_str());
@@ -241,9 +238,10 @@ pub fn tasks(session: &Session, plan: &Plan) -> Result<Vec<Row>> {
         row.set("FRAMES", task.main().count());
         row.set_text("SIGNATURE", &task.signature);
         row.set("PLANNED_MB", task.memory as f64 / 1e6);
-        let attempt = attempts.get(&task.id).map(|(_, a)| a);
+        let attempt = attempts.get(&task.id).map(|last| &last.attempt);
         let made = done.get(&task.id);
-        let failed = attempt.is_some_and(|a| a.state == "failed");
+        let cause = attempt.and_then(|a| a.cause());
+        let failed = cause.is_some();
         row.set(
             "STATE",
             if failed {
@@ -259,25 +257,25 @@ pub fn tasks(session: &Session, plan: &Plan) -> Result<Vec<Row>> {
             quality(&mut row, made);
         }
         if let Some(a) = attempt {
-            row.set("CPU", a.cpu_seconds);
-            row.set("SECONDS", a.seconds);
-            row.set("PEAK_MB", a.peak_memory as f64 / 1e6);
-            row.set("READ_MB", a.bytes_read as f64 / 1e6);
-            row.set("WRITTEN_MB", a.bytes_written as f64 / 1e6);
-            row.set_text("WHY", &a.error);
+            row.set("CPU", a.cost.usage.cpu_seconds);
+            row.set("SECONDS", a.cost.seconds);
+            row.set("PEAK_MB", a.cost.usage.peak_memory as f64 / 1e6);
+            row.set("READ_MB", a.cost.usage.bytes_read as f64 / 1e6);
+            row.set("WRITTEN_MB", a.cost.usage.bytes_written as f64 / 1e6);
+            row.set_text("WHY", &cause.map_or_else(String::new, |c| c.error().what));
         }
-        associations(&mut row, task);
+        associations(&mut row, task, &planned.lacks);
         row.frame = task.main().next().and_then(|m| index.first(m, &makers)).cloned();
         row
     };
-    Ok(plan.tasks.iter().map(|p| row(&p.task)).collect())
+    plan.tasks().map(row).collect()
 }
 
 /// All groups: those of the tasks, those that are blocked and those that are skipped.
-pub fn groups(session: &Session, plan: &Plan) -> Result<Vec<Row>> {
+pub fn groups(session: &Session, plan: &Plan) -> Vec<Row> {
     let index = FrameIndex::of(session);
     let mut rows = Vec::new();
-    for planned in &plan.tasks {
+    for planned in plan.tasks() {
         let task = &planned.task;
         let first = task.main().next();
         let frame = first.and_then(|m| index.first(m, &HashMap::new()));
@@ -295,8 +293,8 @@ pub fn groups(session: &Session, plan: &Plan) -> Result<Vec<Row>> {
         row.path = row.frame.as_ref().map(|f| f.path.display().to_string()).unwrap_or_default();
         rows.push(row);
     }
-    let blocked = plan.blocked.iter().map(|b| (&b.recipe, &b.night, &b.frames, &b.why, "blocked"));
-    let skipped = plan.skipped.iter().map(|s| (&s.recipe, &s.night, &s.frames, &s.why, "skipped"));
+    let blocked = plan.blocked.iter().map(|b| (&b.recipe, &b.night, &b.frames, b.why(), "blocked"));
+    let skipped = plan.skipped.iter().map(|s| (&s.recipe, &s.night, &s.frames, s.reason.to_string(), "skipped"));
     for (recipe, night, members, why, state) in blocked.chain(skipped) {
         let mut row = Row::new(members.first().map_or("", |m| m), night);
         row.frame = members.first().and_then(|m| index.by_name.get(m.as_str())).map(|f| Arc::clone(f));
@@ -310,5 +308,5 @@ pub fn groups(session: &Session, plan: &Plan) -> Result<Vec<Row>> {
         row.set("WHY", why.as_str());
         rows.push(row);
     }
-    Ok(rows)
+    rows
 }

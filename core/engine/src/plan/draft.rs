@@ -154,8 +154,9 @@ impl<'a> Draft<'a> {
         let Draft { request, evidence, tasks, blocked, skipped, .. } = self;
         let mut notes = unavailable(request.instrument, &tasks);
         notes.extend(hints::notes(request.hints, request.frames).into_iter().map(|text| Note::Hints { text }));
-        let plan = Plan::new(&request.instrument.name, tasks);
-        Plan { blocked, skipped, notes, evidence: Some(Arc::new(evidence)), ..plan }
+        let mut plan = Plan::new(&request.instrument.name, tasks);
+        (plan.blocked, plan.skipped, plan.notes, plan.evidence) = (blocked, skipped, notes, Some(Arc::new(evidence)));
+        plan
     }
 
     fn plan_recipe(&mut self, recipe: &'a RecipeDescription) -> Result<()> {

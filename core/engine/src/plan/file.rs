@@ -293,7 +293,8 @@ fn from_file(file: PlanFile, output: &Path) -> std::result::Result<Saved, String
         let lacks = line.missing.iter().map(|m| m.lack.clone()).collect();
         tasks.push(Arc::new(PlannedTask { task, lacks, place: None }));
     }
-    let plan = Plan { blocked: file.blocked, skipped: file.skipped, notes: file.notes, ..Plan::new(&file.instrument, tasks) };
+    let mut plan = Plan::new(&file.instrument, tasks);
+    (plan.blocked, plan.skipped, plan.notes) = (file.blocked, file.skipped, file.notes);
     Ok(Saved { plan, edited })
 }
 

@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
-use ifured_core::Grade;
+use ifured_core::{Grade, TaskId};
 
 use super::html::{count, esc};
 use super::{State, TaskReport};
 use crate::plot::svg::n;
-use crate::run::RunSummary;
+use crate::reduce::RunSummary;
 
 /// Nodes that can be looked at.
 const MOST: usize = 60;
@@ -53,15 +53,15 @@ pub(super) fn plan(summary: &RunSummary, tasks: &[TaskReport<'_>]) -> String {
 }
 
 fn nodes<'a>(tasks: &'a [TaskReport<'a>]) -> Vec<Node<'a>> {
-    let by_makers = |t: &TaskReport<'_>| format!("{} {} {:?}", t.planned.task.recipe, class(t), t.planned.depends_on);
+    let by_makers = |t: &TaskReport<'_>| format!("{} {} {:?}", t.planned.task.recipe, class(t), t.needs);
     let by_night = |t: &TaskReport<'_>| format!("{} {} {}", t.planned.task.recipe, class(t), t.planned.task.night);
     let by_recipe = |t: &TaskReport<'_>| format!("{} {}", t.planned.task.recipe, class(t));
-    let ways: [&dyn Fn(&TaskReport<'_>) -> String; 4] = [&|t| t.id().to_owned(), &by_makers, &by_night, &by_recipe];
+    let ways: [&dyn Fn(&TaskReport<'_>) -> String; 4] = [&|t| t.id().to_string(), &by_makers, &by_night, &by_recipe];
     let mut nodes: Vec<Node<'a>> = Vec::new();
     for way in ways {
         nodes.clear();
         let mut place: HashMap<String, usize> = HashMap::new();
-        let mut home: HashMap<&str, usize> = HashMap::new();
+        let mut home: HashMap<&TaskId, usize> = HashMap::new();
         for task in tasks {
             let at = *place.entry(way(task)).or_insert(nodes.len());
             if at == nodes.len() {
@@ -78,7 +78,7 @@ fn nodes<'a>(tasks: &'a [TaskReport<'a>]) -> Vec<Node<'a>> {
             }
             home.insert(task.id(), at);
             let makers: Vec<usize> =
-                task.planned.depends_on.iter().filter_map(|d| home.get(d.as_str()).copied()).filter(|m| *m != at).collect();
+                task.needs.iter().filter_map(|d| home.get(d).copied()).filter(|m| *m != at).collect();
             nodes[at].tasks.push(task);
             nodes[at].makers.extend(makers);
         }

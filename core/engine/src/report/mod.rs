@@ -9,18 +9,21 @@ mod previews;
 mod run_page;
 mod task_page;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use ifured_core::TaskId;
 use ifured_core::recipe::{Outcome, RecipeError};
 use rayon::prelude::*;
 
-use crate::catalogue::Attempt;
+use crate::catalogue::{Known, LastAttempt};
 use crate::error::{Error, Result};
 use crate::files::UNFINISHED;
+use crate::plan::reason::ToDo;
 use crate::plan::{Plan, PlannedTask};
-use crate::run::{RunSummary, Session};
+use crate::reduce::RunSummary;
+use crate::session::Session;
 
 /// Directory of the pages, below the output directory.
 pub const DIRECTORY: &str = "report";
@@ -41,18 +44,19 @@ enum State<'a> {
 struct TaskReport<'a> {
     planned: &'a PlannedTask,
     state: State<'a>,
-    attempt: Option<&'a (i64, Attempt)>,
+    /// Tasks whose products it needs.
+    needs: Vec<&'a TaskId>,
+    attempt: Option<&'a LastAttempt>,
 }
 
 impl TaskReport<'_> {
-    fn id(&self) -> &str {
+    fn id(&self) -> &TaskId {
         &self.planned.task.id
     }
 
     /// What it is called: its first product, or its first frame.
     fn name(&self) -> &str {
-        let task = &self.planned.task;
-        task.outputs.first().map(|o| o.name.as_str()).or_else(|| task.main().next().map(|m| m.name.as_str())).unwrap_or(&task.id)
+        self.planned.task.name()
     }
 
     fn page(&self) -> String {
@@ -67,7 +71,7 @@ impl TaskReport<'_> {
     }
 }
 
-fn page_of(id: &str) -> String {
+fn page_of(id: &TaskId) -> String {
     format!("task-{id}.html")
 }
 
@@ -79,51 +83,52 @@ pub fn write(session: &Session, summary: &RunSummary) -> Result<PathBuf> {
     let output = session.output.as_path();
     let directory = output.join(DIRECTORY);
     std::fs::create_dir_all(&directory).map_err(Error::io("cannot create", &directory))?;
-    let attempts = session.catalogue.last_attempts()?;
-    let tasks = tasks(summary, &attempts);
+    let tasks = tasks(summary, &session.known);
     let makers = makers(&summary.plan);
-    tasks.par_iter().try_for_each(|task| task_page::write(&directory, output, task, &makers))?;
-    let used: HashSet<&str> = summary.plan.tasks.iter().flat_map(|t| t.depends_on.iter().map(String::as_str)).collect();
-    let shown: Vec<&TaskReport<'_>> = tasks.iter().filter(|t| used.contains(t.id()) && t.outcome().is_some()).collect();
-    let thumbnails: HashMap<String, String> =
-        shown.par_iter().filter_map(|t| Some((t.id().to_owned(), previews::thumbnail(&directory, output, t.outcome()?)?))).collect();
+    tasks.par_iter().try_for_each(|task| task_page::write(&directory, output, &summary.plan, task, &makers))?;
+    let is_used = |t: &&TaskReport<'_>| summary.plan.place(t.id()).is_some_and(|at| !summary.plan.users(at).is_empty());
+    let shown: Vec<&TaskReport<'_>> = tasks.iter().filter(|t| is_used(t) && t.outcome().is_some()).collect();
+    let thumbnails: HashMap<TaskId, String> =
+        shown.par_iter().filter_map(|t| Some((t.id().clone(), previews::thumbnail(&directory, output, t.outcome()?)?))).collect();
     let page = directory.join("index.html");
     let text = run_page::page(session, summary, &tasks, &thumbnails)?;
     store(&page, &text)?;
     Ok(page)
 }
 
-fn tasks<'a>(summary: &'a RunSummary, attempts: &'a HashMap<String, (i64, Attempt)>) -> Vec<TaskReport<'a>> {
-    let to_do: HashMap<&str, &str> = summary.to_do.iter().map(|(id, why)| (id.as_str(), why.as_str())).collect();
+fn tasks<'a>(summary: &'a RunSummary, known: &'a Known) -> Vec<TaskReport<'a>> {
+    let to_do: HashMap<&TaskId, &ToDo> = summary.to_do.iter().map(|(id, why)| (id, why)).collect();
     let state = |planned: &PlannedTask| {
-        let id = planned.task.id.as_str();
-        let attempt = attempts.get(id).map(|(_, a)| a).filter(|a| a.state == "failed");
-        if let Some(failed) = summary.failed.iter().find(|f| f.planned.task.id == id) {
+        let id = &planned.task.id;
+        let cause = known.attempts.get(id).and_then(|last| last.attempt.cause());
+        if let Some(failed) = summary.failed.iter().find(|f| f.planned.task.id == *id) {
             State::Failed(failed.error.clone())
         } else if let Some(outcome) = summary.outcomes.get(id) {
             State::Done(outcome)
         } else if let Some(why) = to_do.get(id) {
-            State::Waiting((*why).to_owned())
-        } else if let Some(a) = attempt {
-            State::Failed(RecipeError::new(a.error.clone(), a.advice.clone()))
+            State::Waiting(why.to_string())
+        } else if let Some(cause) = cause {
+            State::Failed(cause.error())
         } else {
             State::Waiting("it was not run".into())
         }
     };
     // What failed is told of, also where the plan does without it by now.
     let left_out = summary.failed.iter().map(|f| &f.planned).filter(|p| summary.plan.task(&p.task.id).is_none());
-    summary
-        .plan
-        .tasks
-        .iter()
-        .chain(left_out)
-        .map(|planned| TaskReport { planned, state: state(planned), attempt: attempts.get(&planned.task.id) })
-        .collect()
+    let needs = |id: &TaskId| {
+        let places = summary.plan.place(id).map_or(&[][..], |at| summary.plan.needs(at));
+        places.iter().map(|&maker| &summary.plan.at(maker).task.id).collect()
+    };
+    let report = |planned: &'a PlannedTask| {
+        let id = &planned.task.id;
+        TaskReport { planned, state: state(planned), needs: needs(id), attempt: known.attempts.get(id) }
+    };
+    summary.plan.tasks().chain(left_out).map(report).collect()
 }
 
 /// Pages of the tasks that make each product.
 fn makers(plan: &Plan) -> HashMap<&str, String> {
-    plan.tasks.iter().flat_map(|t| t.task.outputs.iter().map(|o| (o.name.as_str(), page_of(&t.task.id)))).collect()
+    plan.tasks().flat_map(|t| t.task.outputs.iter().map(|o| (o.name.as_str(), page_of(&t.task.id)))).collect()
 }
 
 /// Whether a page begins with this line.

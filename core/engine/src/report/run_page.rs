@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use ifured_core::Grade;
+use ifured_core::{Grade, TaskId};
 
 use super::html::{bytes, count, details, esc, grade, level, list, mark, number, page as html_page, path, seconds, section, table, value};
 use super::{State, TaskReport, drawing};
 use crate::classify::census;
 use crate::error::Result;
-use crate::run::{RunSummary, Session};
+use crate::reduce::RunSummary;
+use crate::session::Session;
 
 /// Notes and previews that are shown at most.
 const MOST: usize = 60;
@@ -17,7 +18,7 @@ pub(super) fn page(
     session: &Session,
     summary: &RunSummary,
     tasks: &[TaskReport<'_>],
-    thumbnails: &HashMap<String, String>,
+    thumbnails: &HashMap<TaskId, String>,
 ) -> Result<String> {
     let last = session.catalogue.last_run()?.filter(|run| run.number == summary.run);
     let mut body = header(session, summary, tasks, last.as_ref().map(|run| (run.number, run.started.as_str(), run.command.as_str())));
@@ -119,9 +120,9 @@ fn members(frames: &[String]) -> String {
     }
 }
 
-fn groups<'a>(caption: &str, all: impl Iterator<Item = (&'a String, &'a String, &'a Vec<String>, &'a String)>) -> String {
+fn groups<'a>(caption: &str, all: impl Iterator<Item = (&'a String, &'a String, &'a Vec<String>, String)>) -> String {
     let mut rows: Vec<Vec<String>> = all
-        .map(|(recipe, night, frames, why)| vec![members(frames), esc(recipe), esc(night), frames.len().to_string(), esc(why)])
+        .map(|(recipe, night, frames, why)| vec![members(frames), esc(recipe), esc(night), frames.len().to_string(), esc(&why)])
         .collect();
     // Said once for all extensions of the same frames.
     rows.dedup();
@@ -129,12 +130,12 @@ fn groups<'a>(caption: &str, all: impl Iterator<Item = (&'a String, &'a String, 
 }
 
 fn blocked(summary: &RunSummary) -> String {
-    let all = summary.plan.blocked.iter().map(|b| (&b.recipe, &b.night, &b.frames, &b.why));
+    let all = summary.plan.blocked.iter().map(|b| (&b.recipe, &b.night, &b.frames, b.why()));
     groups("Groups for which something required is missing", all)
 }
 
 fn skipped(summary: &RunSummary) -> String {
-    groups("Groups that are left out on purpose", summary.plan.skipped.iter().map(|s| (&s.recipe, &s.night, &s.frames, &s.why)))
+    groups("Groups that are left out on purpose", summary.plan.skipped.iter().map(|s| (&s.recipe, &s.night, &s.frames, s.reason.to_string())))
 }
 
 fn refused(session: &Session) -> String {
@@ -143,8 +144,7 @@ fn refused(session: &Session) -> String {
 }
 
 fn frames(session: &Session) -> String {
-    let all: Vec<_> = session.frames.iter().map(|f| (**f).clone()).collect();
-    let rows: Vec<Vec<String>> = census(&all, &session.instrument)
+    let rows: Vec<Vec<String>> = census(&session.frames, &session.instrument)
         .iter()
         .map(|(tag, state, n)| vec![esc(tag.as_str()), esc(state.as_str()), n.to_string()])
         .collect();
@@ -178,7 +178,7 @@ fn task_table(tasks: &[TaskReport<'_>]) -> String {
     table("Tasks in the order of the plan", &columns, &tasks.iter().map(row).collect::<Vec<_>>())
 }
 
-fn masters(tasks: &[TaskReport<'_>], thumbnails: &HashMap<String, String>) -> String {
+fn masters(tasks: &[TaskReport<'_>], thumbnails: &HashMap<TaskId, String>) -> String {
     let mut cards = String::new();
     let mut shown = 0;
     for (task, image) in tasks.iter().filter_map(|t| Some((t, thumbnails.get(t.id())?))) {
@@ -225,7 +225,7 @@ fn notes(session: &Session, tasks: &[TaskReport<'_>]) -> String {
             all.entry(note).or_insert_with(|| (0, task_link(task))).0 += 1;
         }
     }
-    for frame in &session.frames {
+    for frame in session.frames.iter() {
         for note in &frame.notes {
             all.entry(note).or_insert_with(|| (0, path(&frame.name))).0 += 1;
         }
@@ -257,16 +257,16 @@ fn cost(summary: &RunSummary, tasks: &[TaskReport<'_>]) -> String {
         written: u64,
     }
     let mut recipes: BTreeMap<&str, Sum> = BTreeMap::new();
-    for (recipe, a) in tasks.iter().filter_map(|t| Some((t.planned.task.recipe.as_str(), &t.attempt?.1))) {
+    for (recipe, a) in tasks.iter().filter_map(|t| Some((t.planned.task.recipe.as_str(), &t.attempt?.attempt.cost))) {
         for name in [recipe, "\u{10ffff}"] {
             let sum = recipes.entry(name).or_default();
             sum.tasks += 1;
-            sum.cpu += a.cpu_seconds;
+            sum.cpu += a.usage.cpu_seconds;
             sum.wall += a.seconds;
             sum.longest = sum.longest.max(a.seconds);
-            sum.memory = sum.memory.max(a.peak_memory);
-            sum.read += a.bytes_read;
-            sum.written += a.bytes_written;
+            sum.memory = sum.memory.max(a.usage.peak_memory);
+            sum.read += a.usage.bytes_read;
+            sum.written += a.usage.bytes_written;
         }
     }
     let rows: Vec<Vec<String>> = recipes

@@ -6,18 +6,22 @@
 mod relax;
 mod text;
 
+use ifured_core::Role;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::associate::Association;
 use crate::classify::nearest;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FrameState};
-use crate::plan::{Plan, PlannedTask};
+use crate::plan::associate::{Association, Candidate};
+use crate::plan::reason::{Block, Lack, Obstacle, ToDo};
+use crate::plan::{Blocked, Plan, PlannedTask};
+use crate::standing::Standing;
 
 pub use relax::{Relaxation, relaxation};
 
 /// Why a task takes what it takes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Why {
     /// The product, or the first frame of a group that is blocked.
     pub name: String,
@@ -34,24 +38,58 @@ pub struct Why {
     pub external: Option<String>,
     /// Whether the product is there as the plan has it, or why it will be made; none where that was not looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<String>,
+    pub state: Option<State>,
     /// Quality level; none if the group is blocked.
     pub level: Option<i32>,
-    /// What is missing, if the group is blocked.
+    /// What is missing, if the group is blocked, in words.
     pub blocked: Option<String>,
+    /// The same as values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Block>,
     /// Each input with its candidates.
     pub inputs: Vec<WhyInput>,
 }
 
+/// How a product stands.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum State {
+    /// It is there as the plan has it.
+    Done,
+    /// It will be made.
+    ToDo {
+        /// Why.
+        because: ToDo,
+    },
+}
+
+impl From<&Standing> for State {
+    fn from(standing: &Standing) -> Self {
+        standing.to_do().map_or(State::Done, |because| State::ToDo { because: because.clone() })
+    }
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            State::Done => f.write_str("done"),
+            State::ToDo { because } => write!(f, "to do: {because}"),
+        }
+    }
+}
+
 /// One input of a task.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct WhyInput {
     /// The role: `bias`.
-    pub role: String,
+    pub role: Role,
     /// What was taken.
     pub chosen: Vec<String>,
     /// What the recipe does instead, and the level of that, if nothing was taken.
     pub otherwise: Option<(String, i32)>,
+    /// Why nothing was taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lack: Option<Lack>,
     /// Whether the group cannot be reduced for lack of it.
     pub blocks: bool,
     /// All candidates, best first.
@@ -59,7 +97,7 @@ pub struct WhyInput {
 }
 
 /// One candidate.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct WhyCandidate {
     /// Its name.
     pub name: String,
@@ -69,14 +107,17 @@ pub struct WhyCandidate {
     pub why: String,
     /// Time from the group to the candidate, in days; none if unknown.
     pub days: Option<f64>,
-    /// The first thing that did not hold, for each level that it failed, strictest first.
+    /// The first thing that did not hold, for each level that it failed, strictest first, in words.
     pub failed: Vec<(i32, String)>,
+    /// What keeps it from the loosest level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<Obstacle>,
     /// The smallest change of the configuration that would let it through where it failed last.
     pub relaxation: Option<Relaxation>,
 }
 
 /// Why a frame is not calibrated with something.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "verdict")]
 pub enum WhyNot {
     /// The frame itself is not reduced, for this reason.
@@ -102,7 +143,7 @@ pub enum WhyNot {
         /// The recipe.
         recipe: String,
         /// The role.
-        role: String,
+        role: Role,
         /// What was taken instead, with its reason; none if nothing was.
         chosen: Option<(String, String)>,
         /// Its rank, from 1.
@@ -114,32 +155,41 @@ pub enum WhyNot {
     },
 }
 
-fn inputs(recipe: &str, associations: &[Association], planned: Option<&PlannedTask>, blocked: &str) -> Vec<WhyInput> {
-    let input = |a: &Association| WhyInput {
-        role: a.role.clone(),
-        chosen: a.chosen.clone(),
-        otherwise: planned.and_then(|p| p.task.missing.iter().find(|m| m.role == a.role)).map(|m| (m.otherwise.clone(), m.level)),
-        blocks: blocked.split("; ").any(|b| b.starts_with(&format!("no {}: ", a.role))),
-        candidates: a
-            .candidates
-            .iter()
-            .map(|c| WhyCandidate {
-                name: c.name.clone(),
-                level: c.level,
-                why: c.why.clone(),
-                days: c.days,
-                failed: c.failed.iter().map(|(level, o)| (*level, o.to_string())).collect(),
-                relaxation: relaxation(recipe, &a.role, c),
-            })
-            .collect(),
-    };
-    associations.iter().map(input).collect()
+fn candidate(recipe: &str, role: &Role, c: &Candidate) -> WhyCandidate {
+    WhyCandidate {
+        name: c.name.clone(),
+        level: c.level(),
+        why: c.why(),
+        days: c.days,
+        failed: c.failed.iter().map(|(level, o)| (*level, o.to_string())).collect(),
+        obstacle: c.obstacle().cloned(),
+        relaxation: relaxation(recipe, role, c),
+    }
 }
 
-fn why_task(planned: &PlannedTask) -> Why {
+fn input(recipe: &str, a: &Association) -> WhyInput {
+    WhyInput {
+        role: a.role.clone(),
+        chosen: a.chosen.clone(),
+        otherwise: None,
+        lack: None,
+        blocks: false,
+        candidates: a.candidates.iter().map(|c| candidate(recipe, &a.role, c)).collect(),
+    }
+}
+
+fn why_task(plan: &Plan, planned: &PlannedTask) -> Why {
     let task = &planned.task;
+    let of_task = |a: &Association| {
+        let missing = task.missing.iter().zip(&planned.lacks).find(|(m, _)| m.role == a.role);
+        WhyInput {
+            otherwise: missing.map(|(m, _)| (m.otherwise.clone(), m.level)),
+            lack: missing.map(|(_, lack)| lack.clone()),
+            ..input(&task.recipe, a)
+        }
+    };
     Why {
-        name: task.outputs.first().map_or_else(|| task.id.clone(), |o| o.name.clone()),
+        name: task.name().to_owned(),
         recipe: task.recipe.clone(),
         night: task.night.clone(),
         signature: task.signature.clone(),
@@ -148,7 +198,25 @@ fn why_task(planned: &PlannedTask) -> Why {
         state: None,
         level: Some(task.level),
         blocked: None,
-        inputs: inputs(&task.recipe, &planned.associations, Some(planned), ""),
+        reasons: Vec::new(),
+        inputs: plan.associations(planned).iter().map(of_task).collect(),
+    }
+}
+
+fn why_blocked(plan: &Plan, blocked: &Blocked) -> Why {
+    let of_group = |a: &Association| WhyInput { blocks: blocked.is_for_lack_of(&a.role), ..input(&blocked.recipe, a) };
+    Why {
+        name: blocked.frames.first().cloned().unwrap_or_default(),
+        recipe: blocked.recipe.clone(),
+        night: blocked.night.clone(),
+        signature: String::new(),
+        frames: blocked.frames.clone(),
+        external: None,
+        state: None,
+        level: None,
+        blocked: Some(blocked.why()),
+        reasons: blocked.reasons.clone(),
+        inputs: plan.associations_of_blocked(blocked).iter().map(of_group).collect(),
     }
 }
 
@@ -162,29 +230,18 @@ fn ends(name: &str, wanted: &str) -> bool {
 /// # Errors
 /// If nothing in the plan is called so.
 pub fn why(plan: &Plan, frames: &[std::sync::Arc<Frame>], product: &str) -> Result<Why> {
-    let by_frame = || plan.tasks.iter().rev().find(|t| t.task.main().any(|m| ends(&m.name, product)));
-    let by_stem = || plan.tasks.iter().find(|t| t.task.outputs.iter().any(|o| ends(&o.name, product)));
+    let by_frame = || plan.tasks().rev().find(|t| t.task.main().any(|m| ends(&m.name, product)));
+    let by_stem = || plan.tasks().find(|t| t.task.outputs.iter().any(|o| ends(&o.name, product)));
     if let Some(planned) = plan.producer(product).or_else(by_stem).or_else(by_frame) {
-        return Ok(why_task(planned));
+        return Ok(why_task(plan, planned));
     }
-    if let Some(b) = plan.blocked.iter().find(|b| b.frames.iter().any(|f| ends(f, product))) {
-        return Ok(Why {
-            name: b.frames.first().cloned().unwrap_or_default(),
-            recipe: b.recipe.clone(),
-            night: b.night.clone(),
-            signature: String::new(),
-            frames: b.frames.clone(),
-            external: None,
-            state: None,
-            level: None,
-            blocked: Some(b.why.clone()),
-            inputs: inputs(&b.recipe, &b.associations, None, &b.why),
-        });
+    if let Some(blocked) = plan.blocked.iter().find(|b| b.frames.iter().any(|f| ends(f, product))) {
+        return Ok(why_blocked(plan, blocked));
     }
     if let Some(reason) = not_reduced(plan, frames, product) {
         return Err(Error::usage(format!("{product} is not reduced: {reason}"), "`ifured ls frames` shows all frames with their state"));
     }
-    let names: Vec<String> = plan.tasks.iter().flat_map(|t| t.task.outputs.iter().map(|o| o.name.clone())).collect();
+    let names: Vec<String> = plan.tasks().flat_map(|t| t.task.outputs.iter().map(|o| o.name.clone())).collect();
     let near = if names.is_empty() { String::new() } else { short(nearest(product, &names)) };
     Err(Error::usage(format!("the plan makes nothing called `{product}`{near}"), "`ifured plan` shows all products"))
 }
@@ -197,7 +254,7 @@ fn short(suggestion: String) -> String {
 /// Why a raw frame is not in any task; none if there is no such frame.
 fn not_reduced(plan: &Plan, frames: &[std::sync::Arc<Frame>], name: &str) -> Option<String> {
     if let Some(skipped) = plan.skipped.iter().find(|s| s.frames.iter().any(|f| ends(f, name))) {
-        return Some(format!("its group for {} is left out: {}", skipped.recipe, skipped.why));
+        return Some(format!("its group for {} is left out: {}", skipped.recipe, skipped.reason));
     }
     let frame = frames.iter().find(|f| ends(&f.name, name))?;
     Some(match frame.state {
@@ -249,7 +306,7 @@ fn no_candidate(plan: &Plan, frames: &[std::sync::Arc<Frame>], explained: &Why, 
         return format!("it is a product of tag {tag}, which {recipe} does not take; {recipe} takes {takes}");
     }
     let main = |t: &&PlannedTask| t.task.main().any(|m| ends(&m.name, calibration));
-    if let Some(planned) = plan.tasks.iter().find(main) {
+    if let Some(planned) = plan.tasks().find(main) {
         let product = planned.task.outputs.first().map_or("", |o| o.name.as_str());
         return format!("it is a raw frame that goes into {product}; ask for that product");
     }

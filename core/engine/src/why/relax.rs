@@ -1,11 +1,14 @@
 //! The smallest change of the configuration that lets a candidate through.
 
+use ifured_core::Role;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::associate::{Candidate, Obstacle};
+use crate::plan::associate::Candidate;
+use crate::plan::reason::{Defect, Obstacle};
 
 /// A change of `[association.<recipe>.<role>]`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Relaxation {
     /// The table of the configuration: `association.science-imaging.flat`.
     pub table: String,
@@ -30,15 +33,16 @@ impl std::fmt::Display for Relaxation {
 ///
 /// An age is the last thing that is looked at, so a longer one is enough. A quality or a level is looked at first, so that
 /// something else may stand behind it.
-pub fn relaxation(recipe: &str, role: &str, candidate: &Candidate) -> Option<Relaxation> {
-    if candidate.level.is_some() {
+pub fn relaxation(recipe: &str, role: &Role, candidate: &Candidate) -> Option<Relaxation> {
+    if candidate.fit.is_some() {
         return None;
     }
     let change = |key: &str, value: String, level: Option<i32>, more: bool| {
         Some(Relaxation { table: format!("association.{recipe}.{role}"), key: key.into(), value, level, more })
     };
-    match candidate.unusable {
-        Some(Obstacle::BadQuality { .. }) => return change("accept_bad", "true".into(), None, true),
+    match &candidate.unusable {
+        Some(Obstacle::Defective { defect: Defect::Bad { .. } }) => return change("accept_bad", "true".into(), None, true),
+        Some(Obstacle::OtherRecipe { found: Some(found), .. }) => return change("recipe", format!("\"{found}\""), None, true),
         Some(_) => return None,
         None => {}
     }

@@ -88,7 +88,7 @@ impl Display for Why {
             wrap(f, "  ", 4, &format!("made by {external}"))?;
         }
         if let Some(state) = &self.state {
-            wrap(f, "  ", 4, state)?;
+            wrap(f, "  ", 4, &state.to_string())?;
         }
         if let Some(blocked) = &self.blocked {
             wrap(f, "  ", 4, &format!("blocked: {blocked}"))?;
@@ -98,7 +98,7 @@ impl Display for Why {
         }
         self.inputs.iter().try_for_each(|i| i.write(f))?;
         if self.inputs.iter().any(|i| !i.chosen.is_empty()) {
-            writeln!(f, "\n* taken: best level first, then nearest in time")?;
+            writeln!(f, "\n* taken: best level first, then best grade, then nearest in time")?;
         }
         Ok(())
     }

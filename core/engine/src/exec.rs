@@ -1,0 +1,128 @@
+//! One task of a plan, run alone: what a cluster or a person calls task by task.
+//!
+//! It does what [`crate::reduce`] would do with that task. Where what the task needs turned out otherwise than the plan counts on, the plan is made again and
+//! the task that makes the same product now is run in its place. The record of the attempt is in the journal; the catalogue takes it in when nobody else is
+//! at work, and otherwise whoever coordinates does.
+
+use std::path::Path;
+
+use ifured_core::recipe::Outcome;
+use ifured_core::{LoadedInstrument, Task, TaskId};
+
+use crate::attempt::Attempt;
+use crate::catalogue::{Catalogue, Known};
+use crate::error::{Error, Result};
+use crate::execute::{Executor, Happening, Job};
+use crate::files::DirectoryLock;
+use crate::known;
+use crate::plan::reason::Defect;
+use crate::plan::{self, Plan, PlannedTask, Targets};
+use crate::reduce;
+use crate::session::{Opening, Reporter, Session, Setup};
+use crate::standing::{self, Standing};
+
+/// What was done about a task.
+pub enum Executed {
+    /// Nothing: it is done.
+    Before(Box<Outcome>),
+    /// It was run.
+    Now(Box<Attempt>),
+}
+
+/// Runs the task of a plan whose identity begins so, unless it is done.
+///
+/// # Errors
+/// If there is no such task, or what it needs is not made; if the plan cannot be read. A task that fails is no error here.
+pub fn exec(
+    setup: &Setup,
+    instruments: &[LoadedInstrument],
+    file: &Path,
+    wanted: &str,
+    executor: &mut dyn Executor,
+    reporter: &dyn Reporter,
+) -> Result<Executed> {
+    let output = std::path::absolute(&setup.output).map_err(Error::io("cannot find", &setup.output))?;
+    let saved = plan::read(file, &output)?;
+    let Some(planned) = saved.beginning(wanted) else {
+        return Err(Error::usage(format!("no task, or more than one, begins with `{wanted}`"), "`ifured ls tasks` lists them"));
+    };
+    let mut known = of_directory(&output)?;
+    let id = planned.task.id.clone();
+    let place = saved.plan.place(&id).unwrap_or_default();
+    if let Some(written) = saved.edited.iter().find(|(_, now)| **now == id).map(|(written, _)| written) {
+        reporter.note(&format!("task {written} was edited, or something that it needs: it is task {id} now"));
+    }
+    match reduce::is_out_of_date(&saved.plan, place, &known) {
+        None => run(&saved.plan, place, &mut known, &output, executor, reporter),
+        Some(defect) if !saved.edited.is_empty() => Err(out_of_date(planned, &defect, "edit it again, or make it anew with `ifured plan`")),
+        Some(defect) => {
+            let mut session = Session::open(setup, instruments, Opening::Look, reporter)
+                .map_err(|_| out_of_date(planned, &defect, "make the plan anew with `ifured plan`"))?;
+            let now = session.plan(&Targets::default())?;
+            let place = planned.task.outputs.iter().find_map(|o| now.maker(&o.name));
+            let place = place.ok_or_else(|| out_of_date(planned, &defect, "`ifured plan` shows what is made now"))?;
+            if now.at(place).task.id != id {
+                reporter.note(&format!("task {id} is out of date: {defect}. In its place runs task {}", now.at(place).task.id));
+            }
+            run(&now, place, &mut session.known, &output, executor, reporter)
+        }
+    }
+}
+
+fn out_of_date(planned: &PlannedTask, defect: &Defect, advice: &str) -> Error {
+    Error::usage(format!("the plan is out of date for {}: of what it needs, {defect}", planned.task.name()), advice)
+}
+
+/// What is known of an output directory: by its catalogue, if there is one, and its journal.
+fn of_directory(output: &Path) -> Result<Known> {
+    if !Catalogue::exists(output) {
+        return Ok(known::of_journal(output));
+    }
+    let (mut catalogue, _) = Catalogue::open_to_read(output)?;
+    known::known(&mut catalogue, output, false)
+}
+
+fn run(plan: &Plan, place: usize, known: &mut Known, output: &Path, executor: &mut dyn Executor, reporter: &dyn Reporter) -> Result<Executed> {
+    let task = &plan.at(place).task;
+    let mut found = Vec::new();
+    if let Standing::Done(outcome) = standing::standing(known, task, output, &mut found)? {
+        return Ok(Executed::Before(outcome));
+    }
+    for &maker in plan.needs(place) {
+        let maker = &plan.at(maker).task;
+        if let Standing::ToDo(why) = standing::standing(known, maker, output, &mut found)? {
+            let what = format!("{} needs {}, which is to be made first: {why}", task.name(), maker.name());
+            return Err(Error::usage(what, format!("ifured exec {}", maker.id)));
+        }
+    }
+    for note in standing::keep_foreign(known, task)? {
+        reporter.note(&note);
+    }
+    let attempt = run_one(task, executor, reporter)?;
+    remember(output, &attempt.0, &attempt.1)?;
+    Ok(Executed::Now(Box::new(attempt.1)))
+}
+
+fn run_one(task: &Task, executor: &mut dyn Executor, reporter: &dyn Reporter) -> Result<(String, Attempt)> {
+    executor.submit(vec![Job { task: task.clone(), after: Vec::<TaskId>::new(), run: None }])?;
+    let mut ended = None;
+    while let Some(happening) = executor.next()? {
+        reporter.happening(task, &happening);
+        if let Happening::Ended { record, attempt } = happening {
+            ended = Some((record, *attempt));
+        }
+    }
+    ended.ok_or_else(|| Error::Inconsistent(format!("task {} was not run", task.id)))
+}
+
+/// Lets the catalogue take the record in, if there is one and nobody else is at work.
+fn remember(output: &Path, record: &str, attempt: &Attempt) -> Result<()> {
+    if !Catalogue::exists(output) {
+        return Ok(());
+    }
+    match DirectoryLock::take(output) {
+        Ok(_lock) => Catalogue::open(output)?.0.merge(&[(record.to_owned(), attempt.clone())]),
+        Err(Error::Busy { .. }) => Ok(()),
+        Err(e) => Err(e),
+    }
+}
