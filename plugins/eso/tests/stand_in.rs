@@ -392,9 +392,10 @@ fn parameters_are_checked_and_those_that_are_not_installed_are_noted() {
     );
     assert!(with(json!({"sigmo": 3})).unwrap_err().what.contains("is `sigma` meant?"));
     assert!(with(json!({"nifu": 3})).unwrap_err().what.contains("there is no `nifu`"));
-    let description = stage.recipe().description();
-    assert_eq!(description.defaults, json!({"sigma": 3, "new": "a"}));
-    assert!(description.schema["properties"].get("nifu").is_none());
+    let engine = stage.recipe().description().engines.remove(0);
+    assert_eq!(engine.defaults, json!({"sigma": 3, "new": "a"}));
+    assert_eq!(engine.name, stage.recipe().engine());
+    assert!(engine.schema["properties"].get("nifu").is_none());
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! help together. A plugin ships what it said of one version of the pipeline ([`RecipeParameters`], a JSON file), so that the
 //! configuration is the same on machines without esorex. `cargo run -p ifured-eso --example parameters` writes such a file.
 
-use ifured_core::RecipeError;
+use ifured_core::{RecipeDescription, RecipeError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -158,6 +158,14 @@ pub fn schema(recipe: &str, parameters: &[Parameter], hidden: &[&str]) -> Value 
         "properties": properties,
         "additionalProperties": false,
     })
+}
+
+/// Adds a parameter of ours to those of ESO's recipe, with its schema, which has the default.
+pub fn add(description: &mut RecipeDescription, name: &str, property: &Value) {
+    for engine in &mut description.engines {
+        engine.schema["properties"][name] = property.clone();
+        engine.defaults[name] = property["default"].clone();
+    }
 }
 
 /// The defaults of a recipe's parameters, without the hidden ones.

@@ -1,7 +1,7 @@
 //! Recipes of exposures: from raw frames to pixel tables, cubes, and their combination.
 
 use ifured_core::lookup::TAG;
-use ifured_core::recipe::{Grouping, InputSpec, Level, MainInput, ProductSpec};
+use ifured_core::recipe::{Grouping, InputSpec, Level, MainInput, Memory, ProductSpec};
 use ifured_core::rule::key;
 use ifured_core::signature::{Compare, SignatureKey};
 use ifured_core::sof::AS_TAG;
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::detector::tables;
 use super::register::OFFSETS;
-use super::{About, CHANNELS, channel_of, default, inputs, of_channel, of_exposure};
+use super::{About, CHANNELS, channel_of, default, inputs, of_channel, of_exposure, of_tables};
 use crate::frames::{MODE, mode};
 
 /// Arcseconds within which exposures are of one field.
@@ -22,14 +22,14 @@ const EXPOSURES: [(&str, &str); 4] =
     [("OBJECT", "PIXTABLE_OBJECT"), ("STD", "PIXTABLE_STD"), ("SKY", "PIXTABLE_SKY"), ("ASTROMETRY", "PIXTABLE_ASTROMETRY")];
 
 /// All of them.
-pub fn recipes(parameters: &RecipeParameters) -> Vec<Result<EsorexRecipe, RecipeError>> {
-    let mut all: Vec<Result<EsorexRecipe, RecipeError>> =
-        EXPOSURES.iter().map(|(tag, table)| basic(tag, table).with(parameters).map(|r| of_channels(r, tag))).collect();
-    all.extend([standard(parameters), align(parameters)]);
+pub fn recipes(parameters: &RecipeParameters) -> Result<Vec<EsorexRecipe>, RecipeError> {
+    let basic = |(tag, table): &(&str, &str)| Ok(of_channels(basic(tag, table).with(parameters)?, tag));
+    let mut all: Vec<EsorexRecipe> = EXPOSURES.iter().map(basic).collect::<Result<_, RecipeError>>()?;
+    all.extend([standard(parameters)?, align(parameters)?]);
     for variant in std::iter::once(&Variant::PLAIN).chain(&VARIANTS) {
-        all.extend([post(parameters, variant), combine(parameters, variant)]);
+        all.extend([post(parameters, variant)?, combine(parameters, variant)?]);
     }
-    all
+    Ok(all)
 }
 
 /// A way in which exposures are reduced, whose products lie beside those of the others.
@@ -119,7 +119,7 @@ fn basic<'a>(tag: &'a str, table: &'a str) -> About<'a> {
             inputs::bad_pixels(),
         ],
         products: vec![of_channel("muse_scibasic", table, "Pixel table", &inputs::with_channel(mode()))],
-        memory: (1.4e9, 0.0),
+        memory: Memory::fixed(1.4e9),
     }
 }
 
@@ -136,7 +136,7 @@ fn standard(parameters: &RecipeParameters) -> Result<EsorexRecipe, RecipeError> 
             of_exposure("muse_standard", "STD_FLUXES", "Fluxes of the stars in the field", &mode()),
             of_exposure("muse_standard", "DATACUBE_STD", "Cube of the standard star", &mode()),
         ],
-        memory: (1.0e9, 1.2e9),
+        memory: of_tables(1.2e9),
     };
     about.with(parameters).map(|r| tables(r, &["STD_RESPONSE", "STD_TELLURIC", "STD_FLUXES"]))
 }
@@ -167,7 +167,7 @@ fn post(parameters: &RecipeParameters, variant: &Variant) -> Result<EsorexRecipe
             product("IMAGE_FOV", "Image of the field"),
             product("PIXTABLE_REDUCED", "Reduced pixel table"),
         ],
-        memory: (1.0e9, 1.1e9),
+        memory: of_tables(1.1e9),
     };
     if variant.with_sky {
         about.inputs.retain(|i| !matches!(i.role.as_str(), "sky-lines" | "sky-continuum"));
@@ -200,7 +200,7 @@ fn align(parameters: &RecipeParameters) -> Result<EsorexRecipe, RecipeError> {
         main: one_field("IMAGE_FOV"),
         inputs: vec![],
         products: vec![of_field("muse_exp_align", "OFFSET_LIST", "Offsets of the exposures")],
-        memory: (0.5e9, 0.01e9),
+        memory: Memory { per_frame: 0.01e9, ..Memory::fixed(0.5e9) },
     };
     about.with(parameters).map(|r| tables(r, &["OFFSET_LIST"]))
 }
@@ -231,7 +231,8 @@ fn combine(parameters: &RecipeParameters, variant: &Variant) -> Result<EsorexRec
         main,
         inputs: vec![offsets(), inputs::filters(), inputs::own("output-wcs", "OUTPUT_WCS")],
         products: vec![product("DATACUBE_FINAL", "Cube of all exposures"), product(COMBINED_IMAGE, "Image of all exposures")],
-        memory: (1.0e9, 1.6e9),
+        // Of each exposure the pixel tables of all channels, and the grid: 0.7 GB a channel were measured.
+        memory: Memory { per_frame: 17.0e9, ..Memory::fixed(1.0e9) },
     };
     let mut recipe = variant.of(about.with(parameters)?);
     recipe.products.iter_mut().filter(|p| p.categories == [COMBINED_IMAGE]).for_each(|p| p.categories = vec!["IMAGE_FOV".into()]);
