@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use ifured_core::Instrument;
 use ifured_core::import::shell_word;
 
 /// What `global` says of directories.

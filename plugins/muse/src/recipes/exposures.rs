@@ -1,21 +1,17 @@
 //! Recipes of exposures: from raw frames to pixel tables, cubes, and their combination.
 
+use ifured_core::RecipeError;
 use ifured_core::lookup::TAG;
-use ifured_core::recipe::{Grouping, InputSpec, Level, MainInput, Memory, ProductSpec};
+use ifured_core::recipe::{InputSpec, Level, MainInput, Memory};
 use ifured_core::rule::key;
-use ifured_core::signature::{Compare, SignatureKey};
 use ifured_core::sof::AS_TAG;
-use ifured_core::{RecipeError, Signature};
 use ifured_eso::esorex::{EsorexRecipe, RecipeParameters};
 use serde_json::json;
 
 use super::detector::tables;
-use super::register::OFFSETS;
+use super::field::{REGISTERED_OFFSETS, of_field, one_field, same_field};
 use super::{About, CHANNELS, channel_of, default, inputs, of_channel, of_exposure, of_tables};
-use crate::frames::{MODE, mode};
-
-/// Arcseconds within which exposures are of one field.
-const SAME_FIELD: f64 = 30.0;
+use crate::frames::mode;
 
 /// What comes out of an exposure of that tag.
 const EXPOSURES: [(&str, &str); 4] =
@@ -183,21 +179,12 @@ fn post(parameters: &RecipeParameters, variant: &Variant) -> Result<EsorexRecipe
     Ok(recipe)
 }
 
-/// Exposures of one field, at least two.
-pub(super) fn one_field(tag: &str) -> MainInput {
-    let pointing = SignatureKey { key: "RA".into(), compare: Compare::Sky { declination: "DEC".into(), arcsec: SAME_FIELD } };
-    let mut signature = Signature::exact(&[MODE]);
-    signature.0.push(pointing);
-    let group = Grouping { signature, min_frames: 2, ..Grouping::default() };
-    MainInput { tags: vec![tag.into()], group, ..MainInput::default() }
-}
-
 fn align(parameters: &RecipeParameters) -> Result<EsorexRecipe, RecipeError> {
     let about = About {
         recipe: "muse_exp_align",
         title: "Offsets of the exposures of a field",
         description: "Finds sources in the images of all exposures of a field and measures the offsets between them.",
-        main: one_field("IMAGE_FOV"),
+        main: one_field("IMAGE_FOV", 2),
         inputs: vec![],
         products: vec![of_field("muse_exp_align", "OFFSET_LIST", "Offsets of the exposures")],
         memory: Memory { per_frame: 0.01e9, ..Memory::fixed(0.5e9) },
@@ -209,19 +196,24 @@ fn align(parameters: &RecipeParameters) -> Result<EsorexRecipe, RecipeError> {
 fn offsets() -> InputSpec {
     let level = |tag: &str, title: &str, adapt: Option<String>| Level {
         title: title.into(),
-        signature: one_field("").group.signature,
+        signature: same_field(),
         when: vec![key(TAG).is(tag)],
         adapt,
         ..Level::default()
     };
-    let levels =
-        vec![level(OFFSETS, "tied to known positions", Some(format!("{AS_TAG}OFFSET_LIST"))), level("OFFSET_LIST", "same field", None)];
-    InputSpec { levels, ..InputSpec::optional("offsets", "OFFSET_LIST", "exposures are placed by their headers").or_tag(OFFSETS) }
+    let levels = vec![
+        level(REGISTERED_OFFSETS, "tied to known positions", Some(format!("{AS_TAG}OFFSET_LIST"))),
+        level("OFFSET_LIST", "same field", None),
+    ];
+    InputSpec {
+        levels,
+        ..InputSpec::optional("offsets", "OFFSET_LIST", "exposures are placed by their headers").or_tag(REGISTERED_OFFSETS)
+    }
 }
 
 /// Exposures of each variant are combined, if there are some.
 fn combine(parameters: &RecipeParameters, variant: &Variant) -> Result<EsorexRecipe, RecipeError> {
-    let tables = one_field(&variant.tag("PIXTABLE_REDUCED"));
+    let tables = one_field(&variant.tag("PIXTABLE_REDUCED"), 2);
     let main = if variant.is_plain() { tables } else { tables.go_in_as("PIXTABLE_REDUCED") };
     let product = |tag: &str, title: &str| of_field("muse_exp_combine", &variant.tag(tag), &format!("{title}{}", variant.title));
     let about = About {
@@ -241,7 +233,3 @@ fn combine(parameters: &RecipeParameters, variant: &Variant) -> Result<EsorexRec
 
 /// The image of combined exposures: not to be aligned with those of single ones.
 const COMBINED_IMAGE: &str = "IMAGE_FOV_COMBINED";
-
-pub(super) fn of_field(recipe: &str, tag: &str, title: &str) -> ProductSpec {
-    of_exposure(recipe, tag, title, &one_field(tag).group.signature)
-}

@@ -8,6 +8,7 @@ mod by_date;
 mod create_sky;
 mod detector;
 mod exposures;
+mod field;
 mod inputs;
 mod register;
 mod sky_table;
