@@ -78,6 +78,9 @@ pub enum Command {
     Scan {
         /// Directories with raw frames; without any, those that were scanned before.
         directories: Vec<PathBuf>,
+        /// Forget these directories and their frames instead of scanning them; the files stay.
+        #[arg(long, requires = "directories")]
+        forget: bool,
     },
     /// List frames, groups, tasks or products.
     #[command(after_help = "\
@@ -277,9 +280,9 @@ Examples:
     Exec {
         /// Identifier of the task (its beginning is enough).
         task: Option<String>,
-        /// The plan.
-        #[arg(long, value_name = "FILE", default_value = "plan.json")]
-        plan: PathBuf,
+        /// The plan; by default that in the output directory.
+        #[arg(long, value_name = "FILE")]
+        plan: Option<PathBuf>,
         /// Read the task from standard input and answer in lines of JSON: how a run talks to its workers.
         #[arg(long, hide = true)]
         stdin: bool,

@@ -9,7 +9,7 @@ use std::path::Path;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use ifured_core::LoadedInstrument;
-use ifured_engine::run::Setup;
+use ifured_engine::session::Setup;
 use ifured_engine::{Error, answers, config, plugin};
 
 use arguments::{Arguments, Command, ConfigCommand, Global, PluginCommand};
@@ -170,7 +170,8 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
         Command::Import(arguments) => commands::import::import(&context, &arguments),
         Command::Schema => commands::configuration::schema(&context),
         Command::Config { what } => commands::check::config(&context, what),
-        Command::Scan { directories } => commands::scan::scan(&context, &directories),
+        Command::Scan { forget: true, directories } => commands::scan::forget(&context, &directories),
+        Command::Scan { directories, .. } => commands::scan::scan(&context, &directories),
         Command::Ls(ls) => commands::lists::ls(&context, &ls),
         Command::Plan { directories, graph, sof, calplan, targets } => {
             commands::planning::plan(&context, &directories, graph, sof.as_deref(), calplan.as_deref(), &targets)
@@ -192,7 +193,7 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
         Command::Simulate { directory, seed, nights, size } => commands::scan::simulate(&context, &directory, seed, nights, size),
         Command::Collect(arguments) => commands::products::collect(&context, &arguments),
         Command::Clean { products, tag, left_over, dry_run } => commands::products::clean(&context, &products, &tag, left_over, dry_run),
-        Command::Exec { task, plan, .. } => commands::exec::exec(&context, task.as_deref(), &plan, worker),
+        Command::Exec { task, plan, .. } => commands::exec::exec(&context, task.as_deref(), plan.as_deref(), worker),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "ifured", &mut script);

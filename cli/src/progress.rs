@@ -5,9 +5,10 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use ifured_core::{Grade, Task};
-use ifured_engine::execute::{Finished, Happening};
-use ifured_engine::run::Reporter;
+use ifured_core::{Grade, Task, TaskId};
+use ifured_engine::attempt::Attempt;
+use ifured_engine::execute::Happening;
+use ifured_engine::session::Reporter;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// How much is said.
@@ -30,7 +31,7 @@ pub struct Progress {
 struct State {
     scanning: Option<ProgressBar>,
     overall: Option<ProgressBar>,
-    tasks: HashMap<String, ProgressBar>,
+    tasks: HashMap<TaskId, ProgressBar>,
     last_scan_line: Option<Instant>,
     finished: usize,
     to_do: usize,
@@ -66,8 +67,7 @@ fn style(template: &str) -> ProgressStyle {
 
 /// What a task is about, in a few words.
 pub fn title(task: &Task) -> String {
-    let name = task.outputs.first().map(|o| o.name.clone()).unwrap_or_default();
-    format!("{:<20} {name}", task.recipe)
+    format!("{:<20} {}", task.recipe, task.name())
 }
 
 impl Reporter for Progress {
@@ -119,25 +119,25 @@ impl Reporter for Progress {
         }
     }
 
-    fn happening(&self, happening: &Happening<'_>) {
+    fn happening(&self, task: &Task, happening: &Happening) {
         if !self.show() {
             return;
         }
         let Ok(mut state) = self.state.lock() else { return };
         match happening {
-            Happening::Started(task) if self.terminal => {
+            Happening::Started(_) if self.terminal => {
                 let bar = self.bars.add(ProgressBar::new_spinner());
                 bar.set_style(style("  {spinner} {msg}"));
                 bar.set_message(title(task));
                 bar.enable_steady_tick(Duration::from_millis(120));
                 state.tasks.insert(task.id.clone(), bar);
             }
-            Happening::Progress(task, fraction, what) => {
+            Happening::Progress { fraction, what, .. } => {
                 if let Some(bar) = state.tasks.get(&task.id) {
                     bar.set_message(format!("{}  {:.0} % {what}", title(task), fraction * 100.0));
                 }
             }
-            Happening::Finished(task, finished) => {
+            Happening::Ended { attempt, .. } => {
                 if let Some(bar) = state.tasks.remove(&task.id) {
                     bar.finish_and_clear();
                 }
@@ -145,7 +145,7 @@ impl Reporter for Progress {
                 if let Some(bar) = &state.overall {
                     bar.inc(1);
                 }
-                self.finished(task, finished, state.finished, state.to_do);
+                self.ended(task, attempt, state.finished, state.to_do);
             }
             Happening::Started(_) => {}
         }
@@ -153,18 +153,19 @@ impl Reporter for Progress {
 }
 
 impl Progress {
-    fn finished(&self, task: &Task, finished: &Finished, n: usize, of: usize) {
+    fn ended(&self, task: &Task, attempt: &Attempt, n: usize, of: usize) {
         let of = of.max(n);
-        match &finished.result {
-            Err(error) => self.line(&format!("[{n}/{of}] FAILED {}: {}", title(task), error.what)),
-            Ok(outcome) => {
+        match (attempt.cause(), attempt.outcome()) {
+            (Some(cause), _) => self.line(&format!("[{n}/{of}] FAILED {}: {}", title(task), cause.error().what)),
+            (None, None) => {}
+            (None, Some(outcome)) => {
                 let grade = match outcome.grade() {
                     Grade::Good => "",
                     Grade::Questionable => "  questionable",
                     Grade::Bad => "  BAD: not used as a calibration",
                 };
                 let level = if task.level > 0 { format!("  level {}", task.level) } else { String::new() };
-                self.line(&format!("[{n}/{of}] {}  {:.1} s{level}{grade}", title(task), finished.seconds));
+                self.line(&format!("[{n}/{of}] {}  {:.1} s{level}{grade}", title(task), attempt.cost.seconds));
                 for rejected in &outcome.rejected {
                     self.line(&format!("        left out {}: {}", rejected.name, rejected.why));
                 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use ifured_core::Value;
 use ifured_engine::list::{self, ListOptions, What};
 use ifured_engine::preview::{self, ColourMap, Stretch};
-use ifured_engine::run::Session;
+use ifured_engine::session::{Opening, Session};
 use ifured_engine::{Error, classify, files, plot};
 use ifured_pixels::fits::{self, HduSelect};
 
@@ -130,7 +130,7 @@ fn pairs(context: &Context, keywords: &[String], selection: &Selection) -> Resul
     if keywords.is_empty() {
         return Err(Error::usage("nothing to plot is named", "name keywords, for example: ifured plot QUANT500 ROBUSTSTD --tag bias"));
     }
-    let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
+    let mut session = Session::open(&context.setup, &context.instruments, Opening::Look, &context.progress)?;
     let options = ListOptions {
         tags: selection.tag.clone(),
         night: selection.night.clone(),

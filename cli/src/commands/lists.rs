@@ -2,7 +2,7 @@
 
 use ifured_engine::Error;
 use ifured_engine::list::{self, Format, ListOptions, Table, What};
-use ifured_engine::run::Session;
+use ifured_engine::session::{Opening, Session};
 
 use super::{print_json, say};
 use crate::Context;
@@ -21,7 +21,7 @@ impl From<Kind> for What {
 
 /// Lists frames, groups, tasks or products.
 pub fn ls(context: &Context, typed: &Ls) -> Result<u8, Error> {
-    let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
+    let mut session = Session::open(&context.setup, &context.instruments, Opening::Look, &context.progress)?;
     let all_keys = typed.columns.iter().any(|c| c.eq_ignore_ascii_case("all"));
     let options = ListOptions {
         tags: typed.tag.clone(),

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ifured_core::{Tag, Task};
-use ifured_engine::plan::{Plan, PlannedTask, Targets};
-use ifured_engine::run::{Session, write_plan};
+use ifured_core::Tag;
+use ifured_engine::plan::{Plan, PlannedTask, Targets, drawing as graph};
+use ifured_engine::session::{Opening, Session};
 use ifured_engine::standing::Standing;
-use ifured_engine::{Error, calplan, classify, files, graph, sof, why};
+use ifured_engine::{Error, calplan, classify, files, sof, why};
 
 use super::{print_json, say};
 use crate::Context;
@@ -35,18 +35,20 @@ pub fn plan(
     calplan: Option<&Path>,
     typed: &TargetArguments,
 ) -> Result<u8, Error> {
-    let mut session = Session::open(&context.setup, &context.instruments, Some(directories), &context.progress)?;
+    let mut session = Session::open(&context.setup, &context.instruments, Opening::Preview(directories), &context.progress)?;
     context.progress.finish();
     let targets = targets(&session, typed)?;
     let plan = session.plan(&targets)?;
-    if plan.tasks.is_empty() && plan.blocked.is_empty() {
+    if plan.is_empty() && plan.blocked.is_empty() {
         super::scan::print_census(&session);
         return Err(Error::Nothing {
             what: format!("nothing to reduce for {}", session.instrument.name),
             advice: "`ifured ls` shows all frames and why they are not used".into(),
         });
     }
-    write_plan(&session, &plan)?;
+    if session.writes() {
+        session.write_plan(&plan)?;
+    }
     let written = sets.map(|directory| sof::write(&plan, &session.instrument, directory)).transpose()?;
     if let Some(file) = calplan {
         let table = calplan::text(&plan, &session.frames, &session.instrument);
@@ -61,7 +63,7 @@ pub fn plan(
     match drawing {
         Some(Graph::Dot) => say(graph::dot(&plan).trim_end()),
         Some(Graph::Mermaid) => say(graph::mermaid(&plan).trim_end()),
-        None if context.json => print_json(&plan)?,
+        None if context.json => print_json(&view::plan::PlanView::of(&plan))?,
         None => {
             let standings = session.standings(&plan)?;
             print_plan(&plan, &standings);
@@ -95,8 +97,9 @@ impl TaskText {
         let product = task.outputs.first().map(|o| name(&o.name)).unwrap_or_default();
         let level = if task.level > 0 { format!(", level {}", task.level) } else { String::new() };
         let makes = format!("{product}  ({frames} frame{}{level})", if frames == 1 { "" } else { "s" });
-        let inputs = task.inputs.iter().filter(|i| i.role != "main").map(|i| format!("{} {}: {}", i.role, name(&i.name), i.why));
-        let missing = task.missing.iter().map(|m| format!("no {}: {} (level {}; {})", m.role, m.otherwise, m.level, m.why));
+        let inputs = task.calibrations().map(|i| format!("{} {}: {}", i.role, name(&i.name), i.choice));
+        let missing = task.missing.iter().zip(&planned.lacks);
+        let missing = missing.map(|(m, lack)| format!("no {}: {} (level {}; {lack})", m.role, m.otherwise, m.level));
         TaskText { recipe: task.recipe.clone(), state, makes, lines: inputs.chain(missing).collect() }
     }
 
@@ -120,11 +123,10 @@ impl TaskText {
 /// The plan as a person reads it: tasks that differ in the extension alone are one.
 pub fn print_plan(plan: &Plan, standings: &[Standing]) {
     let extension_of = |t: &PlannedTask| t.task.extension.clone();
-    let makers: HashMap<&str, &Task> = plan.tasks.iter().flat_map(|t| t.task.outputs.iter().map(|o| (o.name.as_str(), &t.task))).collect();
-    let general = |name: &str| calplan::shared_name(name, makers.get(name).copied());
+    let general = |name: &str| calplan::shared_name(name, plan.maker(name).map(|at| &plan.at(at).task));
     let mut texts: Vec<(&str, TaskText, Vec<&PlannedTask>, &Standing)> = Vec::new();
     let mut places: HashMap<(&str, TaskText), usize> = HashMap::new();
-    for (planned, standing) in plan.tasks.iter().zip(standings) {
+    for (planned, standing) in plan.tasks().zip(standings) {
         let night = planned.task.night.as_str();
         let text = TaskText::of(planned, standing, &general);
         let place = *places.entry((night, text.clone())).or_insert(texts.len());
@@ -149,24 +151,21 @@ pub fn print_plan(plan: &Plan, standings: &[Standing]) {
         }
     }
     plan.notes.iter().for_each(|note| say(&format!("note: {note}")));
-    plan.blocked_lines().iter().for_each(|line| say(line));
+    graph::blocked_lines(plan).iter().for_each(|line| say(line));
     for skipped in &plan.skipped {
-        say(&format!("left out: {} of {}: {}", skipped.recipe, skipped.frames[0], skipped.why));
+        say(&format!("left out: {} of {}: {}", skipped.recipe, skipped.frames[0], skipped.reason));
     }
     let done = standings.iter().filter(|s| matches!(s, Standing::Done(_))).count();
-    say(&format!("{} tasks, {done} done, {} blocked", plan.tasks.len(), plan.blocked.len()));
+    say(&format!("{} tasks, {done} done, {} blocked", plan.len(), plan.blocked.len()));
 }
 
 /// Why a product is made with these calibrations, or a frame is what it is.
 pub fn why(context: &Context, product: &str) -> Result<u8, Error> {
-    let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
+    let mut session = Session::open(&context.setup, &context.instruments, Opening::Look, &context.progress)?;
     let plan = session.plan(&Targets::default())?;
     let mut answer = why::why(&plan, &session.frames, product)?;
-    if let Some(n) = plan.tasks.iter().position(|t| t.task.outputs.iter().any(|o| o.name == answer.name)) {
-        answer.state = session.standings(&plan)?.into_iter().nth(n).map(|standing| match standing {
-            Standing::Done(_) => "done".to_owned(),
-            Standing::ToDo(why) => format!("to do: {why}"),
-        });
+    if let Some(at) = plan.maker(&answer.name) {
+        answer.state = session.standings(&plan)?.get(at).map(why::State::from);
     }
     if context.json {
         print_json(&answer)?
@@ -178,7 +177,7 @@ pub fn why(context: &Context, product: &str) -> Result<u8, Error> {
 
 /// Why a calibration is not used for a frame.
 pub fn whynot(context: &Context, frame: &str, calibration: &str) -> Result<u8, Error> {
-    let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
+    let mut session = Session::open(&context.setup, &context.instruments, Opening::Look, &context.progress)?;
     let plan = session.plan(&Targets::default())?;
     let answer = why::why_not(&plan, &session.frames, frame, calibration)?;
     if context.json {

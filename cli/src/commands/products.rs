@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use ifured_core::module::TruthRequest;
+use ifured_core::path::shown;
 use ifured_core::recipe::ProductPath;
 use ifured_engine::catalogue::Catalogue;
 use ifured_engine::collect::{self, Collected, Means, Wanted};
-use ifured_engine::files::DirectoryLock;
+use ifured_engine::execute::scratch;
 use ifured_engine::plan::Targets;
-use ifured_engine::run::Session;
-use ifured_engine::{Error, remove, verify};
+use ifured_engine::session::{Opening, Session};
+use ifured_engine::{Error, known, remove, verify};
 
 use super::{print_json, say};
 use crate::Context;
@@ -24,11 +25,11 @@ pub fn verify(context: &Context, products: &[PathBuf], truth: Option<&Path>) -> 
         return Err(Error::usage("no products are named", "for example: ifured verify bias/*/*.fits"));
     }
     let output = &context.setup.output;
-    let catalogue = if Catalogue::exists(output) { Some(Catalogue::open(output)?.0) } else { None };
+    let known = if Catalogue::exists(output) { Some(known::of_directory(output)?) } else { None };
     let mut wrong = 0;
     let mut all = Vec::new();
     for path in products {
-        let checks = verify::verify(path, catalogue.as_ref());
+        let checks = verify::verify(path, known.as_ref());
         let bad = checks.iter().filter(|c| c.right == Some(false)).count();
         wrong += usize::from(bad > 0);
         if !context.json {
@@ -46,11 +47,10 @@ pub fn verify(context: &Context, products: &[PathBuf], truth: Option<&Path>) -> 
 }
 
 fn against_truth(context: &Context, truth: &Path) -> Result<u8, Error> {
-    let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
+    let mut session = Session::open(&context.setup, &context.instruments, Opening::Look, &context.progress)?;
     let plan = session.plan(&Targets::default())?;
     let products: Vec<ProductPath> = plan
-        .tasks
-        .iter()
+        .tasks()
         .flat_map(|t| t.task.outputs.iter())
         .filter(|o| o.path.exists())
         .map(|o| ProductPath { tag: o.tag.clone(), path: o.path.clone(), name: o.name.clone() })
@@ -75,7 +75,7 @@ fn against_truth(context: &Context, truth: &Path) -> Result<u8, Error> {
 
 /// Brings science products into one directory.
 pub fn collect(context: &Context, typed: &CollectArguments) -> Result<u8, Error> {
-    let session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
+    let session = Session::open(&context.setup, &context.instruments, Opening::Look, &context.progress)?;
     let means = match (typed.link, typed.copy) {
         (true, _) => Means::Hard,
         (_, true) => Means::Copy,
@@ -106,14 +106,13 @@ pub fn clean(context: &Context, products: &[String], tags: &[String], left_over:
     if products.is_empty() && tags.is_empty() && !left_over {
         return Err(Error::usage("nothing is named", "name products, a --tag, or give --left-over for those that nothing makes any more"));
     }
-    let _lock = DirectoryLock::take(&context.setup.output)?;
-    let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
+    let mut session = Session::open(&context.setup, &context.instruments, Opening::Change, &context.progress)?;
     let mut names = Vec::new();
     for product in products {
-        names.extend(remove::with_dependents(&session.catalogue, product)?);
+        names.extend(remove::with_dependents(&session.known, product)?);
     }
     for tag in tags {
-        let of_tag = remove::of_tag(&session.catalogue, tag)?;
+        let of_tag = remove::of_tag(&session.known, tag);
         if of_tag.is_empty() {
             eprintln!("note: there are no products of tag {tag}; `ifured ls products` lists all");
         }
@@ -121,11 +120,11 @@ pub fn clean(context: &Context, products: &[String], tags: &[String], left_over:
     }
     if left_over {
         let plan = session.plan(&Targets::default())?;
-        names.extend(session.left_over(&plan)?.into_iter().map(|p| p.name));
+        names.extend(session.left_over(&plan).into_iter().map(|p| p.name.clone()));
     }
     let mut seen = std::collections::BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
-    let kept = if dry_run { Vec::new() } else { remove::remove(&mut session.catalogue, &session.output, &names)? };
+    let kept = if dry_run { Vec::new() } else { remove::remove(&mut session.catalogue, &session.known, &session.output, &names)? };
     for name in &names {
         let what = match (dry_run, kept.contains(name)) {
             (true, _) => "would remove",
@@ -135,21 +134,24 @@ pub fn clean(context: &Context, products: &[String], tags: &[String], left_over:
         say(&format!("{what} {name}"));
     }
     if left_over {
-        clean_failed_runs(&session.output, dry_run)?;
+        clean_remains(&session, dry_run)?;
     }
     Ok(0)
 }
 
-/// Removes what failed runs left for a person to look at.
-fn clean_failed_runs(output: &Path, dry_run: bool) -> Result<(), Error> {
-    for run in remove::failed_runs(output) {
-        let name = run.strip_prefix(output).unwrap_or(&run).display();
+/// Removes what failed runs left for a person to look at, and scratch directories that nobody needs any more.
+fn clean_remains(session: &Session, dry_run: bool) -> Result<(), Error> {
+    let failed = remove::left_by_failures(&session.known).into_iter().map(|path| (path, "left by a failed run"));
+    let scratch = scratch::abandoned(&session.output).into_iter().map(|path| (path, "the scratch of a task that was killed"));
+    for (path, what) in failed.chain(scratch) {
+        let name = shown(path.strip_prefix(&session.output).unwrap_or(&path));
         if dry_run {
-            say(&format!("would remove {name}, left by a failed run"));
-        } else {
-            std::fs::remove_dir_all(&run).map_err(Error::io("cannot remove", &run))?;
-            say(&format!("removed {name}, left by a failed run"));
+            say(&format!("would remove {name}, {what}"));
+            continue;
         }
+        let gone = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        gone.map_err(Error::io("cannot remove", &path))?;
+        say(&format!("removed {name}, {what}"));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ifured_core::RecipeDescription;
 use ifured_core::recipe::QuietHost;
 use ifured_engine::manual::{MAIN, Named};
-use ifured_engine::run::Reporter;
+use ifured_engine::session::Reporter;
 use ifured_engine::{Error, classify, config, file_parameters, manual, worker};
 
 use super::{named_description, named_instrument, print_json, say};

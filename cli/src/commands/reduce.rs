@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use ifured_core::{Grade, InstrumentDescription};
-use ifured_engine::plan::Targets;
-use ifured_engine::run::{self, ReduceOptions, RunSummary, Session};
-use ifured_engine::worker_process::WorkerCommand;
+use ifured_engine::plan::{Targets, drawing};
+use ifured_engine::execute::local::LocalExecutor;
+use ifured_engine::execute::process::WorkerCommand;
+use ifured_engine::reduce::{self, ReduceOptions, RunSummary};
+use ifured_engine::session::{Opening, Session};
 use ifured_engine::{Error, report};
 
 use super::{print_json, say};
@@ -13,7 +15,7 @@ use crate::Context;
 use crate::arguments::TargetArguments;
 
 /// This very program as a worker, with the library of the instrument.
-fn worker(instrument: &InstrumentDescription) -> Result<WorkerCommand, Error> {
+pub fn worker(instrument: &InstrumentDescription) -> Result<WorkerCommand, Error> {
     let program = std::env::current_exe().map_err(Error::io("cannot find", "ifured"))?;
     let mut arguments: Vec<std::ffi::OsString> = vec!["exec".into(), "--stdin".into()];
     if let Some(library) = &instrument.library {
@@ -24,7 +26,7 @@ fn worker(instrument: &InstrumentDescription) -> Result<WorkerCommand, Error> {
 
 /// Reduces everything.
 pub fn reduce(context: &Context, directories: &[PathBuf], typed: &TargetArguments, force: bool, dry_run: bool) -> Result<u8, Error> {
-    let mut session = Session::open(&context.setup, &context.instruments, Some(directories), &context.progress)?;
+    let mut session = Session::open(&context.setup, &context.instruments, Opening::Work(directories), &context.progress)?;
     if !context.quiet && !context.json {
         super::scan::print_census(&session);
     }
@@ -32,7 +34,8 @@ pub fn reduce(context: &Context, directories: &[PathBuf], typed: &TargetArgument
     let command = std::env::args().collect::<Vec<_>>().join(" ");
     let options = ReduceOptions { targets, force, dry_run, command };
     let worker = worker(&session.instrument)?;
-    let summary = run::reduce(&mut session, &worker, &options, &context.progress)?;
+    let mut executor = LocalExecutor::new(session.output.clone(), session.limits(), worker);
+    let summary = reduce::reduce(&mut session, &mut executor, &options, &context.progress)?;
     context.progress.finish();
     let page = if dry_run { None } else { Some(report::write(&session, &summary)?) };
     let code = summary.exit_code(&session);
@@ -47,14 +50,14 @@ pub fn reduce(context: &Context, directories: &[PathBuf], typed: &TargetArgument
 fn print_summary(context: &Context, session: &Session, summary: &RunSummary, page: Option<&std::path::Path>) {
     let products: usize = summary.outcomes.values().map(|o| o.products.len()).sum();
     if !context.quiet {
-        for planned in &summary.plan.tasks {
+        for planned in summary.plan.tasks() {
             if let Some((_, why)) = summary.to_do.iter().find(|(id, _)| *id == planned.task.id) {
                 say(&format!("would run {}: {why}", crate::progress::title(&planned.task)));
             }
         }
         let questionable = summary.outcomes.values().filter(|o| o.grade() == Grade::Questionable).count();
         let bad = summary.outcomes.values().filter(|o| o.grade() == Grade::Bad).count();
-        let (all, to_do, blocked) = (summary.plan.tasks.len(), summary.to_do.len(), summary.plan.blocked.len());
+        let (all, to_do, blocked) = (summary.plan.len(), summary.to_do.len(), summary.plan.blocked.len());
         say(&match page {
             // A dry run.
             None => format!("{all} tasks: {to_do} would run, {} done before, {blocked} blocked", all - to_do),
@@ -74,7 +77,7 @@ fn print_summary(context: &Context, session: &Session, summary: &RunSummary, pag
             eprintln!("   help: {}", failed.error.advice);
         }
     }
-    summary.plan.blocked_lines().iter().for_each(|line| eprintln!("{line}"));
+    drawing::blocked_lines(&summary.plan).iter().for_each(|line| eprintln!("{line}"));
     let refused = session.refused().count();
     if refused > 0 {
         eprintln!("{refused} frame(s) refused; `ifured ls --where 'STATE == \"refused\"'` says why");
@@ -93,15 +96,14 @@ fn summary_json(session: &Session, summary: &RunSummary, page: Option<&std::path
     let refused: Vec<_> = session.refused().map(|f| serde_json::json!({"frame": f.name, "why": f.why})).collect();
     let tasks: Vec<_> = summary
         .plan
-        .tasks
-        .iter()
+        .tasks()
         .map(|t| {
             let outcome = summary.outcomes.get(&t.task.id);
             serde_json::json!({
                 "id": t.task.id, "recipe": t.task.recipe, "night": t.task.night, "level": t.task.level,
                 "products": t.task.outputs.iter().map(|o| &o.name).collect::<Vec<_>>(),
                 "done": outcome.is_some(), "outcome": outcome,
-                "would_run_because": summary.to_do.iter().find(|(id, _)| *id == t.task.id).map(|(_, why)| why),
+                "would_run_because": summary.to_do.iter().find(|(id, _)| *id == t.task.id).map(|(_, why)| why.to_string()),
             })
         })
         .collect();
@@ -114,10 +116,11 @@ fn summary_json(session: &Session, summary: &RunSummary, page: Option<&std::path
 
 /// Writes the report of what there is, without running anything.
 pub fn report(context: &Context) -> Result<u8, Error> {
-    let mut session = Session::open(&context.setup, &context.instruments, None, &context.progress)?;
+    let mut session = Session::open(&context.setup, &context.instruments, Opening::Look, &context.progress)?;
     let plan = session.plan(&Targets::default())?;
     let standings = session.standings(&plan)?;
-    let summary = run::summary_of(&session, plan, standings)?;
+    let run = session.catalogue.last_run()?.map_or(0, |r| r.number);
+    let summary = reduce::summary_of(&session.known, run, plan, &standings);
     let page = report::write(&session, &summary)?;
     say(&page.display().to_string());
     Ok(0)

@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use ifured_core::recipe::{QuietHost, SimulationRequest};
+use ifured_core::path::shown;
+use ifured_engine::catalogue::Catalogue;
+use ifured_engine::files::DirectoryLock;
 use ifured_engine::frame::FrameState;
-use ifured_engine::run::Session;
+use ifured_engine::session::{Opening, Session};
 use ifured_engine::{Error, classify};
 
 use super::{named_instrument, print_json, say};
@@ -12,10 +15,10 @@ use crate::Context;
 
 /// Finds, classifies and catalogues frames.
 pub fn scan(context: &Context, directories: &[PathBuf]) -> Result<u8, Error> {
-    let session = Session::open(&context.setup, &context.instruments, Some(directories), &context.progress)?;
+    let session = Session::open(&context.setup, &context.instruments, Opening::Work(directories), &context.progress)?;
     context.progress.finish();
-    let frames: Vec<_> = session.frames.iter().map(|f| (**f).clone()).collect();
-    let census = classify::census(&frames, &session.instrument);
+    let frames = &session.frames;
+    let census = classify::census(frames, &session.instrument);
     if context.json {
         let rows: Vec<_> = census.iter().map(|(tag, state, n)| serde_json::json!({"tag": tag, "state": state, "frames": n})).collect();
         print_json(&serde_json::json!({"instrument": session.instrument.name, "frames": frames.len(), "census": rows}))?;
@@ -28,13 +31,37 @@ pub fn scan(context: &Context, directories: &[PathBuf]) -> Result<u8, Error> {
     Ok(u8::from(session.refused().next().is_some()))
 }
 
+/// Forgets directories that were scanned, with their frames.
+pub fn forget(context: &Context, directories: &[PathBuf]) -> Result<u8, Error> {
+    let output = &context.setup.output;
+    if !Catalogue::exists(output) {
+        return Err(Error::usage(format!("there is no catalogue in {}", shown(output)), "nothing was scanned here, so nothing is known"));
+    }
+    let _lock = DirectoryLock::take(output)?;
+    let (mut catalogue, _) = Catalogue::open(output)?;
+    let known = catalogue.roots()?;
+    for directory in directories {
+        let whole = directory.canonicalize().or_else(|_| std::path::absolute(directory)).map_err(Error::io("cannot find", directory))?;
+        let Some(root) = known.iter().find(|root| **root == whole || *root == directory) else {
+            let names: Vec<String> = known.iter().map(shown).collect();
+            let advice = if names.is_empty() { "no directory is known".to_owned() } else { format!("known are {}", names.join(", ")) };
+            return Err(Error::usage(format!("{} was not scanned", shown(directory)), advice));
+        };
+        catalogue.forget_root(root)?;
+        if !context.quiet {
+            say(&format!("forgot {} and its frames; the files are untouched", shown(root)));
+        }
+    }
+    Ok(0)
+}
+
 /// How many frames of which kind, and every frame that was refused.
 pub fn print_census(session: &Session) {
-    let frames: Vec<_> = session.frames.iter().map(|f| (**f).clone()).collect();
+    let frames = &session.frames;
     let nights: std::collections::BTreeSet<&str> = frames.iter().map(|f| f.night.as_str()).collect();
     let read: usize = session.scans.iter().map(|(_, s)| s.read).sum();
     say(&format!("{} frames of {} in {} night(s), {read} read now", frames.len(), session.instrument.name, nights.len()));
-    for (tag, state, n) in classify::census(&frames, &session.instrument) {
+    for (tag, state, n) in classify::census(frames, &session.instrument) {
         let state = if state == FrameState::Good { String::new() } else { format!("  {}", state.as_str()) };
         say(&format!("  {n:>6}  {tag}{state}"));
     }

@@ -46,7 +46,7 @@ pub fn exec(
     let Some(planned) = saved.beginning(wanted) else {
         return Err(Error::usage(format!("no task, or more than one, begins with `{wanted}`"), "`ifured ls tasks` lists them"));
     };
-    let mut known = of_directory(&output)?;
+    let mut known = known::of_directory(&output)?;
     let id = planned.task.id.clone();
     let place = saved.plan.place(&id).unwrap_or_default();
     if let Some(written) = saved.edited.iter().find(|(_, now)| **now == id).map(|(written, _)| written) {
@@ -71,15 +71,6 @@ pub fn exec(
 
 fn out_of_date(planned: &PlannedTask, defect: &Defect, advice: &str) -> Error {
     Error::usage(format!("the plan is out of date for {}: of what it needs, {defect}", planned.task.name()), advice)
-}
-
-/// What is known of an output directory: by its catalogue, if there is one, and its journal.
-fn of_directory(output: &Path) -> Result<Known> {
-    if !Catalogue::exists(output) {
-        return Ok(known::of_journal(output));
-    }
-    let (mut catalogue, _) = Catalogue::open_to_read(output)?;
-    known::known(&mut catalogue, output, false)
 }
 
 fn run(plan: &Plan, place: usize, known: &mut Known, output: &Path, executor: &mut dyn Executor, reporter: &dyn Reporter) -> Result<Executed> {

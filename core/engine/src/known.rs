@@ -31,6 +31,18 @@ pub fn known(catalogue: &mut Catalogue, output: &Path, merge: bool) -> Result<Kn
     Ok(known)
 }
 
+/// What is known of an output directory, without writing anything: by its catalogue, if there is one, and its journal.
+///
+/// # Errors
+/// If the catalogue cannot be read.
+pub fn of_directory(output: &Path) -> Result<Known> {
+    if !Catalogue::exists(output) {
+        return Ok(of_journal(output));
+    }
+    let (mut catalogue, _) = Catalogue::open_to_read(output)?;
+    known(&mut catalogue, output, false)
+}
+
 /// What the journal of an output directory alone says.
 pub fn of_journal(output: &Path) -> Known {
     let mut known = Known::default();

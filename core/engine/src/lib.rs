@@ -39,6 +39,7 @@ pub mod standing;
 pub mod time;
 pub mod usage;
 pub mod verify;
+pub mod view;
 pub mod why;
 pub mod worker;
 

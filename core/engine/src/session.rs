@@ -57,6 +57,8 @@ pub trait Reporter: Sync {
 pub enum Opening<'a> {
     /// To look at what is known. Nothing is written, and others may be at work.
     Look,
+    /// To change what is known without looking for new frames: the only one in the directory.
+    Change,
     /// To work: the only one in the directory, which brings the catalogue up to date with these directories, or with those it knows if none is given.
     Work(&'a [PathBuf]),
     /// As to work, but where another is at work, with what it has written so far and what the directories have now. Then nothing is written.
@@ -96,7 +98,7 @@ impl Session {
     pub fn open(setup: &Setup, instruments: &[LoadedInstrument], opening: Opening<'_>, reporter: &dyn Reporter) -> Result<Session> {
         let output = std::path::absolute(&setup.output).map_err(Error::io("cannot find", &setup.output))?;
         let scanned = match opening {
-            Opening::Look => None,
+            Opening::Look | Opening::Change => None,
             Opening::Work(directories) | Opening::Preview(directories) => Some(directories),
         };
         if let Some(missing) = scanned.into_iter().flatten().find(|d| !d.is_dir()) {
@@ -277,8 +279,10 @@ pub fn limits(config: &Config, threads: usize) -> Limits {
 
 /// The lock of an output directory, if the opening wants it and it can be had.
 fn lock(output: &Path, opening: Opening<'_>, reporter: &dyn Reporter) -> Result<Option<DirectoryLock>> {
+    if matches!(opening, Opening::Look) {
+        return Ok(None);
+    }
     match (opening, DirectoryLock::take(output)) {
-        (Opening::Look, _) => Ok(None),
         (Opening::Preview(_), Err(Error::Busy { holder, .. })) if Catalogue::exists(output) => {
             reporter.note(&format!("another ifured is at work here ({holder}): this is how things stand now, and nothing is written"));
             Ok(None)
@@ -311,7 +315,8 @@ fn forget_what_is_gone(mut store: Option<&mut Catalogue>, rows: &mut BTreeMap<Pa
     Ok(there)
 }
 
-fn cores() -> usize {
+/// The cores of this machine.
+pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get())
 }
 

@@ -102,17 +102,13 @@ struct Times {
 
 impl Times {
     fn now() -> Self {
-        let seconds = |who| {
-            // SAFETY: `usage` is a plain structure of the C library, valid when zeroed, and outlives the call.
-            let usage = unsafe {
-                let mut usage: libc::rusage = std::mem::zeroed();
-                libc::getrusage(who, &mut usage);
-                usage
-            };
-            let of = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 * 1e-6;
-            of(usage.ru_utime) + of(usage.ru_stime)
-        };
-        Times { at: Instant::now(), own: seconds(libc::RUSAGE_SELF), children: seconds(libc::RUSAGE_CHILDREN) }
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+        // Behind the name in brackets, which may hold anything, and eleven words: own time in user and system mode, then that of children (proc(5)).
+        let words = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().skip(11);
+        let ticks: Vec<f64> = words.map_while(|w| w.parse().ok()).collect();
+        let seconds =
+            |n: usize| ticks.get(n..n + 2).map_or(f64::NAN, |t| t.iter().sum::<f64>()) / rustix::param::clock_ticks_per_second() as f64;
+        Times { at: Instant::now(), own: seconds(0), children: seconds(2) }
     }
 
     fn since(&self, start: &Times) -> String {

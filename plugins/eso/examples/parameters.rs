@@ -6,7 +6,7 @@
 //!
 //! The pipeline must be installed; the file says which version it is of.
 
-use ifured_eso::esorex::{Program, RecipeParameters};
+use ifured_eso::esorex::Program;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: parameters PIPELINE RECIPE...".into());
     };
     let recipes: Vec<&str> = recipes.iter().map(String::as_str).collect();
-    let file = RecipeParameters::installed(Program::find()?, pipeline, &recipes).map_err(|e| format!("{e}; {}", e.advice))?;
+    let file = Program::find()?.parameters(pipeline, &recipes).map_err(|e| format!("{e}; {}", e.advice))?;
     println!("{}", serde_json::to_string_pretty(&file)?);
     Ok(())
 }

@@ -49,20 +49,20 @@ impl Dpr<'_> {
 
 /// A kind of raw frame.
 pub fn raw(tag: &str, title: &str, purpose: Purpose, dpr: Dpr, signature: Signature) -> FrameType {
-    FrameType::new(tag, title, role, &signature, dpr.conditions())
+    FrameType::new(tag, title, purpose, &signature, dpr.conditions())
 }
 
 /// A product or static calibration whose `PRO CATG` is its tag.
 pub fn product(tag: &str, title: &str, purpose: Purpose, signature: Signature) -> FrameType {
-    product_like(tag, &[tag], title, role, signature)
+    product_like(tag, &[tag], title, purpose, signature)
 }
 
 /// A product whose `PRO CATG` matches one of the patterns, for pipelines that write the name of the target into it.
 pub fn product_like(tag: &str, patterns: &[&str], title: &str, purpose: Purpose, signature: Signature) -> FrameType {
     let when = vec![Condition::present(PRO_CATG), Condition::any(PRO_CATG, Test::Like, patterns)];
-    let kind = FrameType::new(tag, title, role, &signature, when).product();
+    let kind = FrameType::new(tag, title, purpose, &signature, when).product();
     // Calibrations that a pipeline ships are of no time.
-    if role == Purpose::Calibration { kind.timeless() } else { kind }
+    if purpose == Purpose::Calibration { kind.timeless() } else { kind }
 }
 
 /// `INSTRUME` is this, to the letter.

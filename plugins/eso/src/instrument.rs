@@ -14,7 +14,6 @@ use crate::simulation::{self, RawFrame};
 use crate::{association_xml, classification, observatory};
 
 /// An instrument whose frames are classified by DPR and PRO keywords.
-///
 #[derive(Clone, Copy)]
 pub struct EsoInstrument {
     /// Name, lower case: `muse`.
@@ -29,8 +28,8 @@ pub struct EsoInstrument {
     pub instrume: &'static str,
     /// Kinds of frames in the order in which the rules are tried.
     pub frame_types: fn() -> Vec<FrameType>,
-    /// Its recipes.
-    pub recipes: fn() -> Vec<Box<dyn AnyRecipe>>,
+    /// Its recipes, or what is wrong with one of them.
+    pub recipes: fn() -> Result<Vec<Box<dyn AnyRecipe>>, RecipeError>,
     /// Keywords that lists show.
     pub columns: &'static [&'static str],
     /// How its exposures are named, and which products are collected.
@@ -70,7 +69,7 @@ impl Instrument for EsoInstrument {
         }
     }
 
-    fn recipes(&self) -> Vec<Box<dyn AnyRecipe>> {
+    fn recipes(&self) -> Result<Vec<Box<dyn AnyRecipe>>, RecipeError> {
         (self.recipes)()
     }
 

@@ -12,6 +12,7 @@
 //!
 //! Keywords are written without the word `HIERARCH`: `ESO DPR CATG`.
 #![deny(missing_docs)]
+#![forbid(unsafe_code)]
 
 pub mod association_xml;
 pub mod classification;

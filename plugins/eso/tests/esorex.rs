@@ -35,7 +35,7 @@ fn the_shipped_parameters_are_those_of_the_installed_pipeline() {
     for (path, file) in shipped() {
         let names: Vec<&str> = file.recipes.keys().map(String::as_str).collect();
         let Some(program) = installed(names[0]) else { continue };
-        let now = RecipeParameters::installed(program, &file.pipeline, &names).unwrap();
+        let now = program.parameters(&file.pipeline, &names).unwrap();
         if now.version != file.version {
             eprintln!("SKIPPED: {} is of version {}, installed is {}", path.display(), file.version, now.version);
             continue;

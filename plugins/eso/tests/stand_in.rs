@@ -289,7 +289,9 @@ fn what_a_recipe_leaves_running_is_ended() {
 
 #[test]
 fn esorex_ends_when_we_are_killed() {
-    let stage = Stage::new(r#"echo $$ > "$HERE/started.new"; mv "$HERE/started.new" "$HERE/started"; exec sleep 1000"#);
+    let stage = Stage::new(
+        r#"sleep 1000 & echo $! > "$HERE/child"; echo $$ > "$HERE/started.new"; mv "$HERE/started.new" "$HERE/started"; exec sleep 1000"#,
+    );
     let mut us = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "hangs_in_a_process_of_its_own"])
         .env("IFURED_TEST_STAGE", stage.path(""))
@@ -302,7 +304,8 @@ fn esorex_ends_when_we_are_killed() {
     });
     us.kill().unwrap();
     us.wait().unwrap();
-    assert!(started && is_gone(&stage.path("started")));
+    // Esorex, and what it has started.
+    assert!(started && is_gone(&stage.path("started")) && is_gone(&stage.path("child")));
     // What it left is removed by the next run.
     assert!(stage.outputs().iter().any(|n| n.starts_with(".ifured-esorex-")));
     let next = Stage::new(r#"cp "$HERE/good.fits" ."#);
@@ -392,9 +395,10 @@ fn parameters_are_checked_and_those_that_are_not_installed_are_noted() {
     );
     assert!(with(json!({"sigmo": 3})).unwrap_err().what.contains("is `sigma` meant?"));
     assert!(with(json!({"nifu": 3})).unwrap_err().what.contains("there is no `nifu`"));
-    let description = stage.recipe().description();
-    assert_eq!(description.defaults, json!({"sigma": 3, "new": "a"}));
-    assert!(description.schema["properties"].get("nifu").is_none());
+    let engine = stage.recipe().description().engines.remove(0);
+    assert_eq!(engine.defaults, json!({"sigma": 3, "new": "a"}));
+    assert_eq!(engine.name, stage.recipe().engine());
+    assert!(engine.schema["properties"].get("nifu").is_none());
 }
 
 #[test]

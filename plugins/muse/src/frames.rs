@@ -99,7 +99,7 @@ fn detector_products() -> Vec<FrameType> {
 }
 
 fn pixel_tables() -> Vec<FrameType> {
-    let table = |tag: &str, of: &str, purpose: Purpose| product(tag, &format!("pixel table of {of}"), role, mode());
+    let table = |tag: &str, of: &str, purpose: Purpose| product(tag, &format!("pixel table of {of}"), purpose, mode());
     vec![
         table("PIXTABLE_OBJECT", "a science exposure, one channel", Purpose::Science),
         table("PIXTABLE_STD", "a standard star, one channel", Purpose::Calibration),

@@ -76,11 +76,11 @@ impl Instrument for Misbehaving {
         }
     }
 
-    fn recipes(&self) -> Vec<Box<dyn AnyRecipe>> {
-        vec![Box::new(Work)]
+    fn recipes(&self) -> Result<Vec<Box<dyn AnyRecipe>>, RecipeError> {
+        Ok(vec![Box::new(Work)])
     }
 
-    fn description(&self) -> InstrumentDescription {
+    fn description(&self) -> Result<InstrumentDescription, RecipeError> {
         // Libraries print; it must not matter.
         print!("this is no answer");
         if misbehave("abort") {
@@ -90,11 +90,11 @@ impl Instrument for Misbehaving {
             panic!("no description today");
         }
         let mut description = self.describe();
-        description.recipes = self.recipes().iter().map(|r| r.description()).collect();
+        description.recipes = self.recipes()?.iter().map(|r| r.description()).collect();
         if misbehave("schema") {
-            description.recipes[0].schema = serde_json::json!({"type": "objekt", "properties": {"behave": {"minimum": "low"}}});
+            description.recipes[0].engines[0].schema = serde_json::json!({"type": "objekt", "properties": {"behave": {"minimum": "low"}}});
         }
-        description
+        Ok(description)
     }
 
     fn simulate(&self, request: &SimulationRequest, _: &dyn Host) -> Result<Simulation, RecipeError> {

@@ -258,23 +258,44 @@ impl Saved {
     }
 }
 
+/// What is read first of a plan.
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+    #[serde(default)]
+    instrument: String,
+}
+
+/// The instrument that a plan is for.
+///
+/// # Errors
+/// As [`read`].
+pub fn instrument_of(path: &Path) -> Result<String> {
+    Ok(head(path)?.1.instrument)
+}
+
+/// The text of a plan and its head, if it is of this version.
+fn head(path: &Path) -> Result<(Vec<u8>, Head)> {
+    let bytes = std::fs::read(path).map_err(Error::io("cannot read the plan", path))?;
+    let head: Head = serde_json::from_slice(&bytes).map_err(|e| broken(path, format!("this is no plan: {e}")))?;
+    if head.format != FORMAT {
+        return Err(broken(path, format!("this plan has format {}; this ifured reads format {FORMAT}", head.format)));
+    }
+    Ok((bytes, head))
+}
+
+fn broken(path: &Path, what: String) -> Error {
+    Error::usage(format!("{}: {what}", ifured_core::path::shown(path)), "make it anew with `ifured plan`")
+}
+
 /// Reads a plan whose products go below `output`.
 ///
 /// # Errors
 /// If the file cannot be read, is of another version, or does not fit together; with the task that does not.
 pub fn read(path: &Path, output: &Path) -> Result<Saved> {
-    let bytes = std::fs::read(path).map_err(Error::io("cannot read the plan", path))?;
-    let broken = |what: String| Error::usage(format!("{}: {what}", path.display()), "make it anew with `ifured plan`");
-    #[derive(Deserialize)]
-    struct Version {
-        format: u32,
-    }
-    let version: Version = serde_json::from_slice(&bytes).map_err(|e| broken(format!("this is no plan: {e}")))?;
-    if version.format != FORMAT {
-        return Err(broken(format!("this plan has format {}; this ifured reads format {FORMAT}", version.format)));
-    }
-    let file: PlanFile = serde_json::from_slice(&bytes).map_err(|e| broken(e.to_string()))?;
-    from_file(file, output).map_err(broken)
+    let (bytes, _) = head(path)?;
+    let file: PlanFile = serde_json::from_slice(&bytes).map_err(|e| broken(path, e.to_string()))?;
+    from_file(file, output).map_err(|what| broken(path, what))
 }
 
 fn from_file(file: PlanFile, output: &Path) -> std::result::Result<Saved, String> {

@@ -216,9 +216,9 @@ impl Instrument for Kast {
         }
     }
 
-    fn recipes(&self) -> Vec<Box<dyn AnyRecipe>> {
+    fn recipes(&self) -> Result<Vec<Box<dyn AnyRecipe>>, RecipeError> {
         let spectrum = |tag, title| Box::new(Spectrum(tag, title));
-        vec![Box::new(MasterBias), Box::new(MasterFlat), spectrum("arc", "Arc"), spectrum("science", "Spectrum")]
+        Ok(vec![Box::new(MasterBias), Box::new(MasterFlat), spectrum("arc", "Arc"), spectrum("science", "Spectrum")])
     }
 
     fn simulate(&self, request: &SimulationRequest, _: &dyn Host) -> Result<Simulation, RecipeError> {

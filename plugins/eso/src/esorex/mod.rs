@@ -5,7 +5,9 @@
 //! run apart from the user's own settings and within limits ([`run`]), its log is followed ([`log`]), and what it made is judged by its
 //! products and not by its exit status ([`products`]).
 
+mod group;
 pub mod log;
+mod memory;
 pub mod parameters;
 pub mod products;
 pub mod program;
@@ -13,6 +15,7 @@ pub mod quality;
 pub mod recipe;
 pub mod run;
 
+pub use group::Ended;
 pub use parameters::{Parameter, RecipeParameters};
 pub use products::{Product, ProductRule};
 pub use program::Program;

@@ -4,11 +4,9 @@
 //! help together. A plugin ships what it said of one version of the pipeline ([`RecipeParameters`], a JSON file), so that the
 //! configuration is the same on machines without esorex. `cargo run -p ifured-eso --example parameters` writes such a file.
 
-use ifured_core::RecipeError;
+use ifured_core::{RecipeDescription, RecipeError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-
-use super::program::{Program, ask as ask_program};
 
 /// Type of a parameter, in the words of esorex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,22 +73,6 @@ impl RecipeParameters {
             .map_err(|e| RecipeError::new(format!("file of parameters: {e}"), "write it with the example `parameters`"))
     }
 
-    /// Asks the installed pipeline about these recipes.
-    ///
-    /// # Errors
-    /// If one of them is not installed.
-    pub fn installed(program: &Program, pipeline: &str, recipes: &[&str]) -> Result<Self, RecipeError> {
-        let mut all = Map::new();
-        let mut version = String::new();
-        for name in recipes {
-            let recipe = program.recipe(name)?;
-            version.clone_from(&recipe.version);
-            all.insert((*name).to_owned(), json!(recipe.parameters));
-        }
-        let source = format!("esorex {} --create-config=FILE.json RECIPE", program.version);
-        Ok(RecipeParameters { pipeline: pipeline.into(), version, source, recipes: all })
-    }
-
     /// The parameters of a recipe.
     ///
     /// # Errors
@@ -102,19 +84,6 @@ impl RecipeParameters {
             RecipeError::new(what, "write the file again with the example `parameters`, with this recipe")
         })
     }
-}
-
-/// Asks esorex for the parameters of a recipe.
-pub(super) fn ask(program: &Program, recipe: &str) -> Result<Vec<Parameter>, RecipeError> {
-    let failed = |what: String| {
-        let what = format!("{} {} does not tell the parameters of {recipe}: {what}", program.path.display(), program.version);
-        RecipeError::new(what, "esorex 3.13 or newer is needed")
-    };
-    let directory = tempfile::tempdir().map_err(|e| failed(e.to_string()))?;
-    let file = directory.path().join("parameters.json");
-    let answer = ask_program(&program.path, &[&format!("--create-config={}", file.display()), recipe])?;
-    let text = std::fs::read_to_string(&file).map_err(|_| failed(answer.trim().lines().last().unwrap_or_default().to_owned()))?;
-    parse(&text).map_err(failed)
 }
 
 /// One parameter as esorex writes it.
@@ -131,7 +100,8 @@ struct Described {
     description: String,
 }
 
-fn parse(text: &str) -> Result<Vec<Parameter>, String> {
+/// The parameters in a file that esorex wrote.
+pub(super) fn parse(text: &str) -> Result<Vec<Parameter>, String> {
     let described: Vec<Described> = serde_json::from_str(text).map_err(|e| e.to_string())?;
     let parameter = |d: Described| Parameter {
         name: d.display_name,
@@ -158,6 +128,14 @@ pub fn schema(recipe: &str, parameters: &[Parameter], hidden: &[&str]) -> Value 
         "properties": properties,
         "additionalProperties": false,
     })
+}
+
+/// Adds a parameter of ours to those of ESO's recipe, with its schema, which has the default.
+pub fn add(description: &mut RecipeDescription, name: &str, property: &Value) {
+    for engine in &mut description.engines {
+        engine.schema["properties"][name] = property.clone();
+        engine.defaults[name] = property["default"].clone();
+    }
 }
 
 /// The defaults of a recipe's parameters, without the hidden ones.

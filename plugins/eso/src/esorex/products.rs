@@ -9,8 +9,10 @@ use std::time::Duration;
 use ifured_core::rule::like;
 use ifured_core::{Header, RecipeError};
 use ifured_pixels::fits::{self, HduInfo, HduKind, HduSelect, ImageReader};
+use rustix::process::Signal;
 
-use super::run::{Ended, Ran};
+use super::group::Ended;
+use super::run::Ran;
 use crate::classification::PRO_CATG;
 
 /// Pixels read at a time.
@@ -263,14 +265,14 @@ fn gb(bytes: u64) -> f64 {
 }
 
 fn signal_name(signal: i32) -> &'static str {
-    match signal {
-        libc::SIGSEGV => " (SIGSEGV, access to memory that is not its own)",
-        libc::SIGABRT => " (SIGABRT, it gave up)",
-        libc::SIGFPE => " (SIGFPE, arithmetic)",
-        libc::SIGBUS => " (SIGBUS, a file became shorter, or memory failed)",
-        libc::SIGILL => " (SIGILL, built for another processor)",
-        libc::SIGKILL => " (SIGKILL, from outside)",
-        libc::SIGTERM => " (SIGTERM, from outside)",
+    match Signal::from_named_raw(signal) {
+        Some(Signal::SEGV) => " (SIGSEGV, access to memory that is not its own)",
+        Some(Signal::ABORT) => " (SIGABRT, it gave up)",
+        Some(Signal::FPE) => " (SIGFPE, arithmetic)",
+        Some(Signal::BUS) => " (SIGBUS, a file became shorter, or memory failed)",
+        Some(Signal::ILL) => " (SIGILL, built for another processor)",
+        Some(Signal::KILL) => " (SIGKILL, from outside)",
+        Some(Signal::TERM) => " (SIGTERM, from outside)",
         _ => "",
     }
 }

@@ -15,8 +15,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use ifured_core::RecipeError;
 use ifured_core::words::closest;
+use serde_json::{Map, json};
 
-use super::parameters::{self, Parameter};
+use super::parameters::{self, Parameter, RecipeParameters};
 
 /// Environment variable that names the program.
 pub const VARIABLE: &str = "IFURED_ESOREX";
@@ -101,9 +102,37 @@ impl Program {
             ));
         }
         let version = release_of(&ask(&self.path, &["--man-page", name])?).unwrap_or_default();
-        let recipe = Arc::new(InstalledRecipe { name: name.into(), version, parameters: parameters::ask(self, name)? });
+        let recipe = Arc::new(InstalledRecipe { name: name.into(), version, parameters: self.ask_parameters(name)? });
         known().insert(name.into(), recipe.clone());
         Ok(recipe)
+    }
+
+    fn ask_parameters(&self, recipe: &str) -> Result<Vec<Parameter>, RecipeError> {
+        let failed = |what: String| {
+            let what = format!("{} {} does not tell the parameters of {recipe}: {what}", self.path.display(), self.version);
+            RecipeError::new(what, "esorex 3.13 or newer is needed")
+        };
+        let directory = tempfile::tempdir().map_err(|e| failed(e.to_string()))?;
+        let file = directory.path().join("parameters.json");
+        let answer = ask(&self.path, &[&format!("--create-config={}", file.display()), recipe])?;
+        let text = std::fs::read_to_string(&file).map_err(|_| failed(answer.trim().lines().last().unwrap_or_default().to_owned()))?;
+        parameters::parse(&text).map_err(failed)
+    }
+
+    /// The parameters of these recipes, as a file for a plugin to ship.
+    ///
+    /// # Errors
+    /// If one of them is not installed.
+    pub fn parameters(&self, pipeline: &str, recipes: &[&str]) -> Result<RecipeParameters, RecipeError> {
+        let mut all = Map::new();
+        let mut version = String::new();
+        for name in recipes {
+            let recipe = self.recipe(name)?;
+            version.clone_from(&recipe.version);
+            all.insert((*name).to_owned(), json!(recipe.parameters));
+        }
+        let source = format!("esorex {} --create-config=FILE.json RECIPE", self.version);
+        Ok(RecipeParameters { pipeline: pipeline.into(), version, source, recipes: all })
     }
 
     /// A call of the program in its own environment; `home` stands in for the home directory.
@@ -148,7 +177,7 @@ fn command(program: &Path, home: &Path) -> Command {
 }
 
 /// What it prints, standard error included.
-pub(super) fn ask(program: &Path, arguments: &[impl AsRef<OsStr>]) -> Result<String, RecipeError> {
+fn ask(program: &Path, arguments: &[impl AsRef<OsStr>]) -> Result<String, RecipeError> {
     let failed = |e: std::io::Error| {
         RecipeError::new(format!("cannot run {}: {e}", program.display()), format!("see whether it is a program; {INSTALL}"))
     };

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ifured_core::recipe::{External, TaskInput, TaskOutput};
+use ifured_core::recipe::{Engine, External, TaskInput, TaskOutput};
 use ifured_core::sof::SofEntry;
 use ifured_core::words::closest;
-use ifured_core::{AnyRecipe, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Tag, Task, provenance};
+use ifured_core::{AnyRecipe, EngineName, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Tag, Task, TaskId, provenance};
 use ifured_pixels::fits;
 use serde_json::{Map, Value};
 
@@ -16,6 +16,8 @@ use super::program::{self, InstalledRecipe, Program};
 use super::quality::{self, QcNumber};
 use super::run::{Call, LOG, Ran, RunLimits, SOF, run};
 
+/// Name of the engine, and of the program.
+const ENGINE: &str = "esorex";
 /// Environment variable that tells a worker how many seconds a task may take.
 const TASK_SECONDS: &str = "IFURED_TASK_SECONDS";
 /// Time that is left to say that a run took too long, before the task is ended.
@@ -36,7 +38,7 @@ pub type Check<'a> = &'a dyn Fn(&[Product]) -> Result<(Vec<QualityNumber>, Vec<S
 ///
 /// What a run leaves behind when it fails is kept beside the outputs, in `failed-RECIPE-TASK`, until the task is run again.
 pub struct EsorexRecipe {
-    /// What the engine needs to know; schema and defaults of the parameters are filled in.
+    /// What ifured needs to know; the engine is filled in.
     pub description: RecipeDescription,
     /// Name of the recipe of ESO: `muse_bias`.
     pub recipe: String,
@@ -224,18 +226,25 @@ impl EsorexRecipe {
 impl AnyRecipe for EsorexRecipe {
     fn description(&self) -> RecipeDescription {
         let unseen = self.unseen();
-        RecipeDescription {
-            schema: parameters::schema(&self.description.name, &self.parameters, &unseen),
-            defaults: parameters::defaults(&self.parameters, &unseen),
-            unavailable: if self.program.is_some() { None } else { Program::missing() },
+        let engine = Engine {
+            name: self.engine(),
+            version: self.description.version,
             external: Some(External {
-                program: "esorex".into(),
+                program: ENGINE.into(),
                 recipe: self.recipe.clone(),
                 version: self.version.clone(),
                 reduces_simulated: false,
             }),
-            ..self.description.clone()
-        }
+            unavailable: if self.program.is_some() { None } else { Program::missing() },
+            memory: self.description.memory,
+            schema: parameters::schema(&self.description.name, &self.parameters, &unseen),
+            defaults: parameters::defaults(&self.parameters, &unseen),
+        };
+        RecipeDescription { engines: vec![engine], ..self.description.clone() }
+    }
+
+    fn engine(&self) -> EngineName {
+        EngineName::new(ENGINE)
     }
 
     fn execute(&self, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError> {
@@ -346,8 +355,8 @@ struct Scratch {
 
 impl Scratch {
     /// Makes it beside the outputs: large products are not copied from disk to disk. What an earlier run of this task left is removed.
-    fn new(beside: &Path, recipe: &str, task: &str) -> Result<Self, RecipeError> {
-        let id: String = task.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
+    fn new(beside: &Path, recipe: &str, task: &TaskId) -> Result<Self, RecipeError> {
+        let id = task.short();
         let failed = beside.join(format!("failed-{recipe}-{id}"));
         let directory = beside.join(format!(".ifured-esorex-{recipe}-{id}"));
         for old in [&failed, &directory] {

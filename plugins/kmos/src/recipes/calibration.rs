@@ -15,19 +15,18 @@ const BAD_PIXELS: [&str; 3] = ["DET.1.BADPIX", "DET.2.BADPIX", "DET.3.BADPIX"];
 const LAMP: &str = "kmos_illumination_lamp";
 
 /// All of them.
-pub fn recipes(parameters: &RecipeParameters) -> Vec<Result<EsorexRecipe, RecipeError>> {
-    vec![
-        dark().with(parameters).map(|r| ruled(r, &["MASTER_DARK"], &["BADPIXEL_DARK"])),
-        flat().with(parameters).map(|r| ruled(r, &["MASTER_FLAT", "XCAL", "YCAL"], &["BADPIXEL_FLAT", "FLAT_EDGE"])),
-        wavelengths().with(parameters).map(|r| ruled(r, &["LCAL"], &[])),
-        illumination("FLAT_SKY", "Illumination from twilight flats").with(parameters),
-        illumination("FLAT_ON", "Illumination from lamp flats").with(parameters).map(|mut r| {
-            r.description.name = LAMP.into();
-            r.products = vec![ProductRule::required(ILLUM_CORR_LAMP).with_categories(&["ILLUM_CORR"])];
-            r
-        }),
-        standard().with(parameters),
-    ]
+pub fn recipes(parameters: &RecipeParameters) -> Result<Vec<EsorexRecipe>, RecipeError> {
+    let mut by_lamp = illumination("FLAT_ON", "Illumination from lamp flats").with(parameters)?;
+    by_lamp.description.name = LAMP.into();
+    by_lamp.products = vec![ProductRule::required(ILLUM_CORR_LAMP).with_categories(&["ILLUM_CORR"])];
+    Ok(vec![
+        ruled(dark().with(parameters)?, &["MASTER_DARK"], &["BADPIXEL_DARK"]),
+        ruled(flat().with(parameters)?, &["MASTER_FLAT", "XCAL", "YCAL"], &["BADPIXEL_FLAT", "FLAT_EDGE"]),
+        ruled(wavelengths().with(parameters)?, &["LCAL"], &[]),
+        illumination("FLAT_SKY", "Illumination from twilight flats").with(parameters)?,
+        by_lamp,
+        standard().with(parameters)?,
+    ])
 }
 
 /// Products that must be there: with data of all detectors, and others.
@@ -54,7 +53,6 @@ fn dark() -> About<'static> {
             ProductSpec { signature: exposure(), ..product("kmos_dark", "MASTER_DARK", "Master dark") },
             ProductSpec { signature: exposure(), ..product("kmos_dark", "BADPIXEL_DARK", "Bad pixels of the darks") },
         ],
-        memory: 0.1e9,
     }
 }
 
@@ -78,7 +76,6 @@ fn flat() -> About<'static> {
             product("kmos_flat", "BADPIXEL_FLAT", "Bad pixels of the flats"),
             product("kmos_flat", "FLAT_EDGE", "Edges of the slitlets"),
         ],
-        memory: 0.1e9,
     }
 }
 
@@ -101,7 +98,6 @@ fn wavelengths() -> About<'static> {
             product("kmos_wave_cal", "LCAL", "Wavelength of each pixel"),
             product("kmos_wave_cal", "DET_IMG_WAVE", "Arc resampled in wavelength"),
         ],
-        memory: 0.1e9,
     }
 }
 
@@ -120,7 +116,6 @@ fn illumination<'a>(tag: &'a str, title: &'a str) -> About<'a> {
         main: template(&[tag], gratings(), 1),
         inputs: vec![inputs::dark(), inputs::flat(), inputs::xcal(), inputs::ycal(), inputs::lcal(), inputs::bands(), inputs::edges()],
         products,
-        memory: 0.1e9,
     }
 }
 
@@ -149,6 +144,5 @@ fn standard() -> About<'static> {
             product("kmos_std_star", "STD_IMAGE", "Images of the standard star"),
             product("kmos_std_star", "STD_MASK", "Masks of the standard star"),
         ],
-        memory: 0.1e9,
     }
 }

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use ifured_core::recipe::{Grouping, MainInput, TaskInput, TaskOutput};
 use ifured_core::signature::{Compare, SignatureKey};
-use ifured_core::{AnyRecipe, Host, Outcome, RecipeDescription, RecipeError, Task, provenance};
+use ifured_core::{AnyRecipe, EngineName, Host, Outcome, RecipeDescription, RecipeError, Task, provenance};
+use ifured_eso::esorex::parameters::add;
 use ifured_eso::esorex::{EsorexRecipe, Product, ProductRule, RecipeParameters};
 use ifured_pixels::fits::primary_header;
 use serde_json::{Value, json};
 
 use super::pairing::write_text;
-use super::{About, cubes, default, file_parameter, product, shifts, with_own};
+use super::{About, cubes, default, file_parameter, product, shifts};
 use crate::frames::gratings;
 use crate::pairing::text::as_error;
 
@@ -41,7 +42,6 @@ pub fn recipe(parameters: &RecipeParameters) -> Result<Combine, RecipeError> {
             product(NAME, "COMBINE", "Combined cube of a target"),
             product(NAME, "COMBINE_MASK", "Exposures in each pixel of a combined cube"),
         ],
-        memory: 0.1e9,
     };
     let mut esorex = default(about.with(parameters)?, "method", json!("header")).hide(&[FILENAME]);
     esorex.of_task = Some(shifts_of_task);
@@ -74,7 +74,13 @@ impl AnyRecipe for Combine {
     fn description(&self) -> RecipeDescription {
         let what = "File with the shifts of the cubes for method `user`: a line `FILE DX DY` for each SCI_RECONSTRUCTED file, in any order, pixels to the left and up. \
                     Relative to the configuration file.";
-        with_own(self.esorex.description(), &[(SHIFTS, file_parameter("Shifts", what, "shifts.txt"))])
+        let mut description = self.esorex.description();
+        add(&mut description, SHIFTS, &file_parameter("Shifts", what, "shifts.txt"));
+        description
+    }
+
+    fn engine(&self) -> EngineName {
+        self.esorex.engine()
     }
 
     fn installed_version(&self) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ifured_core::recipe::{Memory, ProductSpec, TaskInput};
+use ifured_core::recipe::{Engine, Memory, ProductSpec, TaskInput};
 use ifured_core::{AnyRecipe, Figure, Grade, Header, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Task, provenance};
 use ifured_pixels::fits::{HduToWrite, Table, primary_header, product_header, write_product};
 use serde_json::json;
@@ -10,6 +10,9 @@ use serde_json::json;
 use super::{EXPOSURES, inputs, template};
 use crate::frames::set_up;
 use crate::pairing::{Exposure, Kind, Pairing, Row, automatic, text};
+
+/// Headers alone are read.
+const MEMORY: Memory = Memory::fixed(64e6);
 
 /// The recipe.
 pub struct PairingRecipe;
@@ -74,6 +77,10 @@ pub fn notes(pairing: &Pairing) -> Vec<String> {
 
 impl AnyRecipe for PairingRecipe {
     fn description(&self) -> RecipeDescription {
+        let schema = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "kmos_pairing",
+            "description": "This recipe has no parameters.", "type": "object", "properties": {}, "additionalProperties": false
+        });
         RecipeDescription {
             name: "kmos_pairing".into(),
             title: "Table of objects and skies".into(),
@@ -88,12 +95,8 @@ impl AnyRecipe for PairingRecipe {
                 "kmos_pairing/{night}/PAIRING_{stem}.fits",
                 &set_up(),
             )],
-            memory: Memory::fixed(64e6),
-            schema: json!({
-                "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "kmos_pairing",
-                "description": "This recipe has no parameters.", "type": "object", "properties": {}, "additionalProperties": false
-            }),
-            defaults: json!({}),
+            memory: MEMORY,
+            engines: vec![Engine { memory: MEMORY, schema, defaults: json!({}), ..Engine::default() }],
             ..RecipeDescription::default()
         }
     }

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use ifured_core::recipe::TaskInput;
-use ifured_core::{AnyRecipe, Host, Outcome, RecipeDescription, RecipeError, Task};
+use ifured_core::{AnyRecipe, EngineName, Host, Outcome, RecipeDescription, RecipeError, Task};
+use ifured_eso::esorex::parameters::add;
 use ifured_eso::esorex::{EsorexRecipe, Product, ProductRule, RecipeParameters};
 use serde_json::{Value, json};
 
 use super::cubes::{self, Wanted};
 use super::pairing::{self, Seen, seen, write_text};
-use super::{About, EXPOSURES, file_parameter, inputs, product, template, with_own};
+use super::{About, EXPOSURES, file_parameter, inputs, product, template};
 use crate::frames::set_up;
 use crate::pairing::{Exposure, Pairing, automatic, eso, text};
 
@@ -59,7 +60,6 @@ pub fn recipe(parameters: &RecipeParameters) -> Result<SciRed, RecipeError> {
             product(NAME, "SCI_INTERIM_OBJECT", "Cubes of an exposure before sky subtraction"),
             product(NAME, "SCI_INTERIM_SKY", "Cubes of the sky of an exposure"),
         ],
-        memory: 0.1e9,
     };
     let mut esorex = about.with(parameters)?.hide(&[OBJ_SKY_TABLE]);
     esorex.of_task = Some(table_of_task);
@@ -92,7 +92,13 @@ impl AnyRecipe for SciRed {
         let title = "Pairing";
         let what = "File with the sky of each object, as kmos_pairing writes it and a person has changed it; empty takes the nearest. Groups of which it has no \
                     line are paired as without it. Relative to the configuration file.";
-        with_own(self.esorex.description(), &[(PAIRING, file_parameter(title, what, "pairing.txt"))])
+        let mut description = self.esorex.description();
+        add(&mut description, PAIRING, &file_parameter(title, what, "pairing.txt"));
+        description
+    }
+
+    fn engine(&self) -> EngineName {
+        self.esorex.engine()
     }
 
     fn installed_version(&self) -> Option<String> {

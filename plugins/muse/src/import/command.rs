@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use ifured_core::Instrument;
 use ifured_core::import::shell_word;
 
 /// What `global` says of directories.
@@ -25,11 +24,10 @@ pub struct Command {
 }
 
 impl Command {
-    /// The command as it is typed. As long as no recipe is there, frames can be sorted only.
+    /// The command as it is typed.
     pub fn line(&self) -> String {
-        let verb = if crate::MUSE.recipes().is_empty() { "scan" } else { "reduce" };
         let directories: Vec<String> = self.raw().iter().chain(&self.statics()).map(|d| shell_word(d)).collect();
-        format!("ifured --instrument muse --output . {verb} {}", directories.join(" "))
+        format!("ifured --instrument muse --output . reduce {}", directories.join(" "))
     }
 
     /// The command that removes what MUSEpack would remove, if it would.

@@ -1,7 +1,7 @@
 //! Recipes that tell exposures apart by their dates: offsets are kept with the date of the exposure, so that two of one date would get the offsets of one.
 
 use ifured_core::recipe::TaskInput;
-use ifured_core::{AnyRecipe, Host, Outcome, RecipeDescription, RecipeError, Task};
+use ifured_core::{AnyRecipe, EngineName, Host, Outcome, RecipeDescription, RecipeError, Task};
 use ifured_eso::esorex::EsorexRecipe;
 use ifured_pixels::fits::primary_header;
 
@@ -11,6 +11,10 @@ pub struct ByDate(pub EsorexRecipe);
 impl AnyRecipe for ByDate {
     fn description(&self) -> RecipeDescription {
         self.0.description()
+    }
+
+    fn engine(&self) -> EngineName {
+        self.0.engine()
     }
 
     fn installed_version(&self) -> Option<String> {

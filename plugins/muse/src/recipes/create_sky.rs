@@ -5,12 +5,13 @@
 //! stay. `muse_scipost` subtracts them with `skymethod = "subtract-model"`.
 
 use ifured_core::recipe::{MainInput, TaskInput, TaskOutput};
-use ifured_core::{AnyRecipe, Host, Outcome, RecipeDescription, RecipeError, Task};
+use ifured_core::{AnyRecipe, EngineName, Host, Outcome, RecipeDescription, RecipeError, Task};
+use ifured_eso::esorex::parameters::add;
 use ifured_eso::esorex::{EsorexRecipe, RecipeParameters};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::detector::tables;
-use super::{About, inputs, of_exposure, sky_table};
+use super::{About, inputs, of_exposure, of_tables, sky_table};
 use crate::frames::mode;
 
 /// The recipe, for exposures of blank sky, or of the object itself.
@@ -21,20 +22,17 @@ pub struct CreateSky {
 const MODIFIED: &str = "modified";
 
 /// Both of them.
-pub fn recipes(parameters: &RecipeParameters) -> Vec<Result<CreateSky, RecipeError>> {
-    let sky = about("PIXTABLE_SKY", "Sky of an exposure of blank sky").with(parameters);
+pub fn recipes(parameters: &RecipeParameters) -> Result<Vec<CreateSky>, RecipeError> {
+    let sky = about("PIXTABLE_SKY", "Sky of an exposure of blank sky").with(parameters)?;
     let mut object = about("PIXTABLE_OBJECT", "Sky of a science exposure");
     object.main = object.main.go_in_as("PIXTABLE_SKY");
     // Of the field of the object, so that the self-calibration of muse_scipost can use it; that of a sky exposure shows another field.
     object.products.push(of_exposure("muse_create_sky", "SKY_MASK", "Blank sky in the field", &mode()));
-    let object = object.with(parameters).map(|mut r| {
-        r.description.name = "muse_create_sky_object".into();
-        r.description.enabled = false;
-        r
-    });
-    let built =
-        |r: Result<EsorexRecipe, RecipeError>| r.map(|r| CreateSky { esorex: tables(r, &["SKY_LINES", "SKY_CONTINUUM", "SKY_SPECTRUM"]) });
-    vec![built(sky), built(object)]
+    let mut object = object.with(parameters)?;
+    object.description.name = "muse_create_sky_object".into();
+    object.description.enabled = false;
+    let built = |r: EsorexRecipe| CreateSky { esorex: tables(r, &["SKY_LINES", "SKY_CONTINUUM", "SKY_SPECTRUM"]) };
+    Ok(vec![built(sky), built(object)])
 }
 
 fn about<'a>(table: &str, title: &'a str) -> About<'a> {
@@ -50,27 +48,24 @@ fn about<'a>(table: &str, title: &'a str) -> About<'a> {
             of_exposure("muse_create_sky", "SKY_CONTINUUM", "Continuum of the sky", &mode()),
             of_exposure("muse_create_sky", "SKY_SPECTRUM", "Spectrum of the sky", &mode()),
         ],
-        memory: (1.0e9, 1.0e9),
+        memory: of_tables(1.0e9),
     }
 }
 
 impl AnyRecipe for CreateSky {
     fn description(&self) -> RecipeDescription {
         let mut description = self.esorex.description();
-        if let Some(properties) = description.schema.get_mut("properties").and_then(Value::as_object_mut) {
-            properties.insert(
-                MODIFIED.into(),
-                json!({
-                    "title": "Modified",
-                    "description": "Keep only lines of molecules (OH, O2) and no continuum, for fields full of nebulae (Zeidler et al. 2019).",
-                    "type": "boolean", "default": false, "examples": [true]
-                }),
-            );
-        }
-        if let Some(defaults) = description.defaults.as_object_mut() {
-            defaults.insert(MODIFIED.into(), json!(false));
-        }
+        let modified = json!({
+            "title": "Modified",
+            "description": "Keep only lines of molecules (OH, O2) and no continuum, for fields full of nebulae (Zeidler et al. 2019).",
+            "type": "boolean", "default": false, "examples": [true]
+        });
+        add(&mut description, MODIFIED, &modified);
         description
+    }
+
+    fn engine(&self) -> EngineName {
+        self.esorex.engine()
     }
 
     fn installed_version(&self) -> Option<String> {

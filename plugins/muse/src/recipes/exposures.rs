@@ -1,35 +1,31 @@
 //! Recipes of exposures: from raw frames to pixel tables, cubes, and their combination.
 
+use ifured_core::RecipeError;
 use ifured_core::lookup::TAG;
-use ifured_core::recipe::{Grouping, InputSpec, Level, MainInput, ProductSpec};
+use ifured_core::recipe::{InputSpec, Level, MainInput, Memory};
 use ifured_core::rule::key;
-use ifured_core::signature::{Compare, SignatureKey};
 use ifured_core::sof::AS_TAG;
-use ifured_core::{RecipeError, Signature};
 use ifured_eso::esorex::{EsorexRecipe, RecipeParameters};
 use serde_json::json;
 
 use super::detector::tables;
-use super::register::OFFSETS;
-use super::{About, CHANNELS, channel_of, default, inputs, of_channel, of_exposure};
-use crate::frames::{MODE, mode};
-
-/// Arcseconds within which exposures are of one field.
-const SAME_FIELD: f64 = 30.0;
+use super::field::{REGISTERED_OFFSETS, of_field, one_field, same_field};
+use super::{About, CHANNELS, channel_of, default, inputs, of_channel, of_exposure, of_tables};
+use crate::frames::mode;
 
 /// What comes out of an exposure of that tag.
 const EXPOSURES: [(&str, &str); 4] =
     [("OBJECT", "PIXTABLE_OBJECT"), ("STD", "PIXTABLE_STD"), ("SKY", "PIXTABLE_SKY"), ("ASTROMETRY", "PIXTABLE_ASTROMETRY")];
 
 /// All of them.
-pub fn recipes(parameters: &RecipeParameters) -> Vec<Result<EsorexRecipe, RecipeError>> {
-    let mut all: Vec<Result<EsorexRecipe, RecipeError>> =
-        EXPOSURES.iter().map(|(tag, table)| basic(tag, table).with(parameters).map(|r| of_channels(r, tag))).collect();
-    all.extend([standard(parameters), align(parameters)]);
+pub fn recipes(parameters: &RecipeParameters) -> Result<Vec<EsorexRecipe>, RecipeError> {
+    let basic = |(tag, table): &(&str, &str)| Ok(of_channels(basic(tag, table).with(parameters)?, tag));
+    let mut all: Vec<EsorexRecipe> = EXPOSURES.iter().map(basic).collect::<Result<_, RecipeError>>()?;
+    all.extend([standard(parameters)?, align(parameters)?]);
     for variant in std::iter::once(&Variant::PLAIN).chain(&VARIANTS) {
-        all.extend([post(parameters, variant), combine(parameters, variant)]);
+        all.extend([post(parameters, variant)?, combine(parameters, variant)?]);
     }
-    all
+    Ok(all)
 }
 
 /// A way in which exposures are reduced, whose products lie beside those of the others.
@@ -119,7 +115,7 @@ fn basic<'a>(tag: &'a str, table: &'a str) -> About<'a> {
             inputs::bad_pixels(),
         ],
         products: vec![of_channel("muse_scibasic", table, "Pixel table", &inputs::with_channel(mode()))],
-        memory: (1.4e9, 0.0),
+        memory: Memory::fixed(1.4e9),
     }
 }
 
@@ -136,7 +132,7 @@ fn standard(parameters: &RecipeParameters) -> Result<EsorexRecipe, RecipeError> 
             of_exposure("muse_standard", "STD_FLUXES", "Fluxes of the stars in the field", &mode()),
             of_exposure("muse_standard", "DATACUBE_STD", "Cube of the standard star", &mode()),
         ],
-        memory: (1.0e9, 1.2e9),
+        memory: of_tables(1.2e9),
     };
     about.with(parameters).map(|r| tables(r, &["STD_RESPONSE", "STD_TELLURIC", "STD_FLUXES"]))
 }
@@ -167,7 +163,7 @@ fn post(parameters: &RecipeParameters, variant: &Variant) -> Result<EsorexRecipe
             product("IMAGE_FOV", "Image of the field"),
             product("PIXTABLE_REDUCED", "Reduced pixel table"),
         ],
-        memory: (1.0e9, 1.1e9),
+        memory: of_tables(1.1e9),
     };
     if variant.with_sky {
         about.inputs.retain(|i| !matches!(i.role.as_str(), "sky-lines" | "sky-continuum"));
@@ -183,24 +179,15 @@ fn post(parameters: &RecipeParameters, variant: &Variant) -> Result<EsorexRecipe
     Ok(recipe)
 }
 
-/// Exposures of one field, at least two.
-pub(super) fn one_field(tag: &str) -> MainInput {
-    let pointing = SignatureKey { key: "RA".into(), compare: Compare::Sky { declination: "DEC".into(), arcsec: SAME_FIELD } };
-    let mut signature = Signature::exact(&[MODE]);
-    signature.0.push(pointing);
-    let group = Grouping { signature, min_frames: 2, ..Grouping::default() };
-    MainInput { tags: vec![tag.into()], group, ..MainInput::default() }
-}
-
 fn align(parameters: &RecipeParameters) -> Result<EsorexRecipe, RecipeError> {
     let about = About {
         recipe: "muse_exp_align",
         title: "Offsets of the exposures of a field",
         description: "Finds sources in the images of all exposures of a field and measures the offsets between them.",
-        main: one_field("IMAGE_FOV"),
+        main: one_field("IMAGE_FOV", 2),
         inputs: vec![],
         products: vec![of_field("muse_exp_align", "OFFSET_LIST", "Offsets of the exposures")],
-        memory: (0.5e9, 0.01e9),
+        memory: Memory { per_frame: 0.01e9, ..Memory::fixed(0.5e9) },
     };
     about.with(parameters).map(|r| tables(r, &["OFFSET_LIST"]))
 }
@@ -209,19 +196,24 @@ fn align(parameters: &RecipeParameters) -> Result<EsorexRecipe, RecipeError> {
 fn offsets() -> InputSpec {
     let level = |tag: &str, title: &str, adapt: Option<String>| Level {
         title: title.into(),
-        signature: one_field("").group.signature,
+        signature: same_field(),
         when: vec![key(TAG).is(tag)],
         adapt,
         ..Level::default()
     };
-    let levels =
-        vec![level(OFFSETS, "tied to known positions", Some(format!("{AS_TAG}OFFSET_LIST"))), level("OFFSET_LIST", "same field", None)];
-    InputSpec { levels, ..InputSpec::optional("offsets", "OFFSET_LIST", "exposures are placed by their headers").or_tag(OFFSETS) }
+    let levels = vec![
+        level(REGISTERED_OFFSETS, "tied to known positions", Some(format!("{AS_TAG}OFFSET_LIST"))),
+        level("OFFSET_LIST", "same field", None),
+    ];
+    InputSpec {
+        levels,
+        ..InputSpec::optional("offsets", "OFFSET_LIST", "exposures are placed by their headers").or_tag(REGISTERED_OFFSETS)
+    }
 }
 
 /// Exposures of each variant are combined, if there are some.
 fn combine(parameters: &RecipeParameters, variant: &Variant) -> Result<EsorexRecipe, RecipeError> {
-    let tables = one_field(&variant.tag("PIXTABLE_REDUCED"));
+    let tables = one_field(&variant.tag("PIXTABLE_REDUCED"), 2);
     let main = if variant.is_plain() { tables } else { tables.go_in_as("PIXTABLE_REDUCED") };
     let product = |tag: &str, title: &str| of_field("muse_exp_combine", &variant.tag(tag), &format!("{title}{}", variant.title));
     let about = About {
@@ -231,7 +223,8 @@ fn combine(parameters: &RecipeParameters, variant: &Variant) -> Result<EsorexRec
         main,
         inputs: vec![offsets(), inputs::filters(), inputs::own("output-wcs", "OUTPUT_WCS")],
         products: vec![product("DATACUBE_FINAL", "Cube of all exposures"), product(COMBINED_IMAGE, "Image of all exposures")],
-        memory: (1.0e9, 1.6e9),
+        // Of each exposure the pixel tables of all channels, and the grid: 0.7 GB a channel were measured.
+        memory: Memory { per_frame: 17.0e9, ..Memory::fixed(1.0e9) },
     };
     let mut recipe = variant.of(about.with(parameters)?);
     recipe.products.iter_mut().filter(|p| p.categories == [COMBINED_IMAGE]).for_each(|p| p.categories = vec!["IMAGE_FOV".into()]);
@@ -240,7 +233,3 @@ fn combine(parameters: &RecipeParameters, variant: &Variant) -> Result<EsorexRec
 
 /// The image of combined exposures: not to be aligned with those of single ones.
 const COMBINED_IMAGE: &str = "IMAGE_FOV_COMBINED";
-
-pub(super) fn of_field(recipe: &str, tag: &str, title: &str) -> ProductSpec {
-    of_exposure(recipe, tag, title, &one_field(tag).group.signature)
-}

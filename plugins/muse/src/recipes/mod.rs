@@ -8,6 +8,7 @@ mod by_date;
 mod create_sky;
 mod detector;
 mod exposures;
+mod field;
 mod inputs;
 mod register;
 mod sky_table;
@@ -21,19 +22,18 @@ use serde_json::{Value, json};
 pub const CHANNELS: &str = "CHAN??";
 
 /// Recipes whose parameters are shipped, in the order of the work.
-pub fn recipes() -> Vec<Box<dyn AnyRecipe>> {
-    // A file of this crate that is tested: it has all recipes.
-    let Ok(parameters) = RecipeParameters::parse(include_str!("../parameters/muse_2.8.7.json")) else { return Vec::new() };
+pub fn recipes() -> Result<Vec<Box<dyn AnyRecipe>>, RecipeError> {
+    let parameters = RecipeParameters::parse(include_str!("../parameters/muse_2.8.7.json"))?;
     let mut all: Vec<Box<dyn AnyRecipe>> = Vec::new();
-    for recipe in detector::recipes(&parameters).into_iter().chain(exposures::recipes(&parameters)).flatten() {
+    for recipe in detector::recipes(&parameters)?.into_iter().chain(exposures::recipes(&parameters)?) {
         match recipe.recipe.as_str() {
             "muse_exp_align" | "muse_exp_combine" => all.push(Box::new(by_date::ByDate(recipe))),
             _ => all.push(Box::new(recipe)),
         }
     }
-    all.extend(create_sky::recipes(&parameters).into_iter().flatten().map(|r| Box::new(r) as Box<dyn AnyRecipe>));
+    all.extend(create_sky::recipes(&parameters)?.into_iter().map(|r| Box::new(r) as Box<dyn AnyRecipe>));
     all.push(Box::new(register::Register));
-    all
+    Ok(all)
 }
 
 /// What a recipe is, before its parameters.
@@ -44,13 +44,11 @@ struct About<'a> {
     main: MainInput,
     inputs: Vec<InputSpec>,
     products: Vec<ProductSpec>,
-    /// Bytes: of the process, and for each channel that is merged.
-    memory: (f64, f64),
+    memory: Memory,
 }
 
 impl About<'_> {
     fn with(self, parameters: &RecipeParameters) -> Result<EsorexRecipe, RecipeError> {
-        let pixels = 4224.0 * 4240.0;
         let description = RecipeDescription {
             name: self.recipe.into(),
             title: self.title.into(),
@@ -58,7 +56,7 @@ impl About<'_> {
             main: self.main,
             inputs: self.inputs,
             products: self.products,
-            memory: Memory { fixed: self.memory.0, per_pixel: 0.0, per_pixel_and_frame: self.memory.1 / pixels },
+            memory: self.memory,
             ..RecipeDescription::default()
         };
         Ok(EsorexRecipe::new(description, self.recipe, parameters)?.hide(&["nifu", "merge"]))
@@ -79,6 +77,11 @@ fn default(mut recipe: EsorexRecipe, name: &str, value: Value) -> EsorexRecipe {
     recipe
 }
 
+/// Bytes of a recipe that merges the pixel tables of the channels of an exposure: so many for each channel, which is a file.
+fn of_tables(each: f64) -> Memory {
+    Memory { per_frame: each, ..Memory::fixed(1.0e9) }
+}
+
 /// A product of one channel.
 fn of_channel(recipe: &str, tag: &str, title: &str, signature: &Signature) -> ProductSpec {
     ProductSpec::new(tag, title, &format!("{recipe}/{{night}}/{tag}_{{stem}}{{extension}}.fits"), signature)
@@ -91,19 +94,46 @@ fn of_exposure(recipe: &str, tag: &str, title: &str, signature: &Signature) -> P
 
 #[cfg(test)]
 mod tests {
+    use ifured_core::Instrument;
+    use ifured_core::recipe::FrameSize;
+
     use super::*;
 
     #[test]
     fn every_recipe_has_its_parameters_and_no_two_share_a_name() {
-        let parameters = RecipeParameters::parse(include_str!("../parameters/muse_2.8.7.json")).unwrap();
-        let built = detector::recipes(&parameters).into_iter().chain(exposures::recipes(&parameters));
-        built.for_each(|r| assert!(r.is_ok(), "{:?}", r.err()));
-        create_sky::recipes(&parameters).into_iter().for_each(|r| assert!(r.is_ok(), "{:?}", r.err()));
-        let mut names: Vec<String> = recipes().iter().map(|r| r.description().name).collect();
-        assert!(names.len() >= 14);
-        names.sort();
-        names.dedup();
-        assert_eq!(names.len(), recipes().len());
+        let description = crate::MUSE.description().unwrap();
+        assert!(description.recipes.len() >= 14);
+        assert_eq!(description.problems(), Vec::<String>::new());
+        // Two recipes of one name would be two engines of one recipe.
+        assert!(description.recipes.iter().all(|r| r.engines.len() == 1));
+    }
+
+    #[test]
+    fn a_recipe_whose_parameters_are_not_shipped_is_an_error_and_not_left_out() {
+        let mut parameters = RecipeParameters::parse(include_str!("../parameters/muse_2.8.7.json")).unwrap();
+        parameters.recipes.remove("muse_flat");
+        let error = detector::recipes(&parameters).err().unwrap();
+        assert!(error.what.contains("parameters of muse_flat"), "{error}");
+    }
+
+    #[test]
+    fn memory_is_what_was_measured_and_not_much_more() {
+        let description = crate::MUSE.description().unwrap();
+        // Main frames and peak in GB: runs of pipeline 2.8.7, those of 24 channels scaled from runs of two.
+        let measured = [
+            ("muse_bias", 3, 0.87),
+            ("muse_flat", 3, 0.87),
+            ("muse_lsf", 3, 1.40),
+            ("muse_scibasic", 1, 1.36),
+            ("muse_scipost", 24, 25.0),
+            ("muse_exp_combine", 3, 52.0),
+        ];
+        for (name, frames, peak) in measured {
+            // Sizes are not needed: a frame not yet made has none.
+            let bytes = description.recipe(name).unwrap().engines[0].memory.bytes(FrameSize::default(), frames);
+            let estimate = bytes as f64 / 1e9;
+            assert!((peak..1.5 * peak).contains(&estimate), "{name}: {estimate} GB, measured {peak}");
+        }
     }
 
     #[test]

@@ -126,8 +126,8 @@ impl Instrument for MySpec {
         }
     }
 
-    fn recipes(&self) -> Vec<Box<dyn AnyRecipe>> {
-        vec![Box::new(MasterBias), Box::new(ReducedImage)]
+    fn recipes(&self) -> Result<Vec<Box<dyn AnyRecipe>>, RecipeError> {
+        Ok(vec![Box::new(MasterBias), Box::new(ReducedImage)])
     }
 
     fn simulate(&self, request: &SimulationRequest, _: &dyn Host) -> Result<Simulation, RecipeError> {

@@ -10,7 +10,7 @@ mod shift;
 
 use ifured_core::angle::{declination, right_ascension};
 use ifured_core::header::Value;
-use ifured_core::recipe::{Grouping, InputSpec, MainInput, Memory};
+use ifured_core::recipe::{InputSpec, Memory};
 use ifured_core::rule::like;
 use ifured_core::{Figure, Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task, provenance};
 use ifured_pixels::fits::Table;
@@ -18,13 +18,11 @@ use ifured_pixels::task;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::exposures::{of_field, one_field};
+use super::field::{REGISTERED_OFFSETS as OFFSETS, of_field, one_field, same_field};
 use image::ExposureImage;
 use offset_list::OffsetList;
 use shift::{Offset, mean, offset_to};
 
-/// Tag of the list with the shift in it.
-pub const OFFSETS: &str = "OFFSET_LIST_REGISTERED";
 const IMAGE: &str = "IMAGE_FOV_REGISTERED";
 
 /// A pixel and where it is on the sky.
@@ -93,8 +91,6 @@ impl Recipe for Register {
     type Parameters = Parameters;
 
     fn describe(&self) -> RecipeDescription {
-        let field = one_field("IMAGE_FOV");
-        let group = Grouping { min_frames: 1, ..field.group };
         let offsets = InputSpec::optional("offsets", "OFFSET_LIST", "exposures are taken not to be shifted against each other");
         RecipeDescription {
             name: "muse_register".into(),
@@ -104,8 +100,8 @@ impl Recipe for Register {
                           OLDCRV2, OLDCPX1, OLDCPX2. muse_exp_combine takes this list before that of muse_exp_align. The pointing (CRVAL) \
                           moves, the reference pixel stays: so the image is not turned, also near the poles."
                 .into(),
-            main: MainInput { group, ..field },
-            inputs: vec![InputSpec { level_without: 0, ..offsets.any_time(&one_field("").group.signature) }],
+            main: one_field("IMAGE_FOV", 1),
+            inputs: vec![InputSpec { level_without: 0, ..offsets.any_time(&same_field()) }],
             products: vec![
                 of_field("muse_register", OFFSETS, "Offsets with the shift"),
                 of_field("muse_register", IMAGE, "Image of the exposure at its place"),

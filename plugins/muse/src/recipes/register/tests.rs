@@ -89,7 +89,7 @@ impl Field {
         let mut inputs: Vec<TaskInput> = images.iter().map(|i| input("main", i)).collect();
         inputs.extend(list.map(|l| input("offsets", l)));
         let parameters = {
-            let mut all = Register.description().defaults;
+            let mut all = Register.description().engines.remove(0).defaults;
             all.as_object_mut().unwrap().extend(parameters.as_object().unwrap().clone());
             all
         };

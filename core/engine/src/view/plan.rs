@@ -1,0 +1,154 @@
+//! A plan as an answer: tasks with their choices and candidates, what is blocked, what is left out.
+
+use ifured_core::Task;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::plan::associate::Association;
+use crate::plan::reason::{Block, Lack, Note, Skip};
+use crate::plan::{Blocked, Plan, PlannedTask};
+
+/// A plan.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct PlanView {
+    /// Name of the instrument.
+    pub instrument: String,
+    /// The tasks, each after those that it needs.
+    pub tasks: Vec<TaskView>,
+    /// What cannot be done.
+    pub blocked: Vec<BlockedView>,
+    /// What is left out on purpose.
+    pub skipped: Vec<SkippedView>,
+    /// What a person should know before it runs.
+    pub notes: Vec<NoteView>,
+}
+
+/// One task.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct TaskView {
+    /// The task.
+    #[serde(flatten)]
+    pub task: Task,
+    /// Identities of the tasks whose products it needs.
+    pub depends_on: Vec<String>,
+    /// Why each of its missing inputs is missing, in their order.
+    pub lacks: Vec<LackView>,
+    /// All candidates for its inputs.
+    pub associations: Vec<AssociationView>,
+}
+
+/// Why an input has nothing.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct LackView {
+    /// The input.
+    pub role: String,
+    /// Why, in words.
+    pub why: String,
+    /// Why, as a value.
+    pub reason: Lack,
+}
+
+/// All candidates for one input.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct AssociationView {
+    /// The input.
+    pub role: String,
+    /// Names of those that were taken.
+    pub chosen: Vec<String>,
+    /// All candidates, best first.
+    pub candidates: Vec<CandidateView>,
+}
+
+/// One candidate.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct CandidateView {
+    /// Its level; none if it does not fit.
+    pub level: Option<i32>,
+    /// How it fits, or why not, in words.
+    pub why: String,
+    /// The same as values.
+    #[serde(flatten)]
+    pub candidate: crate::plan::associate::Candidate,
+}
+
+/// A group that cannot be reduced.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct BlockedView {
+    /// The group.
+    #[serde(flatten)]
+    pub blocked: Blocked,
+    /// What is missing and why, in words.
+    pub why: String,
+    /// The same as values.
+    pub reasons: Vec<Block>,
+}
+
+/// A group that is left out.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct SkippedView {
+    /// The recipe.
+    pub recipe: String,
+    /// Night.
+    pub night: String,
+    /// Names of the main frames.
+    pub frames: Vec<String>,
+    /// Why, in words.
+    pub why: String,
+    /// Why, as a value.
+    pub reason: Skip,
+}
+
+/// A note.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct NoteView {
+    /// In words.
+    pub text: String,
+    /// As a value.
+    pub note: Note,
+}
+
+impl PlanView {
+    /// The view of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        PlanView {
+            instrument: plan.instrument.clone(),
+            tasks: plan.tasks().enumerate().map(|(place, planned)| task(plan, place, planned)).collect(),
+            blocked: plan
+                .blocked
+                .iter()
+                .map(|b| BlockedView { why: b.why(), reasons: b.reasons.clone(), blocked: b.clone() })
+                .collect(),
+            skipped: plan
+                .skipped
+                .iter()
+                .map(|s| SkippedView {
+                    recipe: s.recipe.clone(),
+                    night: s.night.clone(),
+                    frames: s.frames.clone(),
+                    why: s.reason.to_string(),
+                    reason: s.reason.clone(),
+                })
+                .collect(),
+            notes: plan.notes.iter().map(|n| NoteView { text: n.to_string(), note: n.clone() }).collect(),
+        }
+    }
+}
+
+fn task(plan: &Plan, place: usize, planned: &PlannedTask) -> TaskView {
+    let lack = |(m, lack): (&ifured_core::recipe::MissingInput, &Lack)| LackView {
+        role: m.role.to_string(),
+        why: lack.to_string(),
+        reason: lack.clone(),
+    };
+    TaskView {
+        task: planned.task.clone(),
+        depends_on: plan.needs(place).iter().map(|&maker| plan.at(maker).task.id.to_string()).collect(),
+        lacks: planned.task.missing.iter().zip(&planned.lacks).map(lack).collect(),
+        associations: plan.associations(planned).into_iter().map(association).collect(),
+    }
+}
+
+fn association(a: Association) -> AssociationView {
+    let candidate = |c: crate::plan::associate::Candidate| CandidateView { level: c.level(), why: c.why(), candidate: c };
+    AssociationView { role: a.role.to_string(), chosen: a.chosen, candidates: a.candidates.into_iter().map(candidate).collect() }
+}
