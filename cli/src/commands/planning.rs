@@ -7,7 +7,7 @@ use ifured_core::Tag;
 use ifured_engine::plan::{Plan, PlannedTask, Targets, drawing as graph};
 use ifured_engine::session::{Opening, Session};
 use ifured_engine::standing::Standing;
-use ifured_engine::{Error, calplan, classify, files, sof, why};
+use ifured_engine::{Error, calplan, classify, files, sof, view, why};
 
 use super::{print_json, say};
 use crate::Context;

@@ -117,9 +117,13 @@ fn show(r: &RecipeDescription) {
     for product in &r.products {
         say(&format!("product  {} -> {}: {}", product.tag, product.path, product.title));
     }
-    say("\nparameters");
-    for (key, property) in r.schema["properties"].as_object().into_iter().flatten() {
-        say(&format!("  {key} = {}", r.defaults.get(key).cloned().unwrap_or_default()));
-        say(&format!("      {}", property["description"].as_str().unwrap_or_default().replace('\n', "\n      ")));
+    for engine in &r.engines {
+        let by = engine.external.as_ref().map_or_else(String::new, |e| format!(": {e}"));
+        let which = if r.engines.len() > 1 { format!(" of engine {}{by}", engine.name) } else { String::new() };
+        say(&format!("\nparameters{which}"));
+        for (key, property) in engine.schema["properties"].as_object().into_iter().flatten() {
+            say(&format!("  {key} = {}", engine.defaults.get(key).cloned().unwrap_or_default()));
+            say(&format!("      {}", property["description"].as_str().unwrap_or_default().replace('\n', "\n      ")));
+        }
     }
 }

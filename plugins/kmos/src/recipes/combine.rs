@@ -124,7 +124,7 @@ fn with_siblings(input: &TaskInput) -> Vec<TaskInput> {
     let task = |path: &Path| primary_header(path).ok()?.text(provenance::TASK).ok().map(str::to_owned);
     let mut all = vec![input.clone()];
     let Some(maker) = task(&input.path) else { return all };
-    let first = TaskOutput { tag: input.tag.clone(), path: input.path.clone(), name: input.name.clone() };
+    let first = TaskOutput { tag: input.tag.clone(), path: input.path.clone(), name: input.name.clone(), ..TaskOutput::default() };
     for more in (2..).map(|n| first.numbered(n)).take_while(|more| task(&more.path).as_ref() == Some(&maker)) {
         all.push(TaskInput { path: more.path, name: more.name, ..input.clone() });
     }
