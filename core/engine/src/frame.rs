@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ifured_core::header::normal;
 use ifured_core::lookup::{EXPOSURE_NAME, EXTENSIONS, FRAME, STATISTICS};
+use ifured_core::recipe::FrameSize;
 use ifured_core::{Header, Lookup, SignatureValues, Tag, Value};
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,8 @@ pub struct Frame {
     pub header: Header,
     /// Names of its extensions, those that have one.
     pub extensions: Vec<String>,
+    /// Lengths of the axes of its largest image, `NAXIS1` first; empty if it has none.
+    pub axes: Vec<usize>,
     /// Pixel statistics of the whole frame.
     pub statistics: Statistics,
     /// Modified Julian date of the start of the exposure.
@@ -86,13 +89,9 @@ impl Frame {
         self.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
-    /// Pixels of the primary array; where that is empty, what an extension of 16-bit numbers would have if all are alike.
-    pub fn pixels(&self) -> f64 {
-        let axes = self.header.integer("NAXIS").unwrap_or(0);
-        if axes < 1 {
-            return self.bytes as f64 / 2.0 / self.extensions.len().max(1) as f64;
-        }
-        (1..=axes).map(|n| self.header.integer(&format!("NAXIS{n}")).unwrap_or(0) as f64).product()
+    /// Its size, for estimates of memory.
+    pub fn size(&self) -> FrameSize {
+        FrameSize::of_axes(&self.axes, self.bytes)
     }
 }
 

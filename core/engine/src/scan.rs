@@ -72,32 +72,44 @@ pub fn scan(
 }
 
 fn read_row(path: &Path, root: &Path, fingerprint: Option<Fingerprint>, statistics: bool) -> ScannedRow {
-    let row = |hash: String, header: Header, extensions: Vec<String>, statistics: Statistics, error: String| ScannedRow {
+    let mut row = ScannedRow {
         path: path.to_owned(),
         root: root.to_owned(),
         fingerprint,
-        hash,
-        header,
-        extensions,
-        statistics,
-        error,
+        hash: String::new(),
+        header: Header::new(),
+        extensions: Vec::new(),
+        axes: Vec::new(),
+        statistics: Vec::new(),
+        error: String::new(),
     };
-    // The content of one's own products is in the catalogue.
-    match fits::scan_file_unless(path, statistics, |header| header.contains(provenance::TASK)) {
-        Ok(Err(hdus)) => row(String::new(), primary(hdus), Vec::new(), Vec::new(), String::new()),
+    let hdus = match fits::scan_file_unless(path, statistics, |header| header.contains(provenance::TASK)) {
+        // The content of one's own products is in the catalogue.
+        Ok(Err(hdus)) => hdus,
         Ok(Ok(file)) => {
-            let statistics = file.statistics.map(|s| statistics_by_name(&s)).unwrap_or_default();
-            let name = |h: &fits::HduInfo| h.header.text("EXTNAME").ok().map(|n| n.trim().to_owned()).filter(|n| !n.is_empty());
-            let extensions = file.hdus.iter().skip(1).filter_map(name).collect();
-            let header = primary(file.hdus);
-            row(file.hash, header, extensions, statistics, String::new())
+            let name = |h: &fits::HduInfo| h.name().filter(|name| !name.is_empty()).map(str::to_owned);
+            row.extensions = file.hdus.iter().skip(1).filter_map(name).collect();
+            row.statistics = file.statistics.map(|s| statistics_by_name(&s)).unwrap_or_default();
+            row.hash = file.hash;
+            file.hdus
         }
-        Err(e) => row(String::new(), fits::primary_header(path).unwrap_or_default(), Vec::new(), Vec::new(), e.to_string()),
-    }
+        Err(e) => {
+            row.header = fits::primary_header(path).unwrap_or_default();
+            row.error = e.to_string();
+            return row;
+        }
+    };
+    row.axes = largest_image(&hdus);
+    row.header = hdus.into_iter().next().map(|h| h.header).unwrap_or_default();
+    row
 }
 
-fn primary(hdus: Vec<fits::HduInfo>) -> Header {
-    hdus.into_iter().next().map(|h| h.header).unwrap_or_default()
+/// Axes of the image with the most pixels, compressed or not; of two, the first. Empty if no image has any.
+fn largest_image(hdus: &[fits::HduInfo]) -> Vec<usize> {
+    let axes = hdus.iter().filter_map(|h| Some(h.kind.image()?.1)).filter(|axes| !axes.is_empty());
+    let pixels = |axes: &[u64]| axes.iter().fold(1u64, |product, length| product.saturating_mul(*length));
+    let largest = axes.rev().max_by_key(|axes| pixels(axes)).filter(|axes| pixels(axes) > 0).unwrap_or_default();
+    largest.iter().map(|length| usize::try_from(*length).unwrap_or(usize::MAX)).collect()
 }
 
 fn statistics_by_name(s: &fits::PixelStatistics) -> Statistics {
@@ -115,4 +127,30 @@ fn statistics_by_name(s: &fits::PixelStatistics) -> Statistics {
         ("ROBUSTSTD", s.robust_std),
     ];
     values.iter().filter(|(_, v)| v.is_finite()).map(|(k, v)| ((*k).to_owned(), *v)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use ifured_pixels::fits::{HduInfo, HduKind};
+
+    use super::*;
+
+    fn hdu(kind: HduKind) -> HduInfo {
+        let (index, header, issues) = (0, Header::new(), Vec::new());
+        HduInfo { index, header, kind, header_offset: 0, data_offset: 0, data_bytes: 0, issues }
+    }
+
+    fn image(axes: &[u64]) -> HduInfo {
+        hdu(HduKind::Image { bitpix: 16, axes: axes.to_vec() })
+    }
+
+    #[test]
+    fn the_image_with_the_most_pixels_is_the_largest_wherever_it_is() {
+        let table = hdu(HduKind::BinaryTable { rows: 1 << 40, columns: 3, compressed: false });
+        let compressed = hdu(HduKind::CompressedImage { bitpix: 16, axes: vec![4224, 4240], algorithm: "RICE_1".into() });
+        assert_eq!(largest_image(&[image(&[]), image(&[100, 200]), compressed, image(&[4240, 4224]), table.clone()]), [4224, 4240]);
+        assert_eq!(largest_image(&[image(&[50, 60, 70]), image(&[3000])]), [50, 60, 70]);
+        assert_eq!(largest_image(&[image(&[]), image(&[0, 9]), table]), [0usize; 0]);
+        assert_eq!(largest_image(&[]), [0usize; 0]);
+    }
 }
