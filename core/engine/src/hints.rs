@@ -13,19 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::files::{self, stem};
 use crate::frame::Frame;
+pub use crate::hint_file::HintFile;
 use crate::item::Item;
-
-/// A file of hints: what it says, or why it cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HintFile {
-    /// Where it is.
-    pub path: PathBuf,
-    /// What it says.
-    pub hints: Hints,
-    /// Why it cannot be used; empty if it can.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub error: String,
-}
 
 /// Reads the files of hints below a directory, in the order of their paths.
 ///

@@ -17,6 +17,7 @@ pub mod filter;
 pub mod frame;
 pub mod graph;
 pub mod group;
+pub mod hint_file;
 pub mod hints;
 pub mod import;
 mod indented;
