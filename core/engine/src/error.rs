@@ -24,6 +24,27 @@ pub enum Error {
         /// Why.
         source: rusqlite::Error,
     },
+    /// A newer ifured wrote the catalogue. It is left alone.
+    #[error(
+        "catalogue {}: a newer ifured wrote it (version {found} of the catalogue; this ifured knows versions up to {known})",
+        ifured_core::path::shown(path)
+    )]
+    CatalogueVersion {
+        /// Where it is.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The version of this ifured.
+        known: i64,
+    },
+    /// The catalogue is damaged and cannot be rebuilt here, where it is only read.
+    #[error("catalogue {}: {damage}", ifured_core::path::shown(path))]
+    CatalogueDamaged {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong.
+        damage: crate::catalogue::Damage,
+    },
     /// Another run works in the same directory.
     #[error("another ifured is working in {}: {holder}", directory.display())]
     Busy {
@@ -93,6 +114,8 @@ impl Error {
                 _ => "if the file is damaged, move it away and give the command again: the catalogue is rebuilt from frames and products"
                     .into(),
             },
+            Error::CatalogueVersion { .. } => "use the newer ifured, or another output directory: --output DIR".into(),
+            Error::CatalogueDamaged { .. } => "`ifured scan` or `ifured reduce` rebuilds it from frames, journal and products".into(),
             Error::Busy { .. } => "wait until it has finished, or use another --output DIR".into(),
             Error::Usage { advice, .. } | Error::Nothing { advice, .. } => advice.clone(),
             Error::Recipe(e) => e.advice.clone(),
