@@ -130,3 +130,29 @@ fn statistics_by_name(s: &fits::PixelStatistics) -> Statistics {
     ];
     values.iter().filter(|(_, v)| v.is_finite()).map(|(k, v)| ((*k).to_owned(), *v)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use ifured_pixels::fits::{HduInfo, HduKind};
+
+    use super::*;
+
+    fn hdu(kind: HduKind) -> HduInfo {
+        let (index, header, issues) = (0, Header::new(), Vec::new());
+        HduInfo { index, header, kind, header_offset: 0, data_offset: 0, data_bytes: 0, issues }
+    }
+
+    fn image(axes: &[u64]) -> HduInfo {
+        hdu(HduKind::Image { bitpix: 16, axes: axes.to_vec() })
+    }
+
+    #[test]
+    fn the_image_with_the_most_pixels_is_the_largest_wherever_it_is() {
+        let table = hdu(HduKind::BinaryTable { rows: 1 << 40, columns: 3, compressed: false });
+        let compressed = hdu(HduKind::CompressedImage { bitpix: 16, axes: vec![4224, 4240], algorithm: "RICE_1".into() });
+        assert_eq!(largest_image(&[image(&[]), image(&[100, 200]), compressed, image(&[4240, 4224]), table.clone()]), [4224, 4240]);
+        assert_eq!(largest_image(&[image(&[50, 60, 70]), image(&[3000])]), [50, 60, 70]);
+        assert_eq!(largest_image(&[image(&[]), image(&[0, 9]), table]), [0usize; 0]);
+        assert_eq!(largest_image(&[]), [0usize; 0]);
+    }
+}

@@ -3,13 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use ifured_core::TaskId;
-use rayon::prelude::*;
 use rusqlite::Connection;
 
 use super::remark::Remark;
 use super::schema::{ATTEMPTS, LOGS};
-use super::sealed::{Conflict, get, json, number, text};
-use super::tasks::{self, ProductRow};
+use super::sealed::{Conflict, Rows, get, json, number, text};
+use super::tasks::{self, Made, ProductRow};
 use super::{Catalogue, sealed};
 use crate::attempt::{Attempt, Ending};
 use crate::error::Result;
@@ -50,7 +49,7 @@ pub(super) fn merge(db: &Connection, attempts: &[(String, Attempt)]) -> rusqlite
     in_order.sort_by(|(a_name, a), (b_name, b)| (a.started_ms, a_name).cmp(&(b.started_ms, b_name)));
     in_order.into_iter().try_for_each(|(record, attempt)| {
         store_attempt(db, record, attempt)?;
-        store_made(db, attempt)
+        store_made(db, record, attempt)
     })
 }
 
@@ -79,10 +78,10 @@ pub(super) fn store_attempt(db: &Connection, record: &str, attempt: &Attempt) ->
 }
 
 /// Stores what an attempt has made, where nothing later has.
-fn store_made(db: &Connection, attempt: &Attempt) -> rusqlite::Result<()> {
+fn store_made(db: &Connection, record: &str, attempt: &Attempt) -> rusqlite::Result<()> {
     let made_ms = started_ms(attempt);
     let Ending::Done { outcome, products } = &attempt.ending else { return Ok(()) };
-    tasks::store_task(db, Conflict::Newest, made_ms, &attempt.task, outcome)?;
+    tasks::store_task(db, Conflict::Newest, Made { record: Some(record), ms: made_ms }, &attempt.task, outcome)?;
     let row = |p: &crate::attempt::MadeProduct| ProductRow {
         name: p.name.clone(),
         tag: p.tag.clone(),
@@ -94,12 +93,15 @@ fn store_made(db: &Connection, attempt: &Attempt) -> rusqlite::Result<()> {
     products.iter().try_for_each(|p| tasks::store_product(db, Conflict::Newest, made_ms, &row(p)))
 }
 
-/// The last attempt at each task.
+/// The last attempt at each task. All are looked at: of a damaged one it is not known whether it is a last one.
 pub(super) fn last(db: &Connection, remarks: &mut Vec<Remark>) -> rusqlite::Result<HashMap<TaskId, LastAttempt>> {
-    let which = "AS this WHERE record = (SELECT record FROM attempts AS other WHERE other.task = this.task
-        ORDER BY other.started_ms DESC, other.record DESC LIMIT 1)";
-    let rows = ATTEMPTS.read(db, which, [], |r| Some((get::<String>(r, "record")?, get::<String>(r, "attempt")?)))?;
+    let rows = ATTEMPTS.read(db, "ORDER BY started_ms, record", [], |r| {
+        Some((get::<String>(r, "task")?, (get::<String>(r, "record")?, get::<String>(r, "attempt")?)))
+    })?;
+    // Of equal keys the last one stays.
+    let last: HashMap<String, (String, String)> = rows.whole.into_iter().collect();
+    let rows = Rows { whole: last.into_values().collect(), damaged: rows.damaged };
     let decode = |(record, attempt): (String, String)| Some(LastAttempt { record, attempt: serde_json::from_str(&attempt).ok()? });
     let attempts = sealed::decoded(rows, ATTEMPTS.name, remarks, decode);
-    Ok(attempts.into_par_iter().map(|last| (last.attempt.task.id.clone(), last)).collect())
+    Ok(attempts.into_iter().map(|last| (last.attempt.task.id.clone(), last)).collect())
 }

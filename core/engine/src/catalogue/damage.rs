@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::attempts::MIGRATED;
 use super::migrate::Contents;
 use super::remark::Remark;
 use super::schema::{ATTEMPTS, FRAMES, HINTS, LOGS, PRODUCTS, ROOTS, RUNS, TASKS};
 use super::sealed::{Conflict, Table, bytes, path as path_of};
-use super::attempts::MIGRATED;
 use super::{in_transaction, runs};
 
 use crate::error::{Error, Result};
@@ -17,13 +17,12 @@ use crate::error::{Error, Result};
 ///
 /// Where something of tasks, products or attempts is lost, all records of the journal count as not merged, and so bring it back.
 pub(super) fn forget_damaged(db: &mut Connection) -> rusqlite::Result<Vec<Remark>> {
-    let damaged = |table: &'static Table| Ok((table, table.read(db, "", [], |_| Some(()))?.damaged));
-    let tables = [&ROOTS, &HINTS, &TASKS, &PRODUCTS, &ATTEMPTS, &RUNS].map(damaged).into_iter().collect::<rusqlite::Result<Vec<_>>>()?;
-    let damaged: Vec<_> = tables.into_iter().filter(|(_, places)| !places.is_empty()).collect();
-    if damaged.is_empty() {
+    if damaged(db)?.is_empty() {
         return Ok(Vec::new());
     }
     in_transaction(db, |tx| {
+        // Again, for another process may have written in between.
+        let damaged = damaged(tx)?;
         damaged.iter().try_for_each(|(table, places)| table.forget(tx, places))?;
         let lost = |names: &[&str]| damaged.iter().any(|(table, _)| names.contains(&table.name));
         if lost(&[ROOTS.name]) {
@@ -37,6 +36,18 @@ pub(super) fn forget_damaged(db: &mut Connection) -> rusqlite::Result<Vec<Remark
         }
         Ok(damaged.iter().map(|(table, places)| Remark::DamagedRows { table: table.name, count: places.len() }).collect())
     })
+}
+
+/// Tables that have damaged rows, with their places.
+fn damaged(db: &Connection) -> rusqlite::Result<Vec<(&'static Table, Vec<i64>)>> {
+    let mut found = Vec::new();
+    for table in [&ROOTS, &HINTS, &TASKS, &PRODUCTS, &ATTEMPTS, &RUNS] {
+        let places = table.read(db, "", [], |_| Some(()))?.damaged;
+        if !places.is_empty() {
+            found.push((table, places));
+        }
+    }
+    Ok(found)
 }
 
 /// The frames know the directories that they lie in.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use ifured_core::Header;
 use rayon::prelude::*;
-use rusqlite::{Connection, Row, params};
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
 use super::remark::Remark;
 use super::schema::{FRAMES, HEADERS, ROOTS};
@@ -47,7 +48,7 @@ impl Catalogue {
 
     /// Forgets a directory that was scanned, with its frames and hints.
     pub fn forget_root(&mut self, root: &Path) -> Result<()> {
-        let root = rusqlite::types::ToSqlOutput::Borrowed(bytes(root));
+        let root = ToSqlOutput::Borrowed(bytes(root));
         self.change(|tx| {
             tx.execute("DELETE FROM headers WHERE path IN (SELECT path FROM frames WHERE root = ?1)", [&root])?;
             tx.execute("DELETE FROM frames WHERE root = ?1", [&root])?;
@@ -60,15 +61,18 @@ impl Catalogue {
     /// All files that were scanned, in the order of their paths. What is damaged is left out, and forgotten if this process may write, so
     /// that the next scan reads the files again.
     pub fn scanned(&self) -> Result<(Vec<ScannedRow>, Vec<Remark>)> {
-        self.ask(|db| {
-            let (rows, damage) = read(db)?;
-            if self.writes {
-                FRAMES.forget(db, &damage.frames)?;
-                HEADERS.forget(db, &damage.headers)?;
-            }
-            let remark = (damage.count > 0).then_some(Remark::DamagedRows { table: FRAMES.name, count: damage.count });
-            Ok((rows, remark.into_iter().collect()))
-        })
+        // One transaction, for another process may write in between.
+        let (rows, damage) = self.ask(|db| {
+            let tx = db.unchecked_transaction()?;
+            read(&tx)
+        })?;
+        if damage.count() == 0 {
+            return Ok((rows, Vec::new()));
+        }
+        if self.writes {
+            self.ask(forget_damaged)?;
+        }
+        Ok((rows, vec![Remark::DamagedRows { table: FRAMES.name, count: damage.count() }]))
     }
 
     /// Replaces what is remembered of the files below a root: new and changed files in, files that are gone out.
@@ -77,7 +81,7 @@ impl Catalogue {
             store_root(tx, root)?;
             changed.iter().try_for_each(|row| store(tx, row))?;
             for path in gone {
-                let path = rusqlite::types::ToSqlOutput::Borrowed(bytes(path));
+                let path = ToSqlOutput::Borrowed(bytes(path));
                 tx.execute("DELETE FROM frames WHERE path = ?1", [&path])?;
                 tx.execute("DELETE FROM headers WHERE path = ?1", [&path])?;
             }
@@ -93,7 +97,7 @@ impl Catalogue {
                 (name, night, mjd, tag, state, why) IS NOT (?2, ?3, ?4, ?5, ?6, ?7)";
             let mut update = tx.prepare(sql)?;
             for f in frames {
-                let path = rusqlite::types::ToSqlOutput::Borrowed(bytes(&f.path));
+                let path = ToSqlOutput::Borrowed(bytes(&f.path));
                 update.execute(params![path, f.name, f.night, f.mjd, f.tag.as_str(), f.state.as_str(), f.why])?;
             }
             Ok(())
@@ -128,35 +132,52 @@ pub(super) fn fingerprint_cells(fingerprint: Option<Fingerprint>) -> [Cell<'stat
 }
 
 pub(super) fn fingerprint(row: &Row<'_>) -> Option<Fingerprint> {
-    Some(Fingerprint { size: get(row, "size")?, mtime_ns: get(row, "mtime_ns")?, ctime_ns: get(row, "ctime_ns")?, inode: get(row, "inode")? })
+    Some(Fingerprint {
+        size: get(row, "size")?,
+        mtime_ns: get(row, "mtime_ns")?,
+        ctime_ns: get(row, "ctime_ns")?,
+        inode: get(row, "inode")?,
+    })
 }
 
-/// What is not to be believed, by place, and the number of frames that it is about.
+/// Where that is which is not to be believed.
 struct FrameDamage {
     frames: Vec<i64>,
     headers: Vec<i64>,
-    count: usize,
+}
+
+impl FrameDamage {
+    /// Frames that it is about, if each lost one of the two.
+    fn count(&self) -> usize {
+        self.frames.len().max(self.headers.len())
+    }
 }
 
 fn read(db: &Connection) -> rusqlite::Result<(Vec<ScannedRow>, FrameDamage)> {
     let headers = HEADERS.read(db, "", [], |r| Some((path(r, "path")?, (get::<String>(r, "cards")?, get::<i64>(r, "place")?))))?;
     let mut headers_by_path: HashMap<PathBuf, (String, i64)> = headers.whole.into_iter().collect();
     let frames = FRAMES.read(db, "ORDER BY path", [], |r| Some((scanned_row(r)?, get::<i64>(r, "place")?)))?;
-    let mut damage = FrameDamage { count: frames.damaged.len(), frames: frames.damaged, headers: headers.damaged };
+    let mut damage = FrameDamage { frames: frames.damaged, headers: headers.damaged };
     let mut rows = Vec::with_capacity(frames.whole.len());
     for (row, place) in frames.whole {
         match headers_by_path.remove(&row.path) {
             Some((cards, _)) => rows.push((row, cards)),
-            None => {
-                damage.frames.push(place);
-                damage.count += 1;
-            }
+            None => damage.frames.push(place),
         }
     }
     // Headers whose frame is damaged.
     damage.headers.extend(headers_by_path.into_values().map(|(_, place)| place));
     let rows = rows.into_par_iter().map(|(row, cards)| ScannedRow { header: Header::of_lines(&cards), ..row }).collect();
     Ok((rows, damage))
+}
+
+fn forget_damaged(db: &Connection) -> rusqlite::Result<()> {
+    let tx = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
+    // Again, for places may have been used again.
+    let (_, damage) = read(&tx)?;
+    FRAMES.forget(&tx, &damage.frames)?;
+    HEADERS.forget(&tx, &damage.headers)?;
+    tx.commit()
 }
 
 /// A row of the table of frames, without its header.

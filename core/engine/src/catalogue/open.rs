@@ -45,7 +45,7 @@ impl Trouble {
 /// What there is.
 enum Found {
     Nothing,
-    Older(i64),
+    Older,
     Current,
 }
 
@@ -73,7 +73,7 @@ fn open(path: &Path) -> std::result::Result<(Connection, Vec<Remark>), Trouble> 
     match found {
         // The first scan goes into the new file at once, and not into its log first.
         Found::Nothing => create(&mut db)?,
-        Found::Older(_) => {
+        Found::Older => {
             remarks.extend(in_transaction(&mut db, migrate::migrate)?);
             // Not while others read; it saves space and nothing else.
             let _ = compact(&db);
@@ -95,7 +95,7 @@ fn read_only(path: &Path) -> std::result::Result<(Connection, Vec<Remark>), Trou
     db.busy_timeout(PATIENCE)?;
     let older = match examine(&db)? {
         Found::Current => return Ok((db, Vec::new())),
-        Found::Older(_) => true,
+        Found::Older => true,
         Found::Nothing => false,
     };
     let mut memory = Connection::open_in_memory()?;
@@ -126,7 +126,7 @@ fn examine(db: &Connection) -> std::result::Result<Found, Trouble> {
         return Err(Trouble::Damaged(Damage::Unreadable(says)));
     }
     if version < schema::VERSION {
-        return Ok(Found::Older(version));
+        return Ok(Found::Older);
     }
     match schema::difference(db)? {
         Some(column) => Err(Trouble::Damaged(Damage::Column(column))),

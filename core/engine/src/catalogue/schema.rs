@@ -19,7 +19,7 @@ CREATE TABLE frames (
 CREATE TABLE headers (path BLOB NOT NULL PRIMARY KEY, cards TEXT NOT NULL, digest TEXT NOT NULL);
 CREATE TABLE hints (path BLOB NOT NULL PRIMARY KEY, root BLOB NOT NULL, says TEXT NOT NULL, digest TEXT NOT NULL);
 CREATE TABLE tasks (
-    id TEXT NOT NULL PRIMARY KEY, recipe TEXT NOT NULL, night TEXT NOT NULL, made_ms INTEGER NOT NULL, task TEXT NOT NULL,
+    id TEXT NOT NULL PRIMARY KEY, record TEXT, recipe TEXT NOT NULL, night TEXT NOT NULL, made_ms INTEGER NOT NULL, task TEXT NOT NULL,
     outcome TEXT NOT NULL, grade TEXT NOT NULL, digest TEXT NOT NULL);
 CREATE TABLE products (
     name TEXT NOT NULL PRIMARY KEY, tag TEXT NOT NULL, task TEXT NOT NULL, made_ms INTEGER NOT NULL, hash TEXT NOT NULL,
@@ -27,7 +27,6 @@ CREATE TABLE products (
 CREATE TABLE attempts (
     record TEXT NOT NULL PRIMARY KEY, task TEXT NOT NULL, run INTEGER, started_ms INTEGER NOT NULL, state TEXT NOT NULL,
     attempt TEXT NOT NULL, digest TEXT NOT NULL);
-CREATE INDEX attempts_of_task ON attempts (task, started_ms, record);
 CREATE TABLE logs (record TEXT NOT NULL PRIMARY KEY, log TEXT NOT NULL, digest TEXT NOT NULL);
 CREATE TABLE runs (
     number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, started TEXT NOT NULL, command TEXT NOT NULL, version TEXT NOT NULL,
@@ -43,7 +42,7 @@ pub(super) const FRAMES: Table = Table {
 pub(super) const HEADERS: Table = Table { name: "headers", key: "path", columns: &["path", "cards"] };
 pub(super) const HINTS: Table = Table { name: "hints", key: "path", columns: &["path", "root", "says"] };
 pub(super) const TASKS: Table =
-    Table { name: "tasks", key: "id", columns: &["id", "recipe", "night", "made_ms", "task", "outcome", "grade"] };
+    Table { name: "tasks", key: "id", columns: &["id", "record", "recipe", "night", "made_ms", "task", "outcome", "grade"] };
 pub(super) const PRODUCTS: Table = Table {
     name: "products",
     key: "name",

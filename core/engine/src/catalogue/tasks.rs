@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ifured_core::{Grade, Outcome, Tag, Task, TaskId};
-use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
 
+use super::Catalogue;
 use super::attempts::{self, LastAttempt};
 use super::frames::{fingerprint, fingerprint_cells};
 use super::remark::Remark;
 use super::schema::{PRODUCTS, TASKS};
 use super::sealed::{self, Cell, Conflict, get, json, number, text};
-use super::Catalogue;
 use crate::error::Result;
 use crate::files::Fingerprint;
 
@@ -62,9 +63,10 @@ impl Catalogue {
             // One transaction, for another process may write in between.
             let tx = db.unchecked_transaction()?;
             let mut remarks = Vec::new();
-            let tasks = tasks(&tx, &mut remarks)?;
+            let attempts = attempts::last(&tx, &mut remarks)?;
+            let tasks = tasks(&tx, &attempts, &mut remarks)?;
             let products = products(&tx, &mut remarks)?;
-            Ok(Known { tasks, products, attempts: attempts::last(&tx, &mut remarks)?, remarks })
+            Ok(Known { tasks, products, attempts, remarks })
         })
     }
 
@@ -72,7 +74,7 @@ impl Catalogue {
     /// A record of the task that is merged later takes its place; a product that another task made later than the file was written does, too.
     pub fn store_done(&mut self, task: &Task, outcome: &Outcome, products: &[ProductRow]) -> Result<()> {
         self.change(|tx| {
-            store_task(tx, Conflict::Replace, 0, task, outcome)?;
+            store_task(tx, Conflict::Replace, Made { record: None, ms: 0 }, task, outcome)?;
             let written_ms = |p: &ProductRow| p.fingerprint.map_or(0, |f| f.mtime_ns / 1_000_000);
             products.iter().try_for_each(|p| store_product(tx, Conflict::Replace, written_ms(p), p))
         })
@@ -87,16 +89,25 @@ impl Catalogue {
     }
 }
 
-pub(super) fn store_task(db: &Connection, conflict: Conflict, made_ms: i64, task: &Task, outcome: &Outcome) -> rusqlite::Result<()> {
+/// Where it is from that a task is done.
+pub(super) struct Made<'a> {
+    /// The record of the attempt, if there is one.
+    pub record: Option<&'a str>,
+    /// When the attempt started.
+    pub ms: i64,
+}
+
+pub(super) fn store_task(db: &Connection, conflict: Conflict, made: Made<'_>, task: &Task, outcome: &Outcome) -> rusqlite::Result<()> {
     let (task_json, outcome_json) = (json(task)?, json(outcome)?);
     TASKS.insert(
         db,
         conflict,
         &[
             ("id", text(task.id.as_str())),
+            ("record", made.record.map_or(ValueRef::Null, text)),
             ("recipe", text(&task.recipe)),
             ("night", text(&task.night)),
-            ("made_ms", number(Some(made_ms))),
+            ("made_ms", number(Some(made.ms))),
             ("task", text(&task_json)),
             ("outcome", text(&outcome_json)),
             ("grade", text(outcome.grade().as_str())),
@@ -117,12 +128,32 @@ pub(super) fn store_product(db: &Connection, conflict: Conflict, made_ms: i64, p
     PRODUCTS.insert(db, conflict, &cells)
 }
 
-fn tasks(db: &Connection, remarks: &mut Vec<Remark>) -> rusqlite::Result<HashMap<TaskId, TaskRow>> {
-    let rows = TASKS.read(db, "", [], |r| {
-        Some((get::<String>(r, "task")?, get::<String>(r, "outcome")?, Grade::of(&get::<String>(r, "grade")?)?))
-    })?;
-    let decode = |(task, outcome, grade): (String, String, Grade)| {
-        Some(TaskRow { task: serde_json::from_str(&task).ok()?, outcome: serde_json::from_str(&outcome).ok()?, grade })
+/// A task that was done, in its row or, without reading it again, in the attempt that it is from.
+enum Source<'a> {
+    Row { task: String, outcome: String },
+    Attempt { task: &'a Task, outcome: &'a Outcome },
+}
+
+fn tasks(
+    db: &Connection,
+    attempts: &HashMap<TaskId, LastAttempt>,
+    remarks: &mut Vec<Remark>,
+) -> rusqlite::Result<HashMap<TaskId, TaskRow>> {
+    let source = |r: &Row<'_>| {
+        let last = attempts.get(get::<String>(r, "id")?.as_str());
+        let same = last.filter(|last| r.get_ref("record").is_ok_and(|record| record == text(&last.record)));
+        match same.and_then(|last| Some((&last.attempt.task, last.attempt.outcome()?))) {
+            Some((task, outcome)) => Some(Source::Attempt { task, outcome }),
+            None => Some(Source::Row { task: get(r, "task")?, outcome: get(r, "outcome")? }),
+        }
+    };
+    let rows = TASKS.read(db, "", [], |r| Some((source(r)?, Grade::of(&get::<String>(r, "grade")?)?)))?;
+    let decode = |(source, grade): (Source<'_>, Grade)| {
+        let (task, outcome) = match source {
+            Source::Row { task, outcome } => (serde_json::from_str(&task).ok()?, serde_json::from_str(&outcome).ok()?),
+            Source::Attempt { task, outcome } => (task.clone(), outcome.clone()),
+        };
+        Some(TaskRow { task, outcome, grade })
     };
     let rows = sealed::decoded(rows, TASKS.name, remarks, decode);
     Ok(rows.into_iter().map(|row| (row.task.id.clone(), row)).collect())

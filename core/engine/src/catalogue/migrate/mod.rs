@@ -7,14 +7,14 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 
+use super::frames::ScannedRow;
 use super::open::Trouble;
 use super::remark::Remark;
 use super::runs::{self, Run};
 use super::sealed::Conflict;
-use super::tasks::{ProductRow, TaskRow};
+use super::tasks::{Made, ProductRow, TaskRow};
 use super::{attempts, frames, hints, schema, tasks};
 use crate::attempt::Attempt;
-use super::frames::ScannedRow;
 use crate::hint_file::HintFile;
 
 mod version_0;
@@ -55,7 +55,10 @@ pub(super) fn migrate(db: &rusqlite::Transaction<'_>) -> Result<Option<Remark>, 
 fn drop_tables(db: &Connection) -> rusqlite::Result<()> {
     let mut tables: Vec<String> = schema::columns(db)?.into_iter().map(|column| column.table).collect();
     tables.dedup();
-    tables.iter().filter(|table| version_0::TABLES.contains(&table.as_str())).try_for_each(|table| db.execute_batch(&format!("DROP TABLE {table};")))
+    tables
+        .iter()
+        .filter(|table| version_0::TABLES.contains(&table.as_str()))
+        .try_for_each(|table| db.execute_batch(&format!("DROP TABLE {table};")))
 }
 
 /// Writes contents into tables that are empty.
@@ -64,7 +67,9 @@ pub(super) fn store(db: &Connection, contents: &Contents) -> rusqlite::Result<()
     contents.frames.iter().try_for_each(|row| frames::store(db, row))?;
     contents.hints.iter().try_for_each(|(root, file)| hints::store(db, root, file))?;
     contents.runs.iter().try_for_each(|run| runs::store(db, run).map(drop))?;
-    contents.tasks.iter().try_for_each(|(made_ms, row)| tasks::store_task(db, Conflict::Replace, *made_ms, &row.task, &row.outcome))?;
+    contents.tasks.iter().try_for_each(|(made_ms, row)| {
+        tasks::store_task(db, Conflict::Replace, Made { record: None, ms: *made_ms }, &row.task, &row.outcome)
+    })?;
     contents.products.iter().try_for_each(|(made_ms, row)| tasks::store_product(db, Conflict::Replace, *made_ms, row))?;
     contents.attempts.iter().try_for_each(|(record, attempt)| attempts::store_attempt(db, record, attempt))
 }
