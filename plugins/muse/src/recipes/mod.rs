@@ -15,6 +15,7 @@ mod sky_table;
 
 use ifured_core::recipe::{InputSpec, MainInput, Memory, ProductSpec};
 use ifured_core::{AnyRecipe, RecipeDescription, RecipeError, Signature, Task};
+use ifured_eso::Recipes;
 use ifured_eso::esorex::{EsorexRecipe, RecipeParameters};
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 pub const CHANNELS: &str = "CHAN??";
 
 /// Recipes whose parameters are shipped, in the order of the work.
-pub fn recipes() -> Result<Vec<Box<dyn AnyRecipe>>, RecipeError> {
+pub fn recipes() -> Recipes {
     let parameters = RecipeParameters::parse(include_str!("../parameters/muse_2.8.7.json"))?;
     let mut all: Vec<Box<dyn AnyRecipe>> = Vec::new();
     for recipe in detector::recipes(&parameters)?.into_iter().chain(exposures::recipes(&parameters)?) {
