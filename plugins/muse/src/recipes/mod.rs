@@ -138,6 +138,24 @@ mod tests {
     }
 
     #[test]
+    fn parameters_of_scipost_require_what_the_recipe_cannot_do_without() {
+        let description = crate::MUSE.description().unwrap();
+        let required = |recipe: &str, set: &[(&str, &str)]| {
+            let recipe = description.recipe(recipe).unwrap();
+            let mut parameters = recipe.engines[0].defaults.clone();
+            set.iter().for_each(|(name, value)| parameters[*name] = json!(value));
+            let roles: Vec<String> = recipe.requirements.iter().filter(|r| r.holds(&parameters)).map(|r| r.role.to_string()).collect();
+            roles.join(" ")
+        };
+        for recipe in ["muse_scipost", "muse_scipost_without_rv"] {
+            assert_eq!(required(recipe, &[]), "sky-lines");
+            assert_eq!(required(recipe, &[("skymethod", "subtract-model")]), "sky-lines sky-continuum");
+            assert_eq!(required(recipe, &[("skymethod", "simple"), ("autocalib", "deepfield")]), "");
+        }
+        assert_eq!(required("muse_scipost_with_sky", &[("autocalib", "user")]), "autocal-factors");
+    }
+
+    #[test]
     fn the_channel_is_that_of_the_extension() {
         let task = |extension: Option<&str>| Task { extension: extension.map(str::to_owned), ..Task::default() };
         assert_eq!(channel_of(&task(Some("CHAN07"))).unwrap(), [("nifu".to_owned(), json!(7))]);
