@@ -183,16 +183,16 @@ fn post(parameters: &RecipeParameters, variant: &Variant) -> Result<EsorexRecipe
 /// Parameter that says how the sky is subtracted.
 const SKY_METHOD: &str = "skymethod";
 
-/// What the help of `muse_scipost` says: both methods with a model need lines, and the one that does not fit them a continuum, too. (The line-spread
-/// function, which they need as well, is always required.) Factors of the self-calibration are read where they are the user's.
+/// What the help of `muse_scipost` says: both methods with a model need lines and line-spread function, and the one that does not fit them a continuum,
+/// too. Without, the recipe ends with an error. Factors of the self-calibration are read where they are the user's.
 fn requirements_of_post(variant: &Variant) -> Vec<Requirement> {
     let factors = Requirement::new("autocalib", "user", "autocal-factors");
     if variant.with_sky {
         return vec![factors];
     }
-    let lines = Requirement::new(SKY_METHOD, "model", "sky-lines");
-    let lines = Requirement { values: vec![json!("model"), json!("subtract-model")], ..lines };
-    vec![lines, Requirement::new(SKY_METHOD, "subtract-model", "sky-continuum"), factors]
+    let model =
+        |role: &str| Requirement { values: vec![json!("model"), json!("subtract-model")], ..Requirement::new(SKY_METHOD, "model", role) };
+    vec![model("line-spread"), model("sky-lines"), Requirement::new(SKY_METHOD, "subtract-model", "sky-continuum"), factors]
 }
 
 fn align(parameters: &RecipeParameters) -> Result<EsorexRecipe, RecipeError> {

@@ -148,8 +148,8 @@ mod tests {
             roles.join(" ")
         };
         for recipe in ["muse_scipost", "muse_scipost_without_rv"] {
-            assert_eq!(required(recipe, &[]), "sky-lines");
-            assert_eq!(required(recipe, &[("skymethod", "subtract-model")]), "sky-lines sky-continuum");
+            assert_eq!(required(recipe, &[]), "line-spread sky-lines");
+            assert_eq!(required(recipe, &[("skymethod", "subtract-model")]), "line-spread sky-lines sky-continuum");
             assert_eq!(required(recipe, &[("skymethod", "simple"), ("autocalib", "deepfield")]), "");
         }
         assert_eq!(required("muse_scipost_with_sky", &[("autocalib", "user")]), "autocal-factors");
