@@ -13,6 +13,9 @@ use ifured_core::{
 use crate::simulation::{self, RawFrame};
 use crate::{association_xml, classification, observatory};
 
+/// Recipes, or what is wrong with one of them.
+pub type Recipes = Result<Vec<Box<dyn AnyRecipe>>, RecipeError>;
+
 /// An instrument whose frames are classified by DPR and PRO keywords.
 #[derive(Clone, Copy)]
 pub struct EsoInstrument {
@@ -28,8 +31,8 @@ pub struct EsoInstrument {
     pub instrume: &'static str,
     /// Kinds of frames in the order in which the rules are tried.
     pub frame_types: fn() -> Vec<FrameType>,
-    /// Its recipes, or what is wrong with one of them.
-    pub recipes: fn() -> Result<Vec<Box<dyn AnyRecipe>>, RecipeError>,
+    /// Its recipes.
+    pub recipes: fn() -> Recipes,
     /// Keywords that lists show.
     pub columns: &'static [&'static str],
     /// How its exposures are named, and which products are collected.
@@ -69,7 +72,7 @@ impl Instrument for EsoInstrument {
         }
     }
 
-    fn recipes(&self) -> Result<Vec<Box<dyn AnyRecipe>>, RecipeError> {
+    fn recipes(&self) -> Recipes {
         (self.recipes)()
     }
 

@@ -29,4 +29,4 @@ pub mod simulation;
 
 pub use classification::{Dpr, product, product_like, raw};
 pub use error::EsoError;
-pub use instrument::{EsoInstrument, nothing_to_import};
+pub use instrument::{EsoInstrument, Recipes, nothing_to_import};

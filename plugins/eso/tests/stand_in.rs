@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use ifured_core::recipe::{MainInput, ProductSpec, QuietHost, TaskInput, TaskOutput};
+use ifured_core::recipe::{MainInput, ProductSpec, QuietHost, SideFile, TaskInput, TaskOutput};
 use ifured_core::{AnyRecipe, Grade, Header, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Signature, Task, provenance};
 use ifured_eso::esorex::{EsorexRecipe, Product, ProductRule, QcNumber, RecipeParameters};
 use ifured_pixels::fits::{HduToWrite, Verdict, primary_header, verify, write_product};
@@ -133,10 +133,15 @@ impl Stage {
     }
 
     fn error(&self) -> String {
-        let error = self.run().expect_err("an error");
+        self.error_with(&QuietHost)
+    }
+
+    fn error_with(&self, host: &dyn Host) -> String {
+        let error = self.recipe().execute(&self.task(), host).expect_err("an error");
         assert!(!error.advice.is_empty());
         let kept = self.path("out/failed-toy_bias-0123456789ab");
         assert!(kept.join("frames.sof").is_file() && error.what.contains(&kept.display().to_string()), "{}", error.what);
+        assert_eq!(error.side_files, [SideFile { what: "failed run of toy_bias".into(), path: kept }]);
         assert_eq!(self.outputs(), ["failed-toy_bias-0123456789ab"]);
         error.what
     }
@@ -188,6 +193,8 @@ fn a_good_run_gives_products_with_provenance_and_a_log() {
         outcome.notes.iter().any(|n| n == "log of toy_bias: toy.esorex.log")
             && outcome.notes.iter().any(|n| n == "1 warning in the log of toy_bias")
     );
+    let side = |what: &str, name: &str| SideFile { what: what.into(), path: stage.path("out").join(name) };
+    assert_eq!(outcome.side_files, [side("log of toy_bias", "toy.esorex.log"), side("frames of toy_bias", "toy.sof")]);
 
     // In order, under their tags; a path with a blank by way of a link.
     let sof = std::fs::read_to_string(stage.path("sof")).unwrap();
@@ -342,6 +349,69 @@ fn a_recipe_that_takes_too_much_memory_is_ended() {
     recipe.memory = Some(100_000_000);
     let error = recipe.execute(&stage.task(), &QuietHost).unwrap_err();
     assert!(error.what.contains("and 0.1 GB were free for it"), "{}", error.what);
+}
+
+/// A host with limits and a place.
+#[derive(Default)]
+struct Limits {
+    time_left: Option<Duration>,
+    memory: Option<u64>,
+    scratch: Option<PathBuf>,
+}
+
+impl Host for Limits {
+    fn progress(&self, _: f64, _: &str) {}
+
+    fn time_left(&self) -> Option<Duration> {
+        self.time_left
+    }
+
+    fn memory(&self) -> Option<u64> {
+        self.memory
+    }
+
+    fn scratch(&self) -> Option<PathBuf> {
+        self.scratch.clone()
+    }
+}
+
+#[test]
+fn the_limits_of_the_host_are_those_of_a_run() {
+    // A tenth of the time is left to say what happened.
+    let error = Stage::new("sleep 1000").error_with(&Limits { time_left: Some(Duration::from_secs(2)), ..Limits::default() });
+    assert!(error.contains("longer than 2 s"), "{error}");
+    let stage = Stage::new("(head -c 300000000 /dev/zero; sleep 1000) | tail -n 1 > /dev/null");
+    let error = stage.error_with(&Limits { memory: Some(100_000_000), ..Limits::default() });
+    assert!(error.contains("and 0.1 GB were free for it"), "{error}");
+}
+
+#[test]
+fn a_run_is_in_the_scratch_directory_of_the_host_and_its_failure_beside_the_outputs() {
+    // On the file system of the outputs, and on another one.
+    let others = [None, Some("/dev/shm")].map(|place| match place {
+        None => tempfile::tempdir(),
+        Some(place) => tempfile::tempdir_in(place),
+    });
+    for scratch in others {
+        let Ok(scratch) = scratch else {
+            eprintln!("SKIPPED: no second file system here");
+            continue;
+        };
+        let host = Limits { scratch: Some(scratch.path().into()), ..Limits::default() };
+        let good = Stage::new(r#"pwd > "$HERE/place"; cp "$HERE/good.fits" .; echo 'the log' > esorex.log"#);
+        let outcome = good.recipe().execute(&good.task(), &host).unwrap();
+        let place = std::fs::read_to_string(good.path("place")).unwrap();
+        assert!(Path::new(place.trim()).parent() == Some(scratch.path()), "{place}");
+        assert_eq!(good.outputs(), ["toy.esorex.log", "toy.fits", "toy.sof"]);
+        assert!(outcome.side_files.len() == 2 && outcome.side_files.iter().all(|f| f.path.is_file()));
+
+        let bad = Stage::new("mkdir plots; echo plot > plots/a; echo 'the log' > esorex.log; exit 13");
+        assert!(bad.error_with(&host).contains("exit status 13"));
+        let kept = bad.path("out/failed-toy_bias-0123456789ab");
+        assert_eq!(std::fs::read_to_string(kept.join("plots/a")).unwrap(), "plot\n");
+        assert!(kept.join("linked/2/b_c.fits").is_symlink());
+        assert!(std::fs::read_dir(scratch.path()).unwrap().next().is_none(), "something was left in the scratch directory");
+    }
 }
 
 #[test]

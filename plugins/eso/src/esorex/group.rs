@@ -123,7 +123,8 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+        // The guard is waited for when the group has been ended.
+        if self.guard.try_wait().is_ok_and(|status| status.is_none()) {
             let _ = self.end();
         }
     }

@@ -14,6 +14,7 @@ pub mod program;
 pub mod quality;
 pub mod recipe;
 pub mod run;
+mod scratch;
 
 pub use group::Ended;
 pub use parameters::{Parameter, RecipeParameters};

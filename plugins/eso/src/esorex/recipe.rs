@@ -1,12 +1,12 @@
 //! A recipe of ESO's pipeline as a recipe of ifured.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ifured_core::recipe::{Engine, External, TaskInput, TaskOutput};
+use ifured_core::recipe::{Engine, External, SideFile, TaskInput, TaskOutput};
 use ifured_core::sof::SofEntry;
 use ifured_core::words::closest;
-use ifured_core::{AnyRecipe, EngineName, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Tag, Task, TaskId, provenance};
+use ifured_core::{AnyRecipe, EngineName, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Tag, Task, provenance};
 use ifured_pixels::fits;
 use serde_json::{Map, Value};
 
@@ -14,12 +14,11 @@ use super::parameters::{self, Parameter, RecipeParameters};
 use super::products::{Judged, Product, ProductRule, judge};
 use super::program::{self, InstalledRecipe, Program};
 use super::quality::{self, QcNumber};
-use super::run::{Call, LOG, Ran, RunLimits, SOF, run};
+use super::run::{Call, Ran, RunLimits, SOF, run};
+use super::scratch::{Scratch, moved};
 
 /// Name of the engine, and of the program.
 const ENGINE: &str = "esorex";
-/// Environment variable that tells a worker how many seconds a task may take.
-const TASK_SECONDS: &str = "IFURED_TASK_SECONDS";
 /// Time that is left to say that a run took too long, before the task is ended.
 const TIME_TO_SAY: Duration = Duration::from_secs(10);
 
@@ -34,9 +33,10 @@ pub type Check<'a> = &'a dyn Fn(&[Product]) -> Result<(Vec<QualityNumber>, Vec<S
 /// A task's frames go in, in its order, each once and under its own tag or under that of `as:TAG`; files that parameters name do not. What comes out is judged by the products, gets
 /// provenance and the paths of the task's outputs. Where a recipe makes several files of one tag, the first has the path of the output
 /// and the others the same with `_2`, `_3`…, in the order of their names. The log stays beside the first product, as `….esorex.log`,
-/// and so does the set of frames, as `….sof`: with the call in its first line, so that the run can be repeated without ifured.
+/// and so does the set of frames, as `….sof`: with the call in its first line, so that the run can be repeated without ifured. Both are side files of the
+/// outcome.
 ///
-/// What a run leaves behind when it fails is kept beside the outputs, in `failed-RECIPE-TASK`, until the task is run again.
+/// What a run leaves behind when it fails is kept beside the outputs, in `failed-RECIPE-TASK`, until the task is run again: a side file of the error.
 pub struct EsorexRecipe {
     /// What ifured needs to know; the engine is filled in.
     pub description: RecipeDescription,
@@ -58,9 +58,9 @@ pub struct EsorexRecipe {
     pub quality: Vec<QcNumber>,
     /// What its log counts while it works, for the progress: `("slice", 48)` where it says `… in slice 12 of …`.
     pub counted: Option<(&'static str, u32)>,
-    /// Longest time, in minutes.
+    /// Longest time, in minutes, if the host does not end the task before.
     pub minutes: f64,
-    /// Largest memory, in bytes; none is nine tenths of what is free when it starts.
+    /// Largest memory, in bytes; none is what the host allows, or nine tenths of what is free when it starts.
     pub memory: Option<u64>,
     /// The program, if not [`Program::find`]: for tests.
     pub program: Option<PathBuf>,
@@ -140,12 +140,11 @@ impl EsorexRecipe {
         Ok((options, notes))
     }
 
-    /// Limits of a run in a task that has gone on since `start`. The run is ended a little before the task is, so that there is something to be said of it.
-    fn limits(&self, start: Instant) -> RunLimits {
+    /// Limits of a run. It is ended a little before the task is, so that there is something to be said of it.
+    fn limits(&self, host: &dyn Host) -> RunLimits {
         let own = Duration::try_from_secs_f64(self.minutes * 60.0).unwrap_or(Duration::MAX);
-        let task = std::env::var(TASK_SECONDS).ok().and_then(|s| s.parse::<f64>().ok()).and_then(|s| Duration::try_from_secs_f64(s).ok());
-        let left = task.map(|t| (t - (t / 10).min(TIME_TO_SAY)).saturating_sub(start.elapsed()));
-        RunLimits { time: own.min(left.unwrap_or(Duration::MAX)), memory: self.memory }
+        let left = host.time_left().map(|t| t - (t / 10).min(TIME_TO_SAY));
+        RunLimits { time: own.min(left.unwrap_or(Duration::MAX)), memory: self.memory.or_else(|| host.memory()) }
     }
 
     /// Runs the recipe in a directory and judges what it made.
@@ -157,14 +156,13 @@ impl EsorexRecipe {
         directory: &Path,
         check: Check<'_>,
     ) -> Result<(Outcome, Judged, Ran), RecipeError> {
-        let start = Instant::now();
         let installed = program.recipe(&self.recipe)?;
         let (options, mut notes) = self.options(task, &installed)?;
         if installed.version != self.version {
             notes.push(format!("the parameters are those of {} {}; installed is {}", self.recipe, self.version, installed.version));
         }
         let frames = frames(task, directory)?;
-        let (threads, limits) = (host.threads(), self.limits(start));
+        let (threads, limits) = (host.threads(), self.limits(host));
         let call =
             Call { program, recipe: &self.recipe, options: &options, frames: &frames, threads, limits, counted: self.counted, directory };
         let ran = run(&call, &Scaled(host))?;
@@ -203,7 +201,7 @@ impl EsorexRecipe {
             task.outputs.first().ok_or_else(|| RecipeError::new("the task has no outputs", "make the plan again with `ifured plan`"))?;
         let first_path = absolute(&first.path)?;
         let beside = first_path.parent().unwrap_or(Path::new("/"));
-        let scratch = Scratch::new(beside, &self.recipe, &task.id)?;
+        let scratch = Scratch::new(beside, host, &self.recipe, &task.id)?;
         let (mut outcome, judged, ran) = match self.made(task, host, program, &scratch.directory, check) {
             Ok(made) => made,
             Err(error) => return Err(scratch.keep(error)),
@@ -211,12 +209,13 @@ impl EsorexRecipe {
         if let Err(error) = place(task, &mut outcome, judged) {
             return Err(scratch.keep(error));
         }
-        let log = first_path.with_extension("esorex.log");
-        if std::fs::rename(&ran.log, &log).is_ok() {
-            outcome.notes.push(format!("log of {}: {}", self.recipe, Path::new(&first.name).with_extension("esorex.log").display()));
-        }
-        if std::fs::rename(scratch.directory.join(SOF), first_path.with_extension("sof")).is_ok() {
-            outcome.notes.push(format!("frames of {}: {}", self.recipe, Path::new(&first.name).with_extension("sof").display()));
+        for (what, from, extension) in [("log", ran.log, "esorex.log"), ("frames", scratch.directory.join(SOF), "sof")] {
+            let path = first_path.with_extension(extension);
+            if moved(&from, &path).is_ok() {
+                let what = format!("{what} of {}", self.recipe);
+                outcome.notes.push(format!("{what}: {}", Path::new(&first.name).with_extension(extension).display()));
+                outcome.side_files.push(SideFile { what, path });
+            }
         }
         host.progress(1.0, &format!("{} is done", self.recipe));
         Ok(outcome)
@@ -273,6 +272,22 @@ struct Scaled<'a>(&'a dyn Host);
 impl Host for Scaled<'_> {
     fn progress(&self, fraction: f64, what: &str) {
         self.0.progress(0.95 * fraction, what);
+    }
+
+    fn threads(&self) -> usize {
+        self.0.threads()
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        self.0.time_left()
+    }
+
+    fn memory(&self) -> Option<u64> {
+        self.0.memory()
+    }
+
+    fn scratch(&self) -> Option<PathBuf> {
+        self.0.scratch()
     }
 }
 
@@ -343,48 +358,5 @@ fn remove_older(output: &TaskOutput, made: usize) {
     let older = (made + 1..).map(|n| output.numbered(n).path);
     for path in older.take_while(|path| fits::primary_header(path).is_ok_and(|h| h.contains(provenance::TASK))) {
         let _ = std::fs::remove_file(path);
-    }
-}
-
-/// The directory of a run.
-struct Scratch {
-    directory: PathBuf,
-    failed: PathBuf,
-    kept: bool,
-}
-
-impl Scratch {
-    /// Makes it beside the outputs: large products are not copied from disk to disk. What an earlier run of this task left is removed.
-    fn new(beside: &Path, recipe: &str, task: &TaskId) -> Result<Self, RecipeError> {
-        let id = task.short();
-        let failed = beside.join(format!("failed-{recipe}-{id}"));
-        let directory = beside.join(format!(".ifured-esorex-{recipe}-{id}"));
-        for old in [&failed, &directory] {
-            let _ = std::fs::remove_dir_all(old);
-        }
-        std::fs::create_dir_all(&directory).map_err(|e| {
-            RecipeError::new(format!("cannot create {}: {e}", directory.display()), "choose another --output DIR, or make room")
-        })?;
-        Ok(Scratch { directory, failed, kept: false })
-    }
-
-    /// Keeps it, and says where it is.
-    fn keep(mut self, error: RecipeError) -> RecipeError {
-        let log = [LOG, super::run::PRINTED].iter().any(|f| self.directory.join(f).is_file());
-        if !log {
-            // It was not even started.
-            return error;
-        }
-        self.kept = true;
-        let kept = if std::fs::rename(&self.directory, &self.failed).is_ok() { &self.failed } else { &self.directory };
-        RecipeError::new(format!("{}\n  all of the run is in {}", error.what, kept.display()), error.advice)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if !self.kept {
-            let _ = std::fs::remove_dir_all(&self.directory);
-        }
     }
 }

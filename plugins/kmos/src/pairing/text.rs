@@ -183,7 +183,7 @@ impl<'a> Reader<'a> {
         };
         let Some(number) = number else { return Err(format!("`{word}`: behind the `/` is no arm, 1 to {ARMS}")) };
         let Some(other) = self.exposures.iter().find(|e| e.name == frame) else {
-            return Err(format!("there is no frame {frame} here{}", self.near(frame)));
+            return Err(format!("there is no frame {frame} with an arm on sky here{}", self.near(frame)));
         };
         let state = other.arm(number).map(Kind::of).unwrap_or(Kind::Off);
         if state != Kind::Sky {
@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(
             problems(text),
             [
-                "line 1: there is no frame c.fits here; is a.fits meant?",
+                "line 1: there is no frame c.fits with an arm on sky here; is a.fits meant?",
                 "line 4: arm 4 of a.fits is switched off (locked) and has no sky: write `-`",
                 "line 5: `25` is no arm: arms are 1 to 24",
                 "line 6: arm 1 of a.fits is `object`, not sky; write b.fits/1, the nearest with arm 1 on sky, or `none`",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ifured_core::recipe::{Grouping, MainInput, TaskInput, TaskOutput};
+use ifured_core::recipe::{Grouping, MainInput, SideFile, TaskInput, TaskOutput};
 use ifured_core::signature::{Compare, SignatureKey};
 use ifured_core::{AnyRecipe, EngineName, Host, Outcome, RecipeDescription, RecipeError, Task, provenance};
 use ifured_eso::esorex::parameters::add;
@@ -94,7 +94,7 @@ impl AnyRecipe for Combine {
         }
         own.inputs = task.inputs.iter().flat_map(|i| if i.role.is_main() { with_siblings(i) } else { vec![i.clone()] }).collect();
         let mut notes = Vec::new();
-        write_shifts(&own, &mut notes)?;
+        let shifts = write_shifts(&own, &mut notes)?;
         let mut targets = BTreeSet::new();
         let mut nameless = 0;
         for file in own.main() {
@@ -115,6 +115,7 @@ impl AnyRecipe for Combine {
         let check = |products: &[Product]| cubes::combined(products, "COMBINE", &targets);
         let mut outcome = self.esorex.execute_checked(&own, host, &check)?;
         notes.append(&mut outcome.notes);
+        outcome.side_files.extend(shifts);
         Ok(Outcome { notes, ..outcome })
     }
 }
@@ -132,14 +133,14 @@ fn with_siblings(input: &TaskInput) -> Vec<TaskInput> {
 }
 
 /// Makes the shifts of the recipe of those that are given by name.
-fn write_shifts(task: &Task, notes: &mut Vec<String>) -> Result<(), RecipeError> {
+fn write_shifts(task: &Task, notes: &mut Vec<String>) -> Result<Option<SideFile>, RecipeError> {
     let by_user = task.parameters["method"] == json!("user");
     let Some(file) = task.role(SHIFTS).next() else {
         let what = format!("{NAME}: method `user` needs shifts, and none are given");
         return if by_user {
             Err(RecipeError::new(what, format!("set recipes.{NAME}.{SHIFTS} to a file, or choose another method")))
         } else {
-            Ok(())
+            Ok(None)
         };
     };
     if !by_user {
@@ -153,10 +154,11 @@ fn write_shifts(task: &Task, notes: &mut Vec<String>) -> Result<(), RecipeError>
         let error = as_error(&file.path.display().to_string(), &problems);
         RecipeError::new(error.what, "write one line `FILE DX DY` for each of the SCI_RECONSTRUCTED files of this group")
     })?;
-    let Some(path) = shifts_path(task) else { return Ok(()) };
+    let Some(path) = shifts_path(task) else { return Ok(None) };
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)
             .map_err(|e| RecipeError::new(format!("cannot create {}: {e}", parent.display()), "choose another --output DIR"))?;
     }
-    write_text(&path, &shifts::positional(&shifts))
+    write_text(&path, &shifts::positional(&shifts))?;
+    Ok(Some(SideFile { what: format!("shifts, as {NAME} reads them"), path }))
 }

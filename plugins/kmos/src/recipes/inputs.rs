@@ -189,9 +189,31 @@ pub fn spectral_types() -> InputSpec {
     optional(fixed("spectral-types", "SPEC_TYPE_LOOKUP"), "the slope of the star stays in the telluric spectra", 2)
 }
 
-/// All science exposures of the night, whatever their set-up: those that are not reduced may give sky.
+/// All science exposures of the night with an arm on sky, whatever their set-up: those that are not reduced may give sky. Others are not looked at, so that
+/// products do not depend on them.
 pub fn exposures_of_the_night() -> InputSpec {
     let mut spec = InputSpec::required(super::EXPOSURES, "SCIENCE").same_night(&Signature::default()).take(Take::All);
-    spec.levels[0].title = "same night".into();
+    spec.levels[0].title = "same night, an arm on sky".into();
+    spec.levels[0].when = vec![key("ESO OCS ARM# TYPE").is("S")];
     optional(spec, "sky is of the same template", 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use ifured_core::Header;
+    use ifured_core::rule::Verdict;
+
+    use super::*;
+
+    #[test]
+    fn an_exposure_gives_sky_if_any_arm_is_on_it() {
+        let level = exposures_of_the_night().levels.remove(0);
+        let gives = |types: &[(u8, &str)]| {
+            let mut header = Header::new();
+            types.iter().for_each(|(arm, kind)| header.set(&format!("ESO OCS ARM{arm} TYPE"), *kind, ""));
+            level.when.iter().all(|c| c.check(&header) == Verdict::Holds)
+        };
+        assert!(gives(&[(1, "O"), (24, "S")]) && gives(&[(3, "S"), (4, "O"), (5, "R")]));
+        assert!(!gives(&[(1, "O"), (24, "R")]) && !gives(&[]));
+    }
 }

@@ -16,6 +16,7 @@ mod shifts;
 
 use ifured_core::recipe::{Grouping, InputSpec, MainInput, Memory, ProductSpec};
 use ifured_core::{AnyRecipe, RecipeDescription, RecipeError, Signature};
+use ifured_eso::Recipes;
 use ifured_eso::esorex::{EsorexRecipe, RecipeParameters};
 use serde_json::{Value, json};
 
@@ -33,7 +34,7 @@ fn parameters() -> Result<RecipeParameters, RecipeError> {
 }
 
 /// The recipes, in the order of the work.
-pub fn recipes() -> Result<Vec<Box<dyn AnyRecipe>>, RecipeError> {
+pub fn recipes() -> Recipes {
     let parameters = parameters()?;
     let mut all: Vec<Box<dyn AnyRecipe>> = Vec::new();
     all.extend(calibration::recipes(&parameters)?.into_iter().map(|r| Box::new(r) as Box<dyn AnyRecipe>));

@@ -1,16 +1,21 @@
 //! `kmos_pairing`: the table of objects and skies, made without ESO's recipes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ifured_core::recipe::{Engine, Memory, ProductSpec, TaskInput};
 use ifured_core::{AnyRecipe, Figure, Grade, Header, Host, Outcome, QualityNumber, RecipeDescription, RecipeError, Task, provenance};
-use ifured_pixels::fits::{HduToWrite, Table, primary_header, product_header, write_product};
+use ifured_pixels::fits::{HduToWrite, Table, hash_of_bytes, primary_header, product_header, write_product};
 use serde_json::json;
 
 use super::{EXPOSURES, inputs, template};
 use crate::frames::set_up;
 use crate::pairing::{Exposure, Kind, Pairing, Row, automatic, text};
 
+/// Tags of the table and of the same as text.
+const PAIRING: &str = "PAIRING";
+const PAIRING_TEXT: &str = "PAIRING_TEXT";
+/// 2: the text is a product.
+const VERSION: u32 = 2;
 /// Headers alone are read.
 const MEMORY: Memory = Memory::fixed(64e6);
 
@@ -83,20 +88,19 @@ impl AnyRecipe for PairingRecipe {
         });
         RecipeDescription {
             name: "kmos_pairing".into(),
+            version: VERSION,
             title: "Table of objects and skies".into(),
             description: "Finds for each arm on an object the exposure nearest in time with the same arm on sky, of the same observation block if there is \
-                one. The table is written as text beside the product, to be changed and given to kmos_sci_red. Needs no recipe of ESO."
+                one. The table is made as text, too, to be changed and given to kmos_sci_red. Needs no recipe of ESO."
                 .into(),
             main: template(&["SCIENCE"], set_up(), 1),
             inputs: vec![inputs::exposures_of_the_night()],
-            products: vec![ProductSpec::new(
-                "PAIRING",
-                "Table of objects and skies",
-                "kmos_pairing/{night}/PAIRING_{stem}.fits",
-                &set_up(),
-            )],
+            products: vec![
+                made(PAIRING, "Table of objects and skies", "fits"),
+                made(PAIRING_TEXT, "The same as text, to be copied and changed", "txt").text(),
+            ],
             memory: MEMORY,
-            engines: vec![Engine { memory: MEMORY, schema, defaults: json!({}), ..Engine::default() }],
+            engines: vec![Engine { version: VERSION, memory: MEMORY, schema, defaults: json!({}), ..Engine::default() }],
             ..RecipeDescription::default()
         }
     }
@@ -110,25 +114,34 @@ impl AnyRecipe for PairingRecipe {
         found.extend(notes(&pairing));
         let mut outcome = Outcome { quality: quality(&pairing), notes: found, ..Outcome::default() };
         let mut primary = seen.iter().find(|s| s.exposure.reduced).map(|s| product_header(&s.header)).unwrap_or_default();
-        primary.set("ESO PRO CATG", "PAIRING", "Category of product");
-        provenance::write(&mut primary, task, &outcome, "PAIRING");
+        primary.set("ESO PRO CATG", PAIRING, "Category of product");
+        provenance::write(&mut primary, task, &outcome, PAIRING);
         if let Some(parent) = output.path.parent() {
             std::fs::create_dir_all(parent)
                 .map_err(|e| RecipeError::new(format!("cannot create {}: {e}", parent.display()), "choose another --output DIR"))?;
         }
-        let path = output.path.with_extension("txt");
-        write_text(&path, &text::write(&pairing))?;
-        outcome.notes.push(format!("table to read and change: {}", PathBuf::from(&output.name).with_extension("txt").display()));
         let table = table(&pairing);
         let written = write_product(&output.path, &[HduToWrite::Empty(&primary), HduToWrite::Table(&table)])?;
         outcome.add(output, written.hash, written.bytes);
+        if let Some(output) = task.output(PAIRING_TEXT) {
+            let text = text::write(&pairing);
+            write_text(&output.path, &text)?;
+            outcome.add(output, hash_of_bytes(text.as_bytes()), text.len() as u64);
+            outcome.notes.push(format!("table to read and change: {}", output.name));
+        }
         Ok(outcome)
     }
 }
 
-/// Writes a text beside the products.
-pub fn write_text(path: &std::path::Path, text: &str) -> Result<(), RecipeError> {
-    std::fs::write(path, text).map_err(|e| {
+/// The table, as a file of that kind.
+fn made(tag: &str, title: &str, extension: &str) -> ProductSpec {
+    ProductSpec::new(tag, title, &format!("kmos_pairing/{{night}}/PAIRING_{{stem}}.{extension}"), &set_up())
+}
+
+/// Writes a text, completely or not at all.
+pub fn write_text(path: &Path, text: &str) -> Result<(), RecipeError> {
+    let unfinished = path.with_extension("unfinished");
+    std::fs::write(&unfinished, text).and_then(|()| std::fs::rename(&unfinished, path)).map_err(|e| {
         RecipeError::new(format!("cannot write {}: {e}", path.display()), "see whether the disk is full or not yours to write")
     })
 }
@@ -149,4 +162,46 @@ fn table(pairing: &Pairing) -> Table {
     table.push("MINUTES", "min", pairing.rows.iter().map(|r| r.minutes.unwrap_or(f64::NAN)).collect::<Vec<f64>>().into());
     table.push("NOTE", "", words(&|r| r.note.clone()).into());
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use ifured_core::recipe::{ProductFormat, QuietHost, SimulationRequest, TaskOutput};
+    use ifured_pixels::fits::hash_of_file;
+
+    use super::*;
+
+    #[test]
+    fn the_text_is_a_product_and_says_the_same_as_the_table() {
+        let directory = tempfile::tempdir().unwrap();
+        let request = SimulationRequest { directory: "unused".into(), seed: 1, nights: 1, size: None };
+        let frames = crate::simulation::raw_frames(&request).into_iter().filter(|f| f.tag == "SCIENCE").take(2);
+        let inputs: Vec<TaskInput> = frames
+            .map(|frame| {
+                let path = directory.path().join(&frame.name);
+                write_product(&path, &[HduToWrite::Empty(&frame.primary)]).unwrap();
+                TaskInput { role: "main".into(), tag: frame.tag, path, name: frame.name, ..TaskInput::default() }
+            })
+            .collect();
+        let description = PairingRecipe.description();
+        let output = |p: &ProductSpec| {
+            let name = if p.format == ProductFormat::Text { "PAIRING.txt" } else { "PAIRING.fits" };
+            TaskOutput { tag: p.tag.clone(), path: directory.path().join("out").join(name), name: name.into() }
+        };
+        let outputs = description.products.iter().map(output).collect();
+        let task = Task { recipe: description.name, inputs, outputs, ..Task::default() };
+        let outcome = PairingRecipe.execute(&task, &QuietHost).unwrap();
+        let made: Vec<(&str, &str)> = outcome.products.iter().map(|p| (p.tag.as_str(), p.name.as_str())).collect();
+        assert_eq!(made, [(PAIRING, "PAIRING.fits"), (PAIRING_TEXT, "PAIRING.txt")]);
+        for (product, output) in outcome.products.iter().zip(&task.outputs) {
+            assert_eq!(product.hash, hash_of_file(&output.path).unwrap());
+            assert_eq!(product.bytes, std::fs::metadata(&output.path).unwrap().len());
+        }
+        let (seen, _) = seen(&task).unwrap();
+        let exposures: Vec<Exposure> = seen.iter().map(|s| s.exposure.clone()).collect();
+        let text = std::fs::read_to_string(&task.outputs[1].path).unwrap();
+        assert_eq!(text::read(&text, &exposures).unwrap().unwrap().pairing, automatic(&exposures));
+        // Nothing unfinished is left.
+        assert_eq!(std::fs::read_dir(directory.path().join("out")).unwrap().count(), 2);
+    }
 }

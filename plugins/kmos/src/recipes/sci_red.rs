@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use ifured_core::recipe::TaskInput;
+use ifured_core::recipe::{SideFile, TaskInput};
 use ifured_core::{AnyRecipe, EngineName, Host, Outcome, RecipeDescription, RecipeError, Task};
 use ifured_eso::esorex::parameters::add;
 use ifured_eso::esorex::{EsorexRecipe, Product, ProductRule, RecipeParameters};
@@ -124,7 +124,7 @@ impl AnyRecipe for SciRed {
         notes.extend(used.iter().filter_map(|s| odd_date(s)));
         let own = own_task(task, &used);
         let keep_table = is_given || pairing.uses_others(&exposures);
-        write_tables(&own, &pairing, &used, keep_table)?;
+        let mut tables = write_tables(&own, &pairing, &used, keep_table)?;
         let no_subtraction = task.parameters["no_subtract"] == json!(true);
         let wanted = wanted(&seen, &pairing, no_subtraction);
         let check = |products: &[Product]| {
@@ -137,6 +137,7 @@ impl AnyRecipe for SciRed {
         if let Some(first) = task.outputs.first() {
             notes.push(format!("objects and skies: {}", Path::new(&first.name).with_extension("pairing.txt").display()));
         }
+        outcome.side_files.append(&mut tables);
         Ok(Outcome { notes, ..outcome })
     }
 }
@@ -189,21 +190,25 @@ fn own_task(task: &Task, used: &[&Seen<'_>]) -> Task {
 }
 
 /// Writes the table beside the products: for a person, and for the recipe if it has to be told.
-fn write_tables(task: &Task, pairing: &Pairing, used: &[&Seen<'_>], for_recipe: bool) -> Result<(), RecipeError> {
-    let (Some(first), Some(eso_path)) = (task.outputs.first(), eso_table_path(task)) else { return Ok(()) };
+fn write_tables(task: &Task, pairing: &Pairing, used: &[&Seen<'_>], for_recipe: bool) -> Result<Vec<SideFile>, RecipeError> {
+    let (Some(first), Some(eso_path)) = (task.outputs.first(), eso_table_path(task)) else { return Ok(Vec::new()) };
     if let Some(parent) = first.path.parent() {
         std::fs::create_dir_all(parent)
             .map_err(|e| RecipeError::new(format!("cannot create {}: {e}", parent.display()), "choose another --output DIR"))?;
     }
-    write_text(&first.path.with_extension("pairing.txt"), &text::write(pairing))?;
+    let path = first.path.with_extension("pairing.txt");
+    write_text(&path, &text::write(pairing))?;
+    let mut written = vec![SideFile { what: "objects and skies".into(), path }];
     if !for_recipe {
         // That of an earlier run.
         let _ = std::fs::remove_file(&eso_path);
-        return Ok(());
+        return Ok(written);
     }
     let paths = used.iter().map(|s| std::path::absolute(&s.input.path).unwrap_or_else(|_| s.input.path.clone())).collect::<Vec<_>>();
     let files: Vec<(&Exposure, &Path)> = used.iter().zip(&paths).map(|(s, p)| (&s.exposure, p.as_path())).collect();
-    write_text(&eso_path, &eso::table(pairing, &files))
+    write_text(&eso_path, &eso::table(pairing, &files))?;
+    written.push(SideFile { what: format!("objects and skies, as {NAME} reads them"), path: eso_path });
+    Ok(written)
 }
 
 /// The cubes that should come out: of each object with sky, or of all if none is subtracted.

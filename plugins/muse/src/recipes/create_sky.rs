@@ -80,7 +80,7 @@ impl AnyRecipe for CreateSky {
             return Ok(outcome);
         }
         let (continuum, lines) = (output(&task, "SKY_CONTINUUM")?.clone(), output(&task, "SKY_LINES")?.clone());
-        let zero = continuum.path.with_extension("zero.fits");
+        let zero = host.scratch().map_or_else(|| continuum.path.with_extension("zero.fits"), |place| place.join("zero.fits"));
         sky_table::without_flux(&continuum.path, &zero)?;
         let name = continuum.name.clone();
         let input =

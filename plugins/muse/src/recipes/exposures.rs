@@ -2,7 +2,7 @@
 
 use ifured_core::RecipeError;
 use ifured_core::lookup::TAG;
-use ifured_core::recipe::{InputSpec, Level, MainInput, Memory};
+use ifured_core::recipe::{InputSpec, Level, MainInput, Memory, Requirement};
 use ifured_core::rule::key;
 use ifured_core::sof::AS_TAG;
 use ifured_eso::esorex::{EsorexRecipe, RecipeParameters};
@@ -170,13 +170,29 @@ fn post(parameters: &RecipeParameters, variant: &Variant) -> Result<EsorexRecipe
     }
     let mut recipe = variant.of(default(about.with(parameters)?, "save", json!("cube,individual")));
     recipe.description.enabled = variant.is_plain();
+    recipe.description.requirements = requirements_of_post(variant);
     if variant.with_sky {
-        recipe = recipe.fix("skymethod", "none");
+        recipe = recipe.fix(SKY_METHOD, "none");
     }
     if variant.without_rv {
         recipe = recipe.fix("rvcorr", "none");
     }
     Ok(recipe)
+}
+
+/// Parameter that says how the sky is subtracted.
+const SKY_METHOD: &str = "skymethod";
+
+/// What the help of `muse_scipost` says: both methods with a model need lines and line-spread function, and the one that does not fit them a continuum,
+/// too. Without, the recipe ends with an error. Factors of the self-calibration are read where they are the user's.
+fn requirements_of_post(variant: &Variant) -> Vec<Requirement> {
+    let factors = Requirement::new("autocalib", "user", "autocal-factors");
+    if variant.with_sky {
+        return vec![factors];
+    }
+    let model =
+        |role: &str| Requirement { values: vec![json!("model"), json!("subtract-model")], ..Requirement::new(SKY_METHOD, "model", role) };
+    vec![model("line-spread"), model("sky-lines"), Requirement::new(SKY_METHOD, "subtract-model", "sky-continuum"), factors]
 }
 
 fn align(parameters: &RecipeParameters) -> Result<EsorexRecipe, RecipeError> {

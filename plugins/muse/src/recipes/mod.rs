@@ -15,6 +15,7 @@ mod sky_table;
 
 use ifured_core::recipe::{InputSpec, MainInput, Memory, ProductSpec};
 use ifured_core::{AnyRecipe, RecipeDescription, RecipeError, Signature, Task};
+use ifured_eso::Recipes;
 use ifured_eso::esorex::{EsorexRecipe, RecipeParameters};
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 pub const CHANNELS: &str = "CHAN??";
 
 /// Recipes whose parameters are shipped, in the order of the work.
-pub fn recipes() -> Result<Vec<Box<dyn AnyRecipe>>, RecipeError> {
+pub fn recipes() -> Recipes {
     let parameters = RecipeParameters::parse(include_str!("../parameters/muse_2.8.7.json"))?;
     let mut all: Vec<Box<dyn AnyRecipe>> = Vec::new();
     for recipe in detector::recipes(&parameters)?.into_iter().chain(exposures::recipes(&parameters)?) {
@@ -134,6 +135,24 @@ mod tests {
             let estimate = bytes as f64 / 1e9;
             assert!((peak..1.5 * peak).contains(&estimate), "{name}: {estimate} GB, measured {peak}");
         }
+    }
+
+    #[test]
+    fn parameters_of_scipost_require_what_the_recipe_cannot_do_without() {
+        let description = crate::MUSE.description().unwrap();
+        let required = |recipe: &str, set: &[(&str, &str)]| {
+            let recipe = description.recipe(recipe).unwrap();
+            let mut parameters = recipe.engines[0].defaults.clone();
+            set.iter().for_each(|(name, value)| parameters[*name] = json!(value));
+            let roles: Vec<String> = recipe.requirements.iter().filter(|r| r.holds(&parameters)).map(|r| r.role.to_string()).collect();
+            roles.join(" ")
+        };
+        for recipe in ["muse_scipost", "muse_scipost_without_rv"] {
+            assert_eq!(required(recipe, &[]), "line-spread sky-lines");
+            assert_eq!(required(recipe, &[("skymethod", "subtract-model")]), "line-spread sky-lines sky-continuum");
+            assert_eq!(required(recipe, &[("skymethod", "simple"), ("autocalib", "deepfield")]), "");
+        }
+        assert_eq!(required("muse_scipost_with_sky", &[("autocalib", "user")]), "autocal-factors");
     }
 
     #[test]
