@@ -23,7 +23,10 @@ pub fn exec(context: &Context, task: Option<&str>, file: Option<&Path>, worker: 
     let file = file.map_or_else(|| output.join(plan::FILE), Path::to_owned);
     let instrument = plan::instrument_of(&file)?;
     let Some(instrument) = context.instruments.iter().find(|i| i.description().is_called(&instrument)) else {
-        return Err(Error::usage(format!("the plan is for `{instrument}`, which is not known here"), "add --plugin LIBRARY; `ifured plugin ls` shows what is known"));
+        return Err(Error::usage(
+            format!("the plan is for `{instrument}`, which is not known here"),
+            "add --plugin LIBRARY; `ifured plugin ls` shows what is known",
+        ));
     };
     let description = instrument.description();
     let written = config::document(config::file(setup.config.as_deref(), &output).as_deref(), &setup.set, Some(&description.name))?;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use ifured_core::{Grade, InstrumentDescription};
-use ifured_engine::plan::{Targets, drawing};
 use ifured_engine::execute::local::LocalExecutor;
 use ifured_engine::execute::process::WorkerCommand;
+use ifured_engine::plan::{Targets, drawing};
 use ifured_engine::reduce::{self, ReduceOptions, RunSummary};
 use ifured_engine::session::{Opening, Session};
 use ifured_engine::{Error, report};

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use ifured_core::recipe::{QuietHost, SimulationRequest};
 use ifured_core::path::shown;
+use ifured_core::recipe::{QuietHost, SimulationRequest};
 use ifured_engine::catalogue::Catalogue;
 use ifured_engine::files::DirectoryLock;
 use ifured_engine::frame::FrameState;

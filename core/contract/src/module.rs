@@ -267,9 +267,7 @@ fn call<A: Serialize, R: DeserializeOwned>(call: Call, argument: &A, host: &dyn 
     let text = serde_json::to_string(argument).map_err(|e| RecipeError::new(format!("argument of the call: {e}"), ""))?;
     match call(text.as_str().into(), &HostObject::new(&host)) {
         RResult::ROk(result) => serde_json::from_str(&result).map_err(|e| RecipeError::new(format!("result of the call: {e}"), "")),
-        RResult::RErr(error) => {
-            Err(serde_json::from_str(&error).unwrap_or(RecipeError::new(error.into_string(), "")))
-        }
+        RResult::RErr(error) => Err(serde_json::from_str(&error).unwrap_or(RecipeError::new(error.into_string(), ""))),
     }
 }
 

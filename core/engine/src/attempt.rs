@@ -120,7 +120,17 @@ impl Attempt {
     pub fn of(task: &Task, run: Option<i64>, started: SystemTime, ending: Ending, cost: Cost, log: String) -> Self {
         let started_ms = started.duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Attempt { format: FORMAT, version: env!("CARGO_PKG_VERSION").into(), machine, started_ms, run, task: task.clone(), ending, cost, log }
+        Attempt {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
+            machine,
+            started_ms,
+            run,
+            task: task.clone(),
+            ending,
+            cost,
+            log,
+        }
     }
 
     /// What came out, if it went well.

@@ -28,8 +28,9 @@ struct Line {
 
 /// The table.
 pub fn text(plan: &Plan, frames: &[std::sync::Arc<Frame>], instrument: &InstrumentDescription) -> String {
-    let is_science =
-        |f: &Frame| f.state == FrameState::Good && instrument.frame_types.iter().any(|t| t.purpose == Purpose::Science && t.rule.tag == f.tag);
+    let is_science = |f: &Frame| {
+        f.state == FrameState::Good && instrument.frame_types.iter().any(|t| t.purpose == Purpose::Science && t.rule.tag == f.tag)
+    };
     let mut science: Vec<&Frame> = frames.iter().map(|f| &**f).filter(|f| is_science(f)).collect();
     science.sort_by(|a, b| a.mjd.unwrap_or(f64::INFINITY).total_cmp(&b.mjd.unwrap_or(f64::INFINITY)).then_with(|| a.name.cmp(&b.name)));
     let mut out = format!("Calibration plan of {}: {} science exposures\n", plan.instrument, science.len());

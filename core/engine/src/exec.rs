@@ -73,7 +73,14 @@ fn out_of_date(planned: &PlannedTask, defect: &Defect, advice: &str) -> Error {
     Error::usage(format!("the plan is out of date for {}: of what it needs, {defect}", planned.task.name()), advice)
 }
 
-fn run(plan: &Plan, place: usize, known: &mut Known, output: &Path, executor: &mut dyn Executor, reporter: &dyn Reporter) -> Result<Executed> {
+fn run(
+    plan: &Plan,
+    place: usize,
+    known: &mut Known,
+    output: &Path,
+    executor: &mut dyn Executor,
+    reporter: &dyn Reporter,
+) -> Result<Executed> {
     let task = &plan.at(place).task;
     let mut found = Vec::new();
     if let Standing::Done(outcome) = standing::standing(known, task, output, &mut found)? {

@@ -45,7 +45,8 @@ pub fn resolve(config: &mut Config, instrument: &InstrumentDescription, file: Op
 
 /// Whether all files that a recipe needs are given, if it needs some: it is then meant to run.
 pub fn are_given(recipe: &RecipeDescription, config: &Config) -> bool {
-    let named = |engine: &'_ Engine| names(engine).into_iter().filter(|name| !is_optional(engine, name)).map(str::to_owned).collect::<Vec<_>>();
+    let named =
+        |engine: &'_ Engine| names(engine).into_iter().filter(|name| !is_optional(engine, name)).map(str::to_owned).collect::<Vec<_>>();
     let names: BTreeSet<String> = recipe.engines.iter().flat_map(named).collect();
     let settings = config.recipes.get(&recipe.name);
     let is_given = |name: &String| settings.and_then(|s| s.get(name)).and_then(Value::as_str).is_some_and(|p| !p.is_empty());
@@ -63,7 +64,8 @@ pub fn take(recipe: &RecipeDescription, engine: &Engine, parameters: &mut Value)
         if path.is_empty() {
             return Err(FileLack::NotNamed { recipe: recipe.name.clone(), parameter: name.to_owned() });
         }
-        let identity = content_hash(Path::new(&path)).map_err(|e| FileLack::Unreadable { parameter: name.to_owned(), why: e.to_string() })?;
+        let identity =
+            content_hash(Path::new(&path)).map_err(|e| FileLack::Unreadable { parameter: name.to_owned(), why: e.to_string() })?;
         let file = Path::new(&path).file_name().map_or_else(|| stem(&path), |f| f.to_string_lossy().into_owned());
         parameters[name] = Value::String(file.clone());
         inputs.push(TaskInput {
@@ -86,7 +88,11 @@ mod tests {
 
     fn recipe() -> RecipeDescription {
         let schema = json!({"properties": {"catalogue": {"x-file": true}, "search": {}}});
-        RecipeDescription { name: "astrometry".into(), engines: vec![Engine { schema, ..Engine::default() }], ..RecipeDescription::default() }
+        RecipeDescription {
+            name: "astrometry".into(),
+            engines: vec![Engine { schema, ..Engine::default() }],
+            ..RecipeDescription::default()
+        }
     }
 
     #[test]
@@ -109,10 +115,19 @@ mod tests {
     #[test]
     fn a_file_that_is_not_needed_may_be_missing_but_not_be_wrong() {
         let schema = json!({"properties": {"pairing": {"x-file": true, "x-optional": true}}});
-        let recipe = RecipeDescription { name: "science".into(), engines: vec![Engine { schema, ..Engine::default() }], ..RecipeDescription::default() };
+        let recipe = RecipeDescription {
+            name: "science".into(),
+            engines: vec![Engine { schema, ..Engine::default() }],
+            ..RecipeDescription::default()
+        };
         let mut parameters = json!({"pairing": ""});
         assert_eq!(take(&recipe, &recipe.engines[0], &mut parameters), Ok(vec![]));
-        assert!(take(&recipe, &recipe.engines[0], &mut json!({"pairing": "/nowhere/pairing.txt"})).unwrap_err().to_string().contains("/nowhere/pairing.txt"));
+        assert!(
+            take(&recipe, &recipe.engines[0], &mut json!({"pairing": "/nowhere/pairing.txt"}))
+                .unwrap_err()
+                .to_string()
+                .contains("/nowhere/pairing.txt")
+        );
         assert!(!are_given(&recipe, &Config::default()));
     }
 
@@ -120,7 +135,12 @@ mod tests {
     fn missing_files_are_named() {
         let mut parameters = json!({"catalogue": "/nowhere/stars.csv"});
         assert!(take(&recipe(), &recipe().engines[0], &mut parameters).unwrap_err().to_string().contains("/nowhere/stars.csv"));
-        assert!(take(&recipe(), &recipe().engines[0], &mut json!({"catalogue": ""})).unwrap_err().to_string().contains("recipes.astrometry.catalogue"));
+        assert!(
+            take(&recipe(), &recipe().engines[0], &mut json!({"catalogue": ""}))
+                .unwrap_err()
+                .to_string()
+                .contains("recipes.astrometry.catalogue")
+        );
         let mut config = Config::default();
         assert!(!are_given(&recipe(), &config));
         config.recipes.insert("astrometry".into(), json!({"catalogue": "stars.csv"}).as_object().cloned().unwrap());

@@ -69,7 +69,8 @@ fn toml(instrument: &InstrumentDescription, full: bool, schema: &str) -> String 
         out += &format!("[recipes.{}]\n", recipe.name);
         out += &comment("Whether the recipe runs.");
         out += &setting("enabled", &recipe.enabled.into(), full);
-        out += &settings(&all["properties"]["recipes"]["properties"][&recipe.name], Some(&defaults(recipe)), recipe.engines.len() > 1, full);
+        out +=
+            &settings(&all["properties"]["recipes"]["properties"][&recipe.name], Some(&defaults(recipe)), recipe.engines.len() > 1, full);
     }
     out
 }
@@ -82,7 +83,9 @@ fn defaults(recipe: &RecipeDescription) -> Value {
 /// Every property of an object's schema with its description and default.
 fn settings(schema: &Value, defaults: Option<&Value>, engines: bool, full: bool) -> String {
     let mut out = String::new();
-    for (key, property) in schema["properties"].as_object().into_iter().flatten().filter(|(k, _)| *k != "enabled" && (engines || *k != "engine")) {
+    for (key, property) in
+        schema["properties"].as_object().into_iter().flatten().filter(|(k, _)| *k != "enabled" && (engines || *k != "engine"))
+    {
         // With values, unit, range and default in words.
         out += &comment(property["description"].as_str().unwrap_or_default());
         if let (Some(values), Some(texts)) = (property["enum"].as_array(), property["enumDescriptions"].as_array()) {

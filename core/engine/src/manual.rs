@@ -70,8 +70,12 @@ pub fn task(
     // An input may ask for one of the main frames, to be sure that there is one of its kind.
     let of_main = |spec: &InputSpec| task_inputs[..frames].iter().find(|i| spec.required && spec.tags.contains(&i.tag)).cloned();
     let given = |role: &str| named.iter().any(|n| n.role == role);
-    let kinds: Vec<TaskInput> =
-        recipe.inputs.iter().filter(|s| !given(s.role.as_str())).filter_map(|s| Some(TaskInput { role: s.role.clone(), ..of_main(s)? })).collect();
+    let kinds: Vec<TaskInput> = recipe
+        .inputs
+        .iter()
+        .filter(|s| !given(s.role.as_str()))
+        .filter_map(|s| Some(TaskInput { role: s.role.clone(), ..of_main(s)? }))
+        .collect();
     task_inputs.extend(kinds);
     let engine = plan::engines(recipe, &instrument.name, config).first().copied();
     let engine = engine.ok_or_else(|| Error::Inconsistent(format!("recipe {} has no engine", recipe.name)))?;
@@ -89,11 +93,8 @@ pub fn task(
             format!("give it with --input {}=FILE, or in a line `FILE {}` of the set of frames", first.role, first.tags[0]),
         ));
     }
-    let not_given = |spec: &InputSpec| MissingInput {
-        role: spec.role.clone(),
-        otherwise: spec.otherwise.clone(),
-        level: spec.level_without,
-    };
+    let not_given =
+        |spec: &InputSpec| MissingInput { role: spec.role.clone(), otherwise: spec.otherwise.clone(), level: spec.level_without };
     let missing: Vec<MissingInput> = absent.into_iter().map(not_given).collect();
     let header = fits::primary_header(first).map_err(|e| Error::usage(e.to_string(), "check the file"))?;
     let stem = stem(&first.to_string_lossy());

@@ -105,7 +105,8 @@ pub fn reduce(session: &mut Session, executor: &mut dyn Executor, options: &Redu
             let why = |&at: &usize| Some((plan.at(at).task.id.clone(), standings[at].to_do()?.clone()));
             summary.to_do = to_do.iter().filter_map(why).collect();
         }
-        let ended = if options.dry_run { Vec::new() } else { run_round(session, executor, &plan, &standings, &to_do, summary.run, reporter)? };
+        let ended =
+            if options.dry_run { Vec::new() } else { run_round(session, executor, &plan, &standings, &to_do, summary.run, reporter)? };
         if ended.is_empty() {
             summary.plan = plan;
             break;

@@ -298,7 +298,11 @@ fn clear_up(output: &Path) -> usize {
 }
 
 /// Forgets the directories that are not there any more, with their frames; gives those that are.
-fn forget_what_is_gone(mut store: Option<&mut Catalogue>, rows: &mut BTreeMap<PathBuf, ScannedRow>, reporter: &dyn Reporter) -> Result<Vec<PathBuf>> {
+fn forget_what_is_gone(
+    mut store: Option<&mut Catalogue>,
+    rows: &mut BTreeMap<PathBuf, ScannedRow>,
+    reporter: &dyn Reporter,
+) -> Result<Vec<PathBuf>> {
     let mut known: BTreeSet<PathBuf> = rows.values().map(|r| r.root.clone()).collect();
     if let Some(catalogue) = &store {
         known.extend(catalogue.roots()?);

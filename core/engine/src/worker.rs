@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use ifured_core::{EngineName, Host, LoadedInstrument, RecipeError, Task};
 
-use crate::usage::{Usage, usage};
 use crate::execute::process::{END_OF_LOG, Message, Order};
+use crate::usage::{Usage, usage};
 
 /// Reads tasks from standard input, a line of JSON each, runs them and writes into `answers`, which is standard output (see
 /// [`take_stdout`](crate::answers::take_stdout)). Ends the process when standard
@@ -26,12 +26,12 @@ pub fn serve(instruments: &[LoadedInstrument], answers: File) -> u8 {
     let voice = Arc::new(Voice { last: Mutex::new(Instant::now()), answers: Mutex::new(answers) });
     let mut before = Usage::default();
     for line in tasks {
-        let result = serde_json::from_str(&line)
-            .map_err(|e| RecipeError::new(format!("no order on standard input: {e}"), ""))
-            .and_then(|order: Order| {
+        let result = serde_json::from_str(&line).map_err(|e| RecipeError::new(format!("no order on standard input: {e}"), "")).and_then(
+            |order: Order| {
                 let host = WorkerHost::of(&order, voice.clone());
                 run(instruments, &order.task, &host)
-            });
+            },
+        );
         let now = usage();
         let cost = now.since(&before);
         before = now;

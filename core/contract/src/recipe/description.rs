@@ -284,13 +284,7 @@ impl ProductFormat {
 impl ProductSpec {
     /// A product; see [`ProductSpec::path`] for what may stand in the path.
     pub fn new(tag: &str, title: &str, path: &str, signature: &Signature) -> Self {
-        ProductSpec {
-            tag: tag.into(),
-            title: title.into(),
-            path: path.into(),
-            signature: signature.clone(),
-            format: ProductFormat::Fits,
-        }
+        ProductSpec { tag: tag.into(), title: title.into(), path: path.into(), signature: signature.clone(), format: ProductFormat::Fits }
     }
 
     /// It is a text and not FITS.
@@ -415,7 +409,10 @@ impl RecipeDescription {
             }
         }
         for requirement in &self.requirements {
-            say(!roles.contains(&&requirement.role), format!("parameter {} requires `{}`, which is no input", requirement.parameter, requirement.role));
+            say(
+                !roles.contains(&&requirement.role),
+                format!("parameter {} requires `{}`, which is no input", requirement.parameter, requirement.role),
+            );
         }
         problems
     }

@@ -17,9 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use choice::{Choice, Fit, Named, Span};
-pub use description::{
-    Grouping, InputSpec, Level, MainInput, ProductFormat, ProductSpec, RecipeDescription, Requirement, Take,
-};
+pub use description::{Grouping, InputSpec, Level, MainInput, ProductFormat, ProductSpec, RecipeDescription, Requirement, Take};
 pub use engine::{Engine, EngineName, External};
 pub use host::{Host, QuietHost};
 pub use memory::{FrameSize, Memory};

@@ -107,7 +107,8 @@ fn of_other_engines(document: &Document, instrument: &InstrumentDescription) -> 
             let path = ["recipes".to_owned(), recipe.name.clone(), key.clone()];
             let node = document.nearest_node(&path);
             let names: Vec<&str> = at_work.iter().map(|e| e.name.as_str()).collect();
-            let what = format!("`{key}` is a parameter of engine {}, and {} does the work of {}", other.name, names.join(" and "), recipe.name);
+            let what =
+                format!("`{key}` is a parameter of engine {}, and {} does the work of {}", other.name, names.join(" and "), recipe.name);
             let problem = document.problem(Some(node.key.as_ref().unwrap_or(&node.value)), &explain::dotted(&path), what);
             found.push(problem.suggesting(None, format!("set recipes.{}.engine to `{}`, or take `{key}` out", recipe.name, other.name)));
         }

@@ -275,7 +275,8 @@ mod tests {
 
     #[test]
     fn what_needs_a_doubtful_product_waits_for_another_plan() {
-        let doubtful = DONE.replace(r#""quality":[]"#, r#""quality":[{"name":"N","value":1.0,"unit":"1","title":"","grade":"questionable"}]"#);
+        let doubtful =
+            DONE.replace(r#""quality":[]"#, r#""quality":[{"name":"N","value":1.0,"unit":"1","title":"","grade":"questionable"}]"#);
         let all = ended(shell(&doubtful), &[("a", &[]), ("b", &["a"])], None);
         assert_eq!(all.iter().map(|a| a.task.id.as_str()).collect::<Vec<_>>(), ["a"]);
     }

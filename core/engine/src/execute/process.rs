@@ -84,12 +84,7 @@ pub(crate) struct WorkerProcess {
 
 impl WorkerProcess {
     /// Starts a worker whose events go to `tx`.
-    pub(crate) fn start(
-        command: &WorkerCommand,
-        number: usize,
-        threads: usize,
-        tx: &Sender<Event>,
-    ) -> Result<Self> {
+    pub(crate) fn start(command: &WorkerCommand, number: usize, threads: usize, tx: &Sender<Event>) -> Result<Self> {
         let mut child = Command::new(&command.program)
             .args(&command.arguments)
             .args(["--threads", &threads.to_string()])

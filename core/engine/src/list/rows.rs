@@ -224,8 +224,7 @@ fn tags_of(task: &Task) -> Vec<String> {
 pub fn tasks(session: &Session, plan: &Plan) -> Vec<Row> {
     let (done, attempts) = (&session.known.tasks, &session.known.attempts);
     let index = FrameIndex::of(session);
-    let makers: HashMap<&str, &Task> =
-        plan.tasks().flat_map(|p| p.task.outputs.iter().map(move |o| (o.name.as_str(), &p.task))).collect();
+    let makers: HashMap<&str, &Task> = plan.tasks().flat_map(|p| p.task.outputs.iter().map(move |o| (o.name.as_str(), &p.task))).collect();
     let row = |planned: &PlannedTask| {
         let task = &planned.task;
         let mut row = Row::new(task.name(), &task.night);

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use ifured_core::recipe::{Choice, Engine, FrameSize, Grouping, InputSpec, MissingInput, ProductSpec, RecipeDescription, TaskInput, TaskOutput};
+use ifured_core::recipe::{
+    Choice, Engine, FrameSize, Grouping, InputSpec, MissingInput, ProductSpec, RecipeDescription, TaskInput, TaskOutput,
+};
 use ifured_core::rule::Verdict;
 use ifured_core::{Compare, Config, EngineName, Grade, InstrumentDescription, Role, SignatureKey, Tag, Task, TaskId, rule};
 use serde_json::Value;
@@ -388,7 +390,9 @@ impl<'a> Draft<'a> {
             mjd: task.main().next().and_then(|m| m.mjd),
             ..TaskInput::default()
         };
-        let of = |task: &Task, role: &str| task.outputs.iter().filter(|o| o.format.is_fits()).map(|o| product(task, o, role)).collect::<Vec<_>>();
+        let of = |task: &Task, role: &str| {
+            task.outputs.iter().filter(|o| o.format.is_fits()).map(|o| product(task, o, role)).collect::<Vec<_>>()
+        };
         let mut task = Task {
             engine: EngineName::new(EngineName::BOTH),
             external: None,

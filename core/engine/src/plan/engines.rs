@@ -32,9 +32,7 @@ pub fn engines<'a>(recipe: &'a RecipeDescription, instrument: &str, config: &Con
 /// If parameters cannot be made out.
 pub fn enabled<'a>(instrument: &'a InstrumentDescription, config: &Config) -> Result<Vec<&'a RecipeDescription>> {
     let asked = |recipe: &RecipeDescription| config.recipes.get(&recipe.name).and_then(|p| p.get("enabled")).and_then(Value::as_bool);
-    let own = |r: &RecipeDescription| {
-        asked(r).unwrap_or_else(|| r.enabled || file_parameters::are_given(r, config) || is_meant(r, config))
-    };
+    let own = |r: &RecipeDescription| asked(r).unwrap_or_else(|| r.enabled || file_parameters::are_given(r, config) || is_meant(r, config));
     let mut on: BTreeSet<&str> = instrument.recipes.iter().filter(|r| own(r)).map(|r| r.name.as_str()).collect();
     loop {
         let mut needed: BTreeSet<&str> = BTreeSet::new();

@@ -353,7 +353,11 @@ fn task_of(line: &TaskLine, file: &PlanFile, before: &[Arc<PlannedTask>], output
         signature: line.signature.clone(),
         extension: line.extension.clone(),
         inputs,
-        outputs: line.outputs.iter().map(|o| TaskOutput { tag: o.tag.clone(), path: output.join(&o.name), name: o.name.clone(), format: o.format }).collect(),
+        outputs: line
+            .outputs
+            .iter()
+            .map(|o| TaskOutput { tag: o.tag.clone(), path: output.join(&o.name), name: o.name.clone(), format: o.format })
+            .collect(),
         missing: line
             .missing
             .iter()

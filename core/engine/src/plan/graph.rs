@@ -227,7 +227,11 @@ impl Plan {
         kept.extend(wanted);
         let leads = leading_to(&targets.to, instrument);
         let on_the_way = |b: &Blocked| targets.only.is_empty() && b.tags.iter().skip(1).any(|t| leads.contains(t));
-        let blocked = self.blocked.iter().filter(|b| targets.want_blocked(b)).chain(self.blocked.iter().filter(|b| !targets.want_blocked(b) && on_the_way(b)));
+        let blocked = self
+            .blocked
+            .iter()
+            .filter(|b| targets.want_blocked(b))
+            .chain(self.blocked.iter().filter(|b| !targets.want_blocked(b) && on_the_way(b)));
         Plan {
             blocked: blocked.cloned().collect(),
             notes: self.notes.clone(),
@@ -274,7 +278,8 @@ impl Targets {
 
     fn want_blocked(&self, blocked: &Blocked) -> bool {
         let named = |f: &String| self.only.iter().any(|p| rule::like(p, &stem(f)) || rule::like(p, f));
-        (self.to.is_empty() || blocked.tags.iter().any(|t| self.to.contains(t))) && (self.only.is_empty() || blocked.frames.iter().any(named))
+        (self.to.is_empty() || blocked.tags.iter().any(|t| self.to.contains(t)))
+            && (self.only.is_empty() || blocked.frames.iter().any(named))
     }
 }
 

@@ -58,8 +58,20 @@ mod tests {
     use super::*;
 
     fn task() -> Task {
-        let input = TaskInput { role: "main".into(), name: "a.fits".into(), identity: "1".into(), path: "/data/a.fits".into(), ..Default::default() };
-        Task { recipe: "flat".into(), recipe_version: 1, parameters: json!({"a": 1, "b": {"c": 2, "d": 3}}), inputs: vec![input], ..Task::default() }
+        let input = TaskInput {
+            role: "main".into(),
+            name: "a.fits".into(),
+            identity: "1".into(),
+            path: "/data/a.fits".into(),
+            ..Default::default()
+        };
+        Task {
+            recipe: "flat".into(),
+            recipe_version: 1,
+            parameters: json!({"a": 1, "b": {"c": 2, "d": 3}}),
+            inputs: vec![input],
+            ..Task::default()
+        }
     }
 
     #[test]

@@ -146,7 +146,9 @@ impl Display for Obstacle {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Obstacle::Defective { defect } => defect.fmt(f),
-            Obstacle::OtherRecipe { found: Some(found), wanted } => write!(f, "{found} makes it, and the configuration wants that of {wanted}"),
+            Obstacle::OtherRecipe { found: Some(found), wanted } => {
+                write!(f, "{found} makes it, and the configuration wants that of {wanted}")
+            }
             Obstacle::OtherRecipe { found: None, wanted } => write!(f, "it lies in the data, and the configuration wants that of {wanted}"),
             Obstacle::Condition { why } | Obstacle::Signature { why } => f.write_str(why),
             Obstacle::LevelClosed { level } => write!(f, "level {level} is worse than max_level of the configuration"),

@@ -77,8 +77,7 @@ fn nodes<'a>(tasks: &'a [TaskReport<'a>]) -> Vec<Node<'a>> {
                 });
             }
             home.insert(task.id(), at);
-            let makers: Vec<usize> =
-                task.needs.iter().filter_map(|d| home.get(d).copied()).filter(|m| *m != at).collect();
+            let makers: Vec<usize> = task.needs.iter().filter_map(|d| home.get(d).copied()).filter(|m| *m != at).collect();
             nodes[at].tasks.push(task);
             nodes[at].makers.extend(makers);
         }

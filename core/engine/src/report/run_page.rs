@@ -135,7 +135,10 @@ fn blocked(summary: &RunSummary) -> String {
 }
 
 fn skipped(summary: &RunSummary) -> String {
-    groups("Groups that are left out on purpose", summary.plan.skipped.iter().map(|s| (&s.recipe, &s.night, &s.frames, s.reason.to_string())))
+    groups(
+        "Groups that are left out on purpose",
+        summary.plan.skipped.iter().map(|s| (&s.recipe, &s.night, &s.frames, s.reason.to_string())),
+    )
 }
 
 fn refused(session: &Session) -> String {

@@ -10,9 +10,9 @@ use ifured_core::recipe::Span;
 use ifured_pixels::fits::hash_of_bytes;
 
 use crate::attempt;
+use crate::error::Result;
 use crate::plan::Plan;
 use crate::plan::associate::{Association, Candidate};
-use crate::error::Result;
 
 /// Candidates that are shown at once; the rest on demand.
 const SHOWN: usize = 8;

@@ -113,11 +113,7 @@ impl PlanView {
         PlanView {
             instrument: plan.instrument.clone(),
             tasks: plan.tasks().enumerate().map(|(place, planned)| task(plan, place, planned)).collect(),
-            blocked: plan
-                .blocked
-                .iter()
-                .map(|b| BlockedView { why: b.why(), reasons: b.reasons.clone(), blocked: b.clone() })
-                .collect(),
+            blocked: plan.blocked.iter().map(|b| BlockedView { why: b.why(), reasons: b.reasons.clone(), blocked: b.clone() }).collect(),
             skipped: plan
                 .skipped
                 .iter()

@@ -1,7 +1,7 @@
 //! What an instrument adds to the schema: its recipes with their parameters, the roles of its calibrations, its tags.
 
-use ifured_core::{EngineName, InstrumentDescription};
 use ifured_core::recipe::{InputSpec, RecipeDescription};
+use ifured_core::{EngineName, InstrumentDescription};
 use serde_json::{Map, Value, json};
 
 /// Puts the recipes, roles and tags of an instrument in the place of the open tables.
