@@ -13,7 +13,7 @@ use std::sync::Arc;
 use ifured_core::config::{AssociationChange, Source};
 use ifured_core::recipe::{Fit, InputSpec, Level, Named, Take};
 use ifured_core::rule::Verdict;
-use ifured_core::{Grade, Lookup, Role};
+use ifured_core::{Grade, Lookup, Role, Tag};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -90,8 +90,8 @@ pub struct Chosen {
 pub struct Candidates<'a> {
     spec: &'a InputSpec,
     change: AssociationChange,
-    /// Whether several recipes make frames of the tags, so that it is said whose was taken.
-    say_recipe: bool,
+    /// Tags that several recipes make, so that it is said whose was taken.
+    shared_tags: HashSet<Tag>,
     items: Vec<Arc<Item>>,
     unusable: Vec<bool>,
     levels: Vec<Classes>,
@@ -129,10 +129,13 @@ impl<'a> Candidates<'a> {
         for (n, item) in items.iter().enumerate() {
             by_extension.entry(item.extension.clone()).or_default().push(n);
         }
-        let makers: HashSet<&Option<Arc<str>>> = items.iter().map(|i| &i.recipe).collect();
-        let say_recipe = makers.iter().filter(|m| m.is_some()).count() > 1;
+        let mut makers: HashMap<&Tag, HashSet<&str>> = HashMap::new();
+        for item in &items {
+            makers.entry(&item.tag).or_default().extend(item.recipe.as_deref());
+        }
+        let shared_tags = makers.into_iter().filter(|(_, recipes)| recipes.len() > 1).map(|(tag, _)| tag.clone()).collect();
         let levels = spec.levels.iter().map(|level| Classes::new(level, &items)).collect();
-        Candidates { spec, change, say_recipe, items, unusable, levels, by_extension }
+        Candidates { spec, change, shared_tags, items, unusable, levels, by_extension }
     }
 
     /// What the input takes for a group whose first item is `wanted`, or why it has nothing. Hints about what belongs to the group move the levels by
@@ -273,7 +276,7 @@ impl<'a> Candidates<'a> {
             days: days(wanted, item),
             named: rank.named,
             grade: item.grade.filter(|g| *g != Grade::Good),
-            made_by: item.recipe.as_ref().filter(|_| self.say_recipe).map(|r| r.to_string()),
+            made_by: item.recipe.as_ref().filter(|_| self.shared_tags.contains(&item.tag)).map(|r| r.to_string()),
         };
         Some((level, fit))
     }
