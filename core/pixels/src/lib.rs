@@ -4,6 +4,7 @@
 pub mod astrometry;
 pub mod badpixel;
 pub mod combine;
+pub mod compare;
 pub mod cosmic;
 pub mod detector;
 pub mod filter;
