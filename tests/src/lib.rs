@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+pub use ifured_test_support::{shared, skip};
 use tempfile::TempDir;
 
 /// The `ifured` program: the one that `IFURED_PROGRAM` names (`make test` builds it first), or built here in the profile of
@@ -46,23 +47,6 @@ fn build() -> PathBuf {
 /// Root of the workspace.
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
-}
-
-/// Real data that are given beside the project and never part of it. Says so where they are absent.
-pub fn shared(what: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("IFURED_SHARED").map_or_else(|| workspace().join("../shared"), PathBuf::from);
-    let path = root.join(what);
-    if path.exists() {
-        return path.canonicalize().ok();
-    }
-    // Past the capture of the test harness, so that it is seen.
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "SKIPPED {}: {} is not there", test_name(), path.display());
-    None
-}
-
-fn test_name() -> String {
-    std::thread::current().name().unwrap_or("a test").to_owned()
 }
 
 /// A fresh directory.

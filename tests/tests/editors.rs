@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use ifured_tests::{Scenario, workspace};
+use ifured_tests::{Scenario, skip, workspace};
 use serde_json::{Value, json};
 
 /// The engines, as `make test` installs them; says so where they are not.
@@ -16,9 +16,8 @@ fn engines() -> Option<PathBuf> {
     if node && directory.join("node_modules").is_dir() {
         return Some(directory);
     }
-    // Past the capture of the test harness, so that it is seen.
     let why = if node { "the engines of the editors are not in target/editors" } else { "there is no node" };
-    let _ = writeln!(std::io::stderr().lock(), "SKIPPED tests of editors: {why}; `make test` installs what is needed");
+    skip(format_args!("{why}; `make test` installs what is needed"));
     None
 }
 

@@ -115,7 +115,7 @@ fn a_full_disk_loses_nothing() {
     s.simulate(&["--size", "256"]);
     s.ifured(&["-i", "cafos", "-o", "fresh", "reduce", "night/raw"]).code(0);
     let Some(disk) = SmallDisk::new(s.join("out"), 6000) else {
-        eprintln!("SKIPPED a_full_disk_loses_nothing: no file system can be mounted here");
+        ifured_tests::skip("no file system can be mounted here");
         return;
     };
     let ran = s.ifured(&REDUCE).code(1);

@@ -2,27 +2,15 @@
 
 mod common;
 
-use std::path::PathBuf;
-
 use common::{MiniEngine, quality};
 use ifured_pixels::fits::read_image;
 use ifured_pixels::quality as bits;
 use ifured_pixels::statistics::{median, robust_sigma};
-
-fn night() -> Option<PathBuf> {
-    let shared = std::env::var_os("IFURED_SHARED").map(PathBuf::from);
-    let shared = shared.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"));
-    let night = shared.join("data/cafos/20240720");
-    if night.is_dir() {
-        return Some(night);
-    }
-    eprintln!("SKIPPED: no real CAFOS night at {} (set IFURED_SHARED)", night.display());
-    None
-}
+use ifured_test_support::shared;
 
 #[test]
 fn the_night_is_reduced_and_says_what_its_headers_do_not() {
-    let Some(night) = night() else { return };
+    let Some(night) = shared("data/cafos/20240720") else { return };
     let out = tempfile::tempdir().unwrap();
     let mut engine = MiniEngine::new(&night, out.path());
     let count = |tag: &str| engine.frames.iter().filter(|f| f.tag == tag).count();

@@ -2,21 +2,9 @@
 
 mod common;
 
-use std::path::PathBuf;
-
 use common::{MiniEngine, quality};
 use ifured_pixels::fits::{Cells, ColumnData, HduSelect, read_image, read_table};
-
-fn night() -> Option<PathBuf> {
-    let shared = std::env::var_os("IFURED_SHARED").map(PathBuf::from);
-    let shared = shared.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"));
-    let night = shared.join("data/cafos/20240720");
-    if night.is_dir() {
-        return Some(night);
-    }
-    eprintln!("SKIPPED: no real CAFOS night at {} (set IFURED_SHARED)", night.display());
-    None
-}
+use ifured_test_support::shared;
 
 fn reals(data: &ColumnData) -> Vec<f64> {
     match data {
@@ -27,7 +15,7 @@ fn reals(data: &ColumnData) -> Vec<f64> {
 
 #[test]
 fn arcs_are_identified_without_a_start() {
-    let Some(night) = night() else { return };
+    let Some(night) = shared("data/cafos/20240720") else { return };
     let out = tempfile::tempdir().unwrap();
     let mut engine = MiniEngine::new(&night, out.path());
     engine.run("master-bias").run("arc").run("wavelength-solution");

@@ -1,9 +1,8 @@
 //! Real headers for tests.
 //!
-//! They lie in a directory that is not part of the repository: `IFURED_SHARED`, or `../shared` beside the workspace. A
-//! test that does not find them says `SKIPPED` and why, and passes.
+//! They are not part of the repository: see `ifured-test-support`.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use ifured_core::Header;
@@ -13,18 +12,7 @@ const BLOCK: usize = 2880;
 
 /// A sample file below `data` of the shared directory, if it is there; otherwise a line that says what is skipped.
 pub fn sample(name: &str) -> Option<PathBuf> {
-    let shared = std::env::var_os("IFURED_SHARED").map_or_else(default_directory, PathBuf::from);
-    let path = shared.join("data").join(name);
-    if path.is_file() {
-        return Some(path);
-    }
-    // Not `eprintln!`, whose lines the test harness hides for tests that pass.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: no sample {} (set IFURED_SHARED)", path.display());
-    None
-}
-
-fn default_directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared")
+    ifured_test_support::shared(&format!("data/{name}"))
 }
 
 /// The primary header of an uncompressed FITS file.

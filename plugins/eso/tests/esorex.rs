@@ -7,6 +7,7 @@ use ifured_core::recipe::{MainInput, ProductSpec, QuietHost, TaskInput, TaskOutp
 use ifured_core::{AnyRecipe, Grade, Header, RecipeDescription, Signature, Task, provenance};
 use ifured_eso::esorex::{self, EsorexRecipe, ProductRule, Program, QcNumber, RecipeParameters};
 use ifured_pixels::fits::{ColumnData, HduSelect, HduToWrite, primary_header, read_table, write_product};
+use ifured_test_support::skip;
 use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, Normal};
@@ -16,7 +17,7 @@ use serde_json::json;
 fn installed(recipe: &str) -> Option<&'static Program> {
     let found = Program::find().ok().filter(|p| p.recipes.iter().any(|r| r == recipe));
     if found.is_none() {
-        eprintln!("SKIPPED: no esorex with {recipe} here");
+        skip(format_args!("esorex with {recipe} is not installed"));
     }
     found
 }
@@ -37,7 +38,7 @@ fn the_shipped_parameters_are_those_of_the_installed_pipeline() {
         let Some(program) = installed(names[0]) else { continue };
         let now = program.parameters(&file.pipeline, &names).unwrap();
         if now.version != file.version {
-            eprintln!("SKIPPED: {} is of version {}, installed is {}", path.display(), file.version, now.version);
+            skip(format_args!("{} is of version {}, installed is {}", path.display(), file.version, now.version));
             continue;
         }
         for name in names {

@@ -5,21 +5,20 @@
 mod night;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use ifured_pixels::fits::{ColumnData, HduSelect, read_table};
-use ifured_tests::{Ran, Scenario, assert_same_products, products};
+use ifured_tests::{Ran, Scenario, assert_same_products, products, skip};
 use serde_json::Value;
 
-/// Whether the recipes are there; says so if not, past the capture of the test harness.
+/// Whether the recipes are there; says so if not.
 fn installed() -> bool {
     let home = tempfile::tempdir().unwrap();
     let log = format!("--log-dir={}", home.path().display());
     let answer = std::process::Command::new("esorex").args([log.as_str(), "--recipes"]).output();
     let there = answer.is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("muse_wavecal"));
     if !there {
-        let _ = writeln!(std::io::stderr().lock(), "SKIPPED muse: esorex with the recipes of MUSE is not installed");
+        skip("esorex with the recipes of MUSE is not installed");
     }
     there
 }

@@ -15,7 +15,7 @@ pub use clipped::{ClippedStatistics, SigmaClip, sigma_clipped};
 pub(crate) use many::clipped_moments_of_block;
 pub use many::{ClippedMoments, clipped_moments};
 pub use moments::{Moments, WeightedMean, weighted_mean};
-pub(crate) use selection::median_sorted;
+pub(crate) use selection::{key as key_of, median_sorted, value_of as value_of_key};
 pub use selection::{mad, median, median_in_place, medians_of_each, percentile, percentiles, robust_sigma};
 
 /// Factor from the median absolute deviation to the standard deviation of a Gaussian.

@@ -14,13 +14,13 @@ const LARGEST_NETWORK: usize = 64;
 const SMALL: usize = 24;
 
 /// An integer with the order of the float (the order of [`f32::total_cmp`]).
-fn key(value: f32) -> i32 {
+pub(crate) fn key(value: f32) -> i32 {
     let bits = value.to_bits() as i32;
     bits ^ (((bits >> 31) as u32) >> 1) as i32
 }
 
 /// The inverse of [`key`].
-fn value_of(key: i32) -> f32 {
+pub(crate) fn value_of(key: i32) -> f32 {
     f32::from_bits((key ^ (((key >> 31) as u32) >> 1) as i32) as u32)
 }
 

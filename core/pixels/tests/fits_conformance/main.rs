@@ -40,16 +40,8 @@ pub enum Hdu {
     Groups(u64, u64),
 }
 
-/// The folder of shared data, or a visible line that it is missing.
 fn shared(folder: &str) -> Option<PathBuf> {
-    let root =
-        std::env::var_os("IFURED_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    let path = root.join("data").join(folder);
-    if path.is_dir() {
-        return Some(path);
-    }
-    println!("SKIPPED {folder}: no ../shared");
-    None
+    ifured_test_support::shared(&format!("data/{folder}"))
 }
 
 fn variant(error: &FitsError) -> String {
