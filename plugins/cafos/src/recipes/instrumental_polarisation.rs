@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::in_order;
-use super::polarimetry::{MEMORY, product_header, sequence};
+use super::polarimetry_sequence::{MEMORY, product_header, sequence};
 use crate::description::POLARISATION_STANDARD;
 use crate::polarimetry::options::Measurement;
 use crate::polarimetry::standards::Standard;

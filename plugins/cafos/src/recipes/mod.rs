@@ -15,6 +15,7 @@ mod master_flat_imaging;
 mod master_flat_spectroscopy;
 mod mode;
 mod polarimetry;
+mod polarimetry_sequence;
 mod response;
 mod science_imaging;
 mod science_spectroscopy;

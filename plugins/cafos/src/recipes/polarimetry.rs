@@ -3,8 +3,8 @@
 //! The two images of each source are found, paired and measured in all frames; q and u are fitted to all angles with the ratio of the beams eliminated (see
 //! `ifured_pixels::polarimetry`), freed of the instrumental polarisation and turned to the sky.
 
-use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, TaskInput};
-use ifured_core::{Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_core::recipe::{ProductSpec, TaskInput};
+use ifured_core::{Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::fits::primary_header;
 use ifured_pixels::polarimetry::{self, Polarisation};
 use ifured_pixels::task;
@@ -12,17 +12,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::instrumental_polarisation::read_instrumental;
+use super::polarimetry_sequence::{MEMORY, SAME_FIELD, product_header, sequence};
 use super::{in_order, inputs};
 use crate::polarimetry::options::Measurement;
 use crate::polarimetry::standards::Standard;
 use crate::polarimetry::table::{Calibration, stokes_table};
 use crate::polarimetry::{Measured, adapter_angle, chi2_number, measure, standard_star};
-use crate::{products, signatures, tags};
-
-/// Frames further apart than this are not of one sequence, in arcseconds.
-const SAME_FIELD: f64 = 30.0;
-/// Longest time from the first frame of a sequence, in hours.
-const SEQUENCE_HOURS: f64 = 3.0;
+use crate::{signatures, tags};
 
 /// How the bias of the degree of polarisation by noise is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -78,24 +74,6 @@ impl Default for Parameters {
         }
     }
 }
-
-/// The frames of a sequence, for every recipe of polarimetry.
-pub fn sequence() -> MainInput {
-    MainInput {
-        tags: vec![tags::REDUCED_IMAGING_WOLLASTON.into()],
-        group: Grouping {
-            signature: signatures::same_field_of_all_angles(SAME_FIELD),
-            span_hours: Some(SEQUENCE_HOURS),
-            within_night: true,
-            apart: vec![],
-            min_frames: 1,
-        },
-        ..MainInput::default()
-    }
-}
-
-/// Memory of a sequence: a frame, what it is resampled to, and the sum.
-pub const MEMORY: Memory = Memory { fixed: 80e6, per_pixel: 90.0, per_pixel_and_frame: 0.0 };
 
 /// The recipe.
 pub struct Polarimetry;
@@ -153,15 +131,6 @@ impl Recipe for Polarimetry {
         task::write_with_tables(task, &mut outcome, tags::STOKES, header, &measured.field.image, &[table])?;
         Ok(outcome)
     }
-}
-
-/// The header of a product of a sequence.
-pub fn product_header(measured: &Measured) -> Header {
-    let mut header = products::header_of(&measured.field.header);
-    header.set("BUNIT", "adu", "");
-    header.set("IFURED FRAMES", measured.field.exposures.len(), "number of frames in the mean");
-    products::write_statistics(&mut header, &measured.field.image);
-    header
 }
 
 fn known(input: &TaskInput) -> Result<Polarisation, RecipeError> {
