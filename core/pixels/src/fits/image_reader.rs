@@ -16,7 +16,7 @@ use super::scaling::Scaling;
 use super::select::HduSelect;
 use super::source::Source;
 use super::tiled::TiledImage;
-use super::walk::HduInfo;
+use super::walk::{HduInfo, open_walked};
 
 /// Bytes read at a time: small enough to stay in the second-level cache until they are converted.
 const CHUNK: usize = 1 << 18;
@@ -54,7 +54,7 @@ impl ImageReader {
     /// # Errors
     /// As [`ImageReader::open`].
     pub fn open_within(path: impl AsRef<Path>, select: HduSelect, limits: &Limits) -> Result<Self, FitsError> {
-        let (source, mut hdus) = Source::open(path.as_ref(), limits)?;
+        let (source, mut hdus) = open_walked(path.as_ref(), limits)?;
         let index = select.find(path.as_ref(), &hdus)?;
         let info = hdus.swap_remove(index);
         Self::of(source.into(), info)

@@ -10,9 +10,8 @@ use super::image_reader::ImageReader;
 use super::inflate::Limits;
 use super::product_header::product_header;
 use super::select::HduSelect;
-use super::source::Source;
 use super::table::Table;
-use super::walk::HduInfo;
+use super::walk::{HduInfo, open_walked};
 use super::write::{HduToWrite, Pixels, Written, write_product};
 use super::write_header::numbered;
 use crate::image::Image;
@@ -113,7 +112,7 @@ pub fn write_image_and_tables(
 
 /// Readers of the three planes of a product, with the header that describes it.
 pub(super) fn open_planes(path: &Path) -> Result<(Header, [ImageReader; 3]), FitsError> {
-    let (source, hdus) = Source::open(path, &Limits::default())?;
+    let (source, hdus) = open_walked(path, &Limits::default())?;
     let source = Arc::new(source);
     let named = |name: &str| HduSelect::name(name).find(path, &hdus);
     let data = match named("DATA") {

@@ -11,7 +11,7 @@ use super::inflate::Limits;
 use super::percentile::{Histogram, PixelStatistics, of_f32, of_f64};
 use super::scaling::Scaling;
 use super::source::{Place, Source, io_error};
-use super::walk::HduInfo;
+use super::walk::{HduInfo, open_walked};
 
 /// What a scan finds in a file.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub struct ScannedFile {
 /// # Errors
 /// As [`super::hdus`]; as [`ImageReader::open`] for the image.
 pub fn scan_file(path: impl AsRef<Path>, want_statistics: bool) -> Result<ScannedFile, FitsError> {
-    let (source, hdus) = Source::open(path.as_ref(), &Limits::default())?;
+    let (source, hdus) = open_walked(path.as_ref(), &Limits::default())?;
     scanned(source, hdus, want_statistics)
 }
 
@@ -48,7 +48,7 @@ pub fn scan_file_unless(
     want_statistics: bool,
     stop: impl Fn(&Header) -> bool,
 ) -> Result<Result<ScannedFile, Vec<HduInfo>>, FitsError> {
-    let (source, hdus) = Source::open(path.as_ref(), &Limits::default())?;
+    let (source, hdus) = open_walked(path.as_ref(), &Limits::default())?;
     if hdus.first().is_some_and(|h| stop(&h.header)) {
         return Ok(Err(hdus));
     }
