@@ -1,17 +1,20 @@
-//! Images of any BITPIX as physical values, whole or by bands of rows (FITS standard 4.0, sections 4.4.2.5, 5 and 7.1).
+//! Images of any BITPIX and any axes as physical values: whole, by planes, or by bands of rows (FITS standard 4.0, sections
+//! 4.4.2.5, 5 and 7.1).
+//!
+//! A plane is what the first two axes span. The planes of an image follow each other in the file, and so do their rows:
+//! `read_rows...` count rows from the first of the first plane, [`ImageReader::rows_of_plane`] says which are of a plane.
 
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use ifured_core::Header;
-use ndarray::Array2;
+use ndarray::{Array2, ArrayD};
 
 use super::convert;
 use super::error::FitsError;
 use super::inflate::Limits;
 use super::kind::HduKind;
-use super::raw_bytes::bytes_of_mut;
 use super::scaling::Scaling;
 use super::select::HduSelect;
 use super::source::Source;
@@ -105,9 +108,59 @@ impl ImageReader {
         &self.axes
     }
 
-    /// Rows and columns: the columns are `NAXIS1`, the rows all other axes multiplied (1 for an image of one axis).
-    pub fn shape(&self) -> (usize, usize) {
+    /// Planes: all axes from the third on multiplied; 1 for one or two axes, 0 where there are no pixels.
+    pub fn planes(&self) -> usize {
+        let (rows, _) = self.plane_shape();
+        self.rows.checked_div(rows).unwrap_or(0)
+    }
+
+    /// Rows and columns of a plane: `(NAXIS2, NAXIS1)`; one row for an image of one axis.
+    pub fn plane_shape(&self) -> (usize, usize) {
+        match self.axes.get(1) {
+            Some(&rows) if self.rows > 0 => (rows as usize, self.columns),
+            _ => (self.rows, self.columns),
+        }
+    }
+
+    /// Rows and columns of an image of two axes; further axes of length 1 do not count.
+    ///
+    /// # Errors
+    /// [`FitsError::Axes`] for any other image.
+    pub fn image_shape(&self) -> Result<(usize, usize), FitsError> {
+        match self.axes.as_slice() {
+            [_, _, further @ ..] if further.iter().all(|&n| n == 1) => Ok((self.rows, self.columns)),
+            _ => Err(FitsError::Axes { path: self.source.path.clone(), hdu: self.info.index, axes: self.axes.clone() }),
+        }
+    }
+
+    /// Rows and columns of all planes stacked: the rows that `read_rows...` count, whatever the axes.
+    pub fn stacked_shape(&self) -> (usize, usize) {
         (self.rows, self.columns)
+    }
+
+    /// [`ImageReader::stacked_shape`], by its old name. Code for images of two axes wants [`ImageReader::image_shape`].
+    pub fn shape(&self) -> (usize, usize) {
+        self.stacked_shape()
+    }
+
+    /// The rows of a plane (from 0), for `read_rows...`.
+    ///
+    /// # Errors
+    /// If there is no such plane.
+    pub fn rows_of_plane(&self, plane: usize) -> Result<Range<usize>, FitsError> {
+        if plane >= self.planes() {
+            return Err(self.shape_error(format!("plane {plane} (from 0) asked for, the image has {}", self.planes())));
+        }
+        let (rows, _) = self.plane_shape();
+        Ok(plane * rows..(plane + 1) * rows)
+    }
+
+    /// Reads a plane (from 0) as physical values into `out`, row after row.
+    ///
+    /// # Errors
+    /// If there is no such plane; as [`ImageReader::read_rows`].
+    pub fn read_plane(&self, plane: usize, out: &mut [f32]) -> Result<(), FitsError> {
+        self.read_rows(self.rows_of_plane(plane)?, out)
     }
 
     /// Reads rows `range` (from 0) as physical values into `out`, row after row; BLANK pixels become NaN.
@@ -117,11 +170,11 @@ impl ImageReader {
     pub fn read_rows(&self, range: Range<usize>, out: &mut [f32]) -> Result<(), FitsError> {
         self.check(&range, out.len())?;
         match &self.backend {
-            Backend::Tiled(tiled) => self.lock(tiled).read_f32(self.pixel(range.start), out),
+            Backend::Tiled(tiled) => self.lock(tiled).read(self.pixel(range.start), out),
             Backend::Plain if self.bitpix == -32 => {
                 let mut offset = self.offset(range.start);
                 for piece in out.chunks_mut(CHUNK / 4) {
-                    self.source.read_at(offset, bytes_of_mut(piece))?;
+                    self.source.read_at(offset, bytemuck::cast_slice_mut(piece))?;
                     offset += (piece.len() * 4) as u64;
                     convert::swap_f32(piece, &self.scaling);
                 }
@@ -138,7 +191,7 @@ impl ImageReader {
     pub fn read_rows_f64(&self, range: Range<usize>, out: &mut [f64]) -> Result<(), FitsError> {
         self.check(&range, out.len())?;
         match &self.backend {
-            Backend::Tiled(tiled) => self.lock(tiled).read_f64(self.pixel(range.start), out),
+            Backend::Tiled(tiled) => self.lock(tiled).read(self.pixel(range.start), out),
             Backend::Plain => self.converted(range.start, out, |raw, out| convert::to_f64(self.bitpix, raw, &self.scaling, out)),
         }
     }
@@ -159,7 +212,7 @@ impl ImageReader {
         }
         let mut offset = self.offset(range.start);
         for piece in out.chunks_mut(CHUNK / 2) {
-            self.source.read_at(offset, bytes_of_mut(piece))?;
+            self.source.read_at(offset, bytemuck::cast_slice_mut(piece))?;
             offset += (piece.len() * 2) as u64;
             for v in piece {
                 *v = u16::from_be(*v) ^ 0x8000;
@@ -180,14 +233,31 @@ impl ImageReader {
         self.converted(range.start, out, |raw, out| convert::to_i32(self.bitpix, raw, out))
     }
 
-    /// The whole image as physical values, shape as [`ImageReader::shape`].
+    /// An image of two axes as physical values, shape as [`ImageReader::image_shape`].
+    ///
+    /// # Errors
+    /// [`FitsError::Axes`] for other images; as [`ImageReader::read_rows`].
+    pub fn read_all(&self) -> Result<Array2<f32>, FitsError> {
+        let shape = self.image_shape()?;
+        self.array(shape, self.read_stacked()?)
+    }
+
+    /// All pixels as physical values in the shape of the image: slowest axis first, `NAXIS1` last.
     ///
     /// # Errors
     /// As [`ImageReader::read_rows`].
-    pub fn read_all(&self) -> Result<Array2<f32>, FitsError> {
+    pub fn read_array(&self) -> Result<ArrayD<f32>, FitsError> {
+        let shape: Vec<usize> = self.axes.iter().rev().map(|&n| n as usize).collect();
+        if shape.is_empty() {
+            return Ok(ArrayD::zeros(vec![0]));
+        }
+        ArrayD::from_shape_vec(shape, self.read_stacked()?).map_err(|e| self.shape_error(e.to_string()))
+    }
+
+    fn read_stacked(&self) -> Result<Vec<f32>, FitsError> {
         let mut values = vec![0f32; self.rows * self.columns];
         self.read_rows(0..self.rows, &mut values)?;
-        self.array(values)
+        Ok(values)
     }
 
     /// Reads rows of quality bits: stored integers as [`ImageReader::read_rows_i32`], seen as unsigned.
@@ -204,7 +274,7 @@ impl ImageReader {
         }
         let mut offset = self.offset(range.start);
         for piece in out.chunks_mut(CHUNK / 4) {
-            self.source.read_at(offset, bytes_of_mut(piece))?;
+            self.source.read_at(offset, bytemuck::cast_slice_mut(piece))?;
             offset += (piece.len() * 4) as u64;
             piece.iter_mut().for_each(|v| *v = u32::from_be(*v));
         }
@@ -212,13 +282,14 @@ impl ImageReader {
     }
 
     pub(super) fn read_all_bits(&self) -> Result<Array2<u32>, FitsError> {
-        let mut values = vec![0u32; self.rows * self.columns];
-        self.read_rows_bits(0..self.rows, &mut values)?;
-        self.array(values)
+        let shape = self.image_shape()?;
+        let mut values = vec![0u32; shape.0 * shape.1];
+        self.read_rows_bits(0..shape.0, &mut values)?;
+        self.array(shape, values)
     }
 
-    fn array<T>(&self, values: Vec<T>) -> Result<Array2<T>, FitsError> {
-        Array2::from_shape_vec((self.rows, self.columns), values).map_err(|e| self.shape_error(e.to_string()))
+    fn array<T>(&self, shape: (usize, usize), values: Vec<T>) -> Result<Array2<T>, FitsError> {
+        Array2::from_shape_vec(shape, values).map_err(|e| self.shape_error(e.to_string()))
     }
 
     /// Reads stored pixels from a row on, piece by piece, and converts them.

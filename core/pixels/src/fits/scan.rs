@@ -30,7 +30,8 @@ pub struct ScannedFile {
 /// Reads a file for the catalogue: its headers, its content hash and, if wanted, the statistics of its pixels. The content of
 /// an uncompressed file is read once.
 ///
-/// Statistics of 8- and 16-bit images take a histogram of fixed size; those of other types hold all pixels of the image.
+/// Statistics are over all planes of an image. Those of 8- and 16-bit images take a histogram of fixed size; those of other types
+/// hold all pixels.
 ///
 /// # Errors
 /// As [`super::hdus`]; as [`ImageReader::open`] for the image.
@@ -88,8 +89,9 @@ fn is_plain_small(info: &HduInfo) -> bool {
     matches!(info.kind, super::kind::HduKind::Image { bitpix: 8 | 16, .. }) && info.data_bytes < 1 << 32
 }
 
+/// Statistics over all pixels of all planes.
 fn statistics_by_selection(reader: &ImageReader) -> Result<Option<PixelStatistics>, FitsError> {
-    let (rows, columns) = reader.shape();
+    let (rows, columns) = reader.stacked_shape();
     if matches!(reader.bitpix(), -32 | 16 | 8) {
         let mut values = vec![0f32; rows * columns];
         reader.read_rows(0..rows, &mut values)?;
