@@ -2,15 +2,15 @@
 
 use ifured_core::recipe::{MainInput, Memory, ProductSpec};
 use ifured_core::{Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::detector::{Corrections, RawFrame, Saturation, Stated, calibration, correct};
 use ifured_pixels::quality;
 use ifured_pixels::task;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::inputs;
-use super::single_frame::{Corrections, Saturation, correct};
-use crate::calibration::{self, noise_model};
-use crate::raw::RawFrame;
+use crate::Cafos;
+use crate::detector::noise_of;
 use crate::{products, signatures, tags};
 
 /// Parameters of `arc`.
@@ -61,11 +61,14 @@ impl Recipe for Arc {
 
     fn run(&self, task: &Task, parameters: Parameters, _: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one arc"))?;
-        let frame = RawFrame::open(input)?;
-        let bias = calibration::require(task, "bias", frame.shape(), frame.window())?;
-        let noise = noise_model(&frame.header, &bias.header, None, parameters.gain, parameters.read_noise);
+        let frame = RawFrame::open(input, &Cafos)?;
+        let bias = calibration::require(task, "bias", &Cafos, frame.footprint())?;
+        let noise = noise_of(&frame.header, &bias.header, None, Stated::by_parameters(parameters.gain, parameters.read_noise));
         let saturation = Saturation { converter: parameters.saturation as f32, well: None };
-        let image = correct(&frame, &Corrections { bias: &bias, pedestal: 0.0, flats: vec![], noise, saturation, blank_outside: false })?;
+        let image = correct(
+            &frame,
+            &Corrections { bias: &bias, pedestal: 0.0, flats: vec![], noise: noise.model, saturation, blank_outside: false },
+        )?;
         let saturated = image.quality.iter().filter(|q| **q & quality::SATURATED_CONVERTER != 0).count();
         let mut outcome = Outcome::default();
         outcome.quality.extend([

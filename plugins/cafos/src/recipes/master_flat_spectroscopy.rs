@@ -8,6 +8,8 @@
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
 use ifured_core::{Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::combine::MethodChoice;
+use ifured_pixels::detector::{calibration, open_all};
 use ifured_pixels::filter::local_parabolas;
 use ifured_pixels::fit::SurfaceDegree;
 use ifured_pixels::illumination::{block_medians, fit_blocks};
@@ -20,9 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::master_flat_imaging::{Choice, combine_flats, note_header_gain};
 use super::{in_order, inputs};
-use crate::calibration;
-use crate::combination::Method;
-use crate::raw::open_all;
+use crate::Cafos;
 use crate::{products, signatures, tags};
 
 /// Side of the blocks that the surface is fitted to, in pixels.
@@ -35,7 +35,7 @@ const LIT: std::ops::Range<f64> = 0.2..5.0;
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
     /// How the values of a pixel are combined.
-    pub method: Method,
+    pub method: MethodChoice,
     /// Rejection limit of `sigma-clip`, in units of the noise.
     #[schemars(range(min = 2.0, max = 100.0), extend("x-unit" = "1"))]
     pub clip_sigma: f64,
@@ -71,7 +71,7 @@ pub struct Parameters {
 impl Default for Parameters {
     fn default() -> Self {
         Parameters {
-            method: Method::SigmaClip,
+            method: MethodChoice::SigmaClip,
             clip_sigma: 4.0,
             dispersion_axis: 2,
             smoothing: 25,
@@ -122,8 +122,8 @@ impl Recipe for MasterFlatSpectroscopy {
 
     fn run(&self, task: &Task, parameters: Parameters, host: &dyn Host) -> Result<Outcome, RecipeError> {
         let task = &in_order(task);
-        let frames = open_all(task.main())?;
-        let bias = calibration::require(task, "bias", frames[0].shape(), frames[0].window())?;
+        let frames = open_all(task.main(), &Cafos)?;
+        let bias = calibration::require(task, "bias", &Cafos, frames[0].footprint())?;
         host.progress(0.1, "level of each frame and gain");
         let choice = Choice {
             method: parameters.method,

@@ -3,6 +3,7 @@
 mod arc;
 mod astrometry;
 mod coadd;
+mod cosmic_rays;
 mod defringe;
 mod extraction;
 mod flux_calibration;
@@ -19,7 +20,6 @@ mod polarimetry_sequence;
 mod response;
 mod science_imaging;
 mod science_spectroscopy;
-mod single_frame;
 mod wavelength_solution;
 
 use ifured_core::{AnyRecipe, Task};

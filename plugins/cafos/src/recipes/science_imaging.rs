@@ -1,21 +1,20 @@
 //! Images: bias, flat, illumination, field, cosmic rays, first world coordinates.
 
 use ifured_core::recipe::{MainInput, Memory, ProductSpec};
-use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
-use ifured_pixels::detector::gain_from_background;
+use ifured_core::{Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::detector::calibration::{self, Calibration};
+use ifured_pixels::detector::{Corrections, DeadPixels, FrameNoise, RawFrame, Saturation, Stated, correct, pedestal, treat_dead};
 use ifured_pixels::statistics::clipped_moments;
 use ifured_pixels::task;
 use ifured_pixels::{Image, quality};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cosmic_rays::remove_rays;
 use super::inputs;
 use super::mode::Mode;
-use super::single_frame::{Corrections, DeadPixels, Saturation, correct, remove_rays, treat_dead};
-use crate::calibration::{self, Calibration, noise_model};
-use crate::noise::{CREDIBLE_GAIN, NoiseModel};
-use crate::pedestal::pedestal;
-use crate::raw::RawFrame;
+use crate::Cafos;
+use crate::detector::{CREDIBLE_GAIN, noise_of};
 use crate::wcs::Tan;
 use crate::{products, signatures, stars};
 
@@ -120,12 +119,13 @@ impl Recipe for ScienceImaging {
 
     fn run(&self, task: &Task, parameters: Parameters, host: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one image"))?;
-        let frame = RawFrame::open(input)?;
-        let (shape, window) = (frame.shape(), frame.window());
-        let bias = calibration::require(task, "bias", shape, window)?;
-        let flat = calibration::load(task, "flat", shape, window)?;
+        let frame = RawFrame::open(input, &Cafos)?;
+        let bias = calibration::require(task, "bias", &Cafos, frame.footprint())?;
+        let flat = calibration::load(task, "flat", &Cafos, frame.footprint())?;
         host.progress(0.2, "bias and flat");
-        let noise = noise_of(&frame, &bias, flat.as_ref().map(|f| &f.header), &parameters)?;
+        let given = Stated::by_parameters(parameters.gain, parameters.read_noise);
+        let noise = noise_of(&frame.header, &bias.header, flat.as_ref().map(|f| &f.header), given);
+        let noise = noise.or_of_background(&frame, &bias, &CREDIBLE_GAIN)?;
         let well = frame.header.real("CCDSAT").ok().filter(|w| *w > 0.0).map(|w| w as f32);
         let saturation = Saturation { converter: parameters.saturation as f32, well };
         let mut outcome = Outcome::default();
@@ -143,7 +143,14 @@ impl Recipe for ScienceImaging {
         let flats = flat.iter().chain(&illumination).collect();
         let mut image = correct(
             &frame,
-            &Corrections { bias: &bias, pedestal: pedestal.map_or(0.0, |p| p.level as f32), flats, noise, saturation, blank_outside: true },
+            &Corrections {
+                bias: &bias,
+                pedestal: pedestal.map_or(0.0, |p| p.level as f32),
+                flats,
+                noise: noise.model,
+                saturation,
+                blank_outside: true,
+            },
         )?;
         let dead = treat_dead(&mut image, parameters.dead_pixels);
         let struck = if parameters.cosmic_rays {
@@ -168,7 +175,7 @@ impl Recipe for ScienceImaging {
         header.set("BUNIT", "adu", "");
         noise.write(&mut header);
         if parameters.wcs {
-            match Tan::of_pointing(&frame.header, shape) {
+            match Tan::of_pointing(&frame.header, frame.shape()) {
                 Some(tan) => tan.write(&mut header),
                 None => outcome.notes.push("no world coordinates: RA, DEC, MJD-OBS or INSTRSCL is missing".into()),
             }
@@ -180,33 +187,15 @@ impl Recipe for ScienceImaging {
     }
 }
 
-/// The noise model; the gain of the background where neither flat nor header nor user says it.
-fn noise_of(frame: &RawFrame, bias: &Calibration, flat: Option<&Header>, parameters: &Parameters) -> Result<NoiseModel, RecipeError> {
-    let mut noise = noise_model(&frame.header, &bias.header, flat, parameters.gain, parameters.read_noise);
-    if noise.gain_from == "usual value of the chip" {
-        let (rows, columns) = frame.shape();
-        let (middle, height) = (rows / 2, (rows / 2).min(64));
-        let mut pixels = vec![0.0; height * columns];
-        frame.read_corrected(middle..middle + height, &mut pixels)?;
-        let mut level = Vec::new();
-        bias.read_data(middle..middle + height, &mut level)?;
-        pixels.iter_mut().zip(&level).for_each(|(v, b)| *v -= b);
-        if let Some(gain) = gain_from_background(&pixels, noise.model.read_noise).filter(|g| CREDIBLE_GAIN.contains(g)) {
-            noise = NoiseModel::new(noise.model.read_noise, gain, "background of the image");
-        }
-    }
-    Ok(noise)
-}
-
 /// The illumination correction, which is relative to dome flats.
 fn illumination(task: &Task, frame: &RawFrame, flat: &Calibration) -> Result<Option<Calibration>, RecipeError> {
     if flat.header.text("IMAGETYP").is_ok_and(|t| t.trim().eq_ignore_ascii_case("twilight")) {
         return Ok(None);
     }
-    calibration::load(task, "illumination", frame.shape(), frame.window())
+    calibration::load(task, "illumination", &Cafos, frame.footprint())
 }
 
-fn judge(outcome: &mut Outcome, image: &Image, noise: &NoiseModel, dead: usize, struck: Option<usize>, parameters: &Parameters) {
+fn judge(outcome: &mut Outcome, image: &Image, noise: &FrameNoise, dead: usize, struck: Option<usize>, parameters: &Parameters) {
     let unusable = quality::MISSING | quality::OUTSIDE | quality::DEAD;
     let field = image.quality.iter().filter(|q| **q & unusable == 0).count().max(1) as f64;
     let sky = clipped_moments(&products::sample(image, unusable, 300_000), 3.0);
@@ -223,7 +212,7 @@ fn judge(outcome: &mut Outcome, image: &Image, noise: &NoiseModel, dead: usize, 
         QualityNumber::new("N DEAD", dead as f64, "", "pixels without response in the field"),
         QualityNumber::new("N MISSING", count(quality::MISSING), "", "pixels without data"),
         QualityNumber::new("READ NOISE", noise.model.read_noise, "adu", "read noise that was used"),
-        QualityNumber::new("GAIN", noise.model.gain, "e-/adu", noise.gain_from),
+        QualityNumber::new("GAIN", noise.model.gain, "e-/adu", noise.gain_from.words()),
     ]);
     if let Some(struck) = struck {
         outcome.quality.push(QualityNumber::new("N COSMIC", struck as f64, "", "pixels struck by cosmic rays"));

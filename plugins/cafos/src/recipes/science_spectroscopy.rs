@@ -2,15 +2,16 @@
 
 use ifured_core::recipe::{MainInput, Memory, ProductSpec};
 use ifured_core::{Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::detector::{Corrections, DeadPixels, RawFrame, Saturation, Stated, calibration, correct, treat_dead};
 use ifured_pixels::quality;
 use ifured_pixels::task;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cosmic_rays::remove_rays;
 use super::inputs;
-use super::single_frame::{Corrections, DeadPixels, Saturation, correct, remove_rays, treat_dead};
-use crate::calibration::{self, noise_model};
-use crate::raw::RawFrame;
+use crate::Cafos;
+use crate::detector::noise_of;
 use crate::{products, signatures, tags};
 
 /// Parameters of `science-spectroscopy`.
@@ -82,13 +83,15 @@ impl Recipe for ScienceSpectroscopy {
 
     fn run(&self, task: &Task, parameters: Parameters, host: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one spectrum"))?;
-        let frame = RawFrame::open(input)?;
-        let bias = calibration::require(task, "bias", frame.shape(), frame.window())?;
-        let flat = calibration::load(task, "flat", frame.shape(), frame.window())?;
-        let noise = noise_model(&frame.header, &bias.header, flat.as_ref().map(|f| &f.header), parameters.gain, parameters.read_noise);
+        let frame = RawFrame::open(input, &Cafos)?;
+        let bias = calibration::require(task, "bias", &Cafos, frame.footprint())?;
+        let flat = calibration::load(task, "flat", &Cafos, frame.footprint())?;
+        let given = Stated::by_parameters(parameters.gain, parameters.read_noise);
+        let noise = noise_of(&frame.header, &bias.header, flat.as_ref().map(|f| &f.header), given);
         host.progress(0.2, "bias and flat");
         let saturation = Saturation { converter: parameters.saturation as f32, well: None };
-        let corrections = Corrections { bias: &bias, pedestal: 0.0, flats: flat.iter().collect(), noise, saturation, blank_outside: false };
+        let corrections =
+            Corrections { bias: &bias, pedestal: 0.0, flats: flat.iter().collect(), noise: noise.model, saturation, blank_outside: false };
         let mut image = correct(&frame, &corrections)?;
         let dead = treat_dead(&mut image, parameters.dead_pixels);
         let mut outcome = Outcome::default();
@@ -102,7 +105,7 @@ impl Recipe for ScienceSpectroscopy {
             QualityNumber::new("N SATURATED", saturated as f64, "", "saturated pixels"),
             QualityNumber::new("N DEAD", dead as f64, "", "pixels without response"),
             QualityNumber::new("READ NOISE", noise.model.read_noise, "adu", "read noise that was used"),
-            QualityNumber::new("GAIN", noise.model.gain, "e-/adu", noise.gain_from),
+            QualityNumber::new("GAIN", noise.model.gain, "e-/adu", noise.gain_from.words()),
         ]);
         let mut header = products::header_of(&frame.header);
         header.set("BUNIT", "adu", "");
