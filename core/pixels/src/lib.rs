@@ -15,7 +15,6 @@ pub mod image;
 mod network;
 pub mod order_statistics;
 pub mod polarimetry;
-pub mod regions;
 pub mod resample;
 pub mod simulate;
 pub mod sources;

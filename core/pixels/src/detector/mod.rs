@@ -17,7 +17,6 @@ mod rows;
 mod single;
 #[cfg(test)]
 mod tests;
-mod window;
 
 pub use correct::{Corrections, DeadPixels, Saturation, correct, treat_dead};
 pub use format::{Amplifier, Footprint, RawFormat, ReadOut, overscan_strip};
@@ -29,4 +28,3 @@ pub use photon_transfer::{GainSample, MeasuredGain, PhotonTransfer, PhotonTransf
 pub use raw_frame::{RawFrame, open_all};
 pub use rows::{DarkRows, LitRows, SharedBias};
 pub use single::{gain_from_background, noise_of_neighbours};
-pub use window::{WindowError, cut_window, trim};
