@@ -5,7 +5,7 @@
 //! `read_rows...` count rows from the first of the first plane, [`ImageReader::rows_of_plane`] says which are of a plane.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use ifured_core::Header;
@@ -26,14 +26,15 @@ const CHUNK: usize = 1 << 18;
 
 #[derive(Debug)]
 enum Backend {
-    Plain,
+    Plain(Arc<Source>),
+    /// A copy: the file is not kept open.
     Tiled(Mutex<TiledImage>),
 }
 
 /// An image HDU, open for reading. It may be shared between threads.
 #[derive(Debug)]
 pub struct ImageReader {
-    source: Arc<Source>,
+    path: PathBuf,
     info: HduInfo,
     bitpix: i32,
     axes: Vec<u64>,
@@ -73,14 +74,14 @@ impl ImageReader {
         let scaling = Scaling::of(&info.header, bitpix, &mut info.issues);
         let backend = match info.kind {
             HduKind::CompressedImage { .. } => Backend::Tiled(Mutex::new(TiledImage::open(&source, &info)?)),
-            _ => Backend::Plain,
+            _ => Backend::Plain(source),
         };
         let too_large = || FitsError::Shape { path: path.clone(), hdu: info.index, what: format!("axes {axes:?} are too long") };
         let empty = axes.is_empty() || axes.contains(&0);
         let count = |axes: &[u64]| axes.iter().try_fold(1usize, |p, &n| p.checked_mul(usize::try_from(n).ok()?));
         let (columns, rows) =
             if empty { (0, 0) } else { (count(&axes[..1]).ok_or_else(too_large)?, count(&axes[1..]).ok_or_else(too_large)?) };
-        Ok(ImageReader { source, bitpix, axes, rows, columns, scaling, backend, info })
+        Ok(ImageReader { path, bitpix, axes, rows, columns, scaling, backend, info })
     }
 
     /// The header of the HDU.
@@ -129,7 +130,7 @@ impl ImageReader {
     pub fn image_shape(&self) -> Result<(usize, usize), FitsError> {
         match self.axes.as_slice() {
             [_, _, further @ ..] if further.iter().all(|&n| n == 1) => Ok((self.rows, self.columns)),
-            _ => Err(FitsError::Axes { path: self.source.path.clone(), hdu: self.info.index, axes: self.axes.clone() }),
+            _ => Err(FitsError::Axes { path: self.path.clone(), hdu: self.info.index, axes: self.axes.clone() }),
         }
     }
 
@@ -171,16 +172,18 @@ impl ImageReader {
         self.check(&range, out.len())?;
         match &self.backend {
             Backend::Tiled(tiled) => self.lock(tiled).read(self.pixel(range.start), out),
-            Backend::Plain if self.bitpix == -32 => {
+            Backend::Plain(source) if self.bitpix == -32 => {
                 let mut offset = self.offset(range.start);
                 for piece in out.chunks_mut(CHUNK / 4) {
-                    self.source.read_at(offset, bytemuck::cast_slice_mut(piece))?;
+                    source.read_at(offset, bytemuck::cast_slice_mut(piece))?;
                     offset += (piece.len() * 4) as u64;
                     convert::swap_f32(piece, &self.scaling);
                 }
                 Ok(())
             }
-            Backend::Plain => self.converted(range.start, out, |raw, out| convert::to_f32(self.bitpix, raw, &self.scaling, out)),
+            Backend::Plain(source) => {
+                self.converted(source, range.start, out, |raw, out| convert::to_f32(self.bitpix, raw, &self.scaling, out))
+            }
         }
     }
 
@@ -192,7 +195,9 @@ impl ImageReader {
         self.check(&range, out.len())?;
         match &self.backend {
             Backend::Tiled(tiled) => self.lock(tiled).read(self.pixel(range.start), out),
-            Backend::Plain => self.converted(range.start, out, |raw, out| convert::to_f64(self.bitpix, raw, &self.scaling, out)),
+            Backend::Plain(source) => {
+                self.converted(source, range.start, out, |raw, out| convert::to_f64(self.bitpix, raw, &self.scaling, out))
+            }
         }
     }
 
@@ -207,12 +212,10 @@ impl ImageReader {
     /// As [`ImageReader::read_rows`]; if the pixels are of another type (see [`ImageReader::is_u16`]) or tile-compressed.
     pub fn read_rows_u16(&self, range: Range<usize>, out: &mut [u16]) -> Result<(), FitsError> {
         self.check(&range, out.len())?;
-        if !self.is_u16() || matches!(self.backend, Backend::Tiled(_)) {
-            return Err(self.wrong_kind("plain pixels of 16 bits with BZERO 32768"));
-        }
+        let source = self.plain(self.is_u16(), "plain pixels of 16 bits with BZERO 32768")?;
         let mut offset = self.offset(range.start);
         for piece in out.chunks_mut(CHUNK / 2) {
-            self.source.read_at(offset, bytemuck::cast_slice_mut(piece))?;
+            source.read_at(offset, bytemuck::cast_slice_mut(piece))?;
             offset += (piece.len() * 2) as u64;
             for v in piece {
                 *v = u16::from_be(*v) ^ 0x8000;
@@ -227,10 +230,8 @@ impl ImageReader {
     /// As [`ImageReader::read_rows`]; if the pixels are real or of 64 bits, or tile-compressed.
     pub fn read_rows_i32(&self, range: Range<usize>, out: &mut [i32]) -> Result<(), FitsError> {
         self.check(&range, out.len())?;
-        if !matches!(self.bitpix, 8 | 16 | 32) || matches!(self.backend, Backend::Tiled(_)) {
-            return Err(self.wrong_kind("plain integers of up to 32 bits"));
-        }
-        self.converted(range.start, out, |raw, out| convert::to_i32(self.bitpix, raw, out))
+        let source = self.plain(matches!(self.bitpix, 8 | 16 | 32), "plain integers of up to 32 bits")?;
+        self.converted(source, range.start, out, |raw, out| convert::to_i32(self.bitpix, raw, out))
     }
 
     /// An image of two axes as physical values, shape as [`ImageReader::image_shape`].
@@ -266,15 +267,13 @@ impl ImageReader {
     /// As [`ImageReader::read_rows_i32`].
     pub fn read_rows_bits(&self, range: Range<usize>, out: &mut [u32]) -> Result<(), FitsError> {
         self.check(&range, out.len())?;
-        if !matches!(self.bitpix, 8 | 16 | 32) || matches!(self.backend, Backend::Tiled(_)) {
-            return Err(self.wrong_kind("plain integers of up to 32 bits"));
-        }
+        let source = self.plain(matches!(self.bitpix, 8 | 16 | 32), "plain integers of up to 32 bits")?;
         if self.bitpix != 32 {
-            return self.converted(range.start, out, |raw, out| convert::to_bits(self.bitpix, raw, out));
+            return self.converted(source, range.start, out, |raw, out| convert::to_bits(self.bitpix, raw, out));
         }
         let mut offset = self.offset(range.start);
         for piece in out.chunks_mut(CHUNK / 4) {
-            self.source.read_at(offset, bytemuck::cast_slice_mut(piece))?;
+            source.read_at(offset, bytemuck::cast_slice_mut(piece))?;
             offset += (piece.len() * 4) as u64;
             piece.iter_mut().for_each(|v| *v = u32::from_be(*v));
         }
@@ -293,17 +292,25 @@ impl ImageReader {
     }
 
     /// Reads stored pixels from a row on, piece by piece, and converts them.
-    fn converted<T>(&self, row: usize, out: &mut [T], convert: impl Fn(&[u8], &mut [T])) -> Result<(), FitsError> {
+    fn converted<T>(&self, source: &Source, row: usize, out: &mut [T], convert: impl Fn(&[u8], &mut [T])) -> Result<(), FitsError> {
         let width = (self.bitpix.unsigned_abs() / 8) as usize;
         let mut raw = vec![0u8; CHUNK.min(out.len() * width)];
         let mut offset = self.offset(row);
         for piece in out.chunks_mut(CHUNK / width) {
             let bytes = piece.len() * width;
-            self.source.read_at(offset, &mut raw[..bytes])?;
+            source.read_at(offset, &mut raw[..bytes])?;
             convert(&raw[..bytes], piece);
             offset += bytes as u64;
         }
         Ok(())
+    }
+
+    /// The bytes of a plain image whose pixels are of the kind that is wanted.
+    fn plain(&self, is_wanted: bool, wanted: &'static str) -> Result<&Source, FitsError> {
+        match &self.backend {
+            Backend::Plain(source) if is_wanted => Ok(source),
+            _ => Err(self.wrong_kind(wanted)),
+        }
     }
 
     fn pixel(&self, row: usize) -> usize {
@@ -326,13 +333,13 @@ impl ImageReader {
     }
 
     fn shape_error(&self, what: String) -> FitsError {
-        FitsError::Shape { path: self.source.path.clone(), hdu: self.info.index, what }
+        FitsError::Shape { path: self.path.clone(), hdu: self.info.index, what }
     }
 
     fn wrong_kind(&self, wanted: &'static str) -> FitsError {
         let Scaling { scale, zero, .. } = self.scaling;
         let found = format!("{}, BSCALE {scale}, BZERO {zero}", self.info.kind.describe());
-        FitsError::WrongKind { path: self.source.path.clone(), hdu: self.info.index, wanted, found }
+        FitsError::WrongKind { path: self.path.clone(), hdu: self.info.index, wanted, found }
     }
 
     fn lock<'a>(&self, tiled: &'a Mutex<TiledImage>) -> std::sync::MutexGuard<'a, TiledImage> {
