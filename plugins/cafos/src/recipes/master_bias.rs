@@ -18,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::in_order;
+use super::parameters::Enough;
 use crate::Cafos;
 use crate::detector::header_read_noise;
 use crate::signatures;
@@ -44,9 +45,8 @@ pub struct Parameters {
     /// A frame whose noise is above that of the others by more than this fraction is left out.
     #[schemars(range(min = 0.01), extend("x-unit" = "1"))]
     pub noise_tolerance: f64,
-    /// Fewest frames that must be left.
-    #[schemars(range(min = 1), extend("x-unit" = "frames"))]
-    pub min_frames: usize,
+    #[serde(flatten)]
+    enough: Enough,
     /// Read noise in ADU; 0 measures it from pairs of frames.
     #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub read_noise: f64,
@@ -75,7 +75,7 @@ impl Default for Parameters {
             outlier_sigma: 8.0,
             level_tolerance: 5.0,
             noise_tolerance: 0.3,
-            min_frames: 1,
+            enough: Enough::default(),
             read_noise: 0.0,
             hot_pixel: 50.0,
             hot_column: 15.0,
@@ -127,8 +127,8 @@ impl Recipe for MasterBias {
         let survey = Survey::of(&frames)?;
         let mut outcome = Outcome::default();
         let kept = survey.keep(&frames, &parameters, &mut outcome);
-        if kept.len() < parameters.min_frames {
-            let what = format!("{} of {} bias frames are left, {} are needed", kept.len(), frames.len(), parameters.min_frames);
+        if kept.len() < parameters.enough.min_frames {
+            let what = format!("{} of {} bias frames are left, {} are needed", kept.len(), frames.len(), parameters.enough.min_frames);
             return Err(RecipeError::new(what, "look at the rejected frames, or lower `min_frames`"));
         }
         let header_noise = header_read_noise(&frames[0].header);

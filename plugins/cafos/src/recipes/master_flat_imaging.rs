@@ -9,7 +9,7 @@ use ifured_core::{Condition, Grade, Host, Outcome, QualityNumber, Recipe, Recipe
 use ifured_pixels::badpixel::{ResponseLimits, flag_response};
 use ifured_pixels::combine::{BAND_MEMORY, CombineOptions, MethodChoice, combine_error, combine_with};
 use ifured_pixels::detector::calibration::{self, Calibration};
-use ifured_pixels::detector::{FrameNoise, GainSample, GainSource, LitRows, MeasuredGain, RawFrame, SharedBias, Stated, open_all};
+use ifured_pixels::detector::{FrameNoise, GainSample, GainSource, LitRows, MeasuredGain, RawFrame, SharedBias, open_all};
 use ifured_pixels::statistics::{median, medians_of_each, percentile};
 use ifured_pixels::task;
 use ifured_pixels::{Image, quality};
@@ -18,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::mode::Mode;
+use super::parameters::{Enough, Exposure, Response};
 use super::{in_order, inputs};
 use crate::Cafos;
 use crate::detector::{header_gain, noise_of};
@@ -41,27 +42,18 @@ pub struct Parameters {
     /// Rejection limit of `sigma-clip` above the median, in units of the noise.
     #[schemars(range(min = 2.0, max = 100.0), extend("x-unit" = "1"))]
     pub clip_high: f64,
-    /// Fewest frames that must be left.
-    #[schemars(range(min = 1), extend("x-unit" = "frames"))]
-    pub min_frames: usize,
+    #[serde(flatten)]
+    enough: Enough,
     /// Largest loss of light at the edge of the field that is still inside the mask, as a fraction.
     #[schemars(range(min = 0.0001, max = 0.5), extend("x-unit" = "1"))]
     pub edge_loss: f64,
     /// A pixel with less than this fraction of the response around it is flagged as of low sensitivity.
     #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
     pub low_response: f64,
-    /// A pixel with less than this response is flagged as dead, and its flat is 1.
-    #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
-    pub dead_response: f64,
-    /// Raw values from this on are saturated, in ADU.
-    #[schemars(range(min = 1.0), extend("x-unit" = "ADU"))]
-    pub saturation: f64,
-    /// Gain in electrons per ADU; 0 measures it from pairs of frames.
-    #[schemars(range(min = 0.0), extend("x-unit" = "electrons/ADU"))]
-    pub gain: f64,
-    /// Read noise in ADU; 0 takes that of the bias.
-    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
-    pub read_noise: f64,
+    #[serde(flatten)]
+    response: Response,
+    #[serde(flatten)]
+    exposure: Exposure,
     /// Lowest mean level of a good flat above the bias, in ADU.
     #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub level_low: f64,
@@ -76,13 +68,11 @@ impl Default for Parameters {
             method: MethodChoice::SigmaClip,
             clip_low: 4.0,
             clip_high: 3.0,
-            min_frames: 1,
+            enough: Enough::default(),
             edge_loss: 0.002,
             low_response: 0.5,
-            dead_response: 0.05,
-            saturation: 65000.0,
-            gain: 0.0,
-            read_noise: 0.0,
+            response: Response::default(),
+            exposure: Exposure::default(),
             level_low: 4000.0,
             level_high: 55000.0,
         }
@@ -146,8 +136,8 @@ impl Recipe for MasterFlatImaging {
         host.progress(0.1, "level of each frame and gain");
         let mut outcome = Outcome::default();
         let combined = combine_flats(&frames, &bias, &Choice::from(&parameters), &mut outcome)?;
-        if combined.kept.len() < parameters.min_frames {
-            let what = format!("{} of {} flats are left, {} are needed", combined.kept.len(), frames.len(), parameters.min_frames);
+        if combined.kept.len() < parameters.enough.min_frames {
+            let what = format!("{} of {} flats are left, {} are needed", combined.kept.len(), frames.len(), parameters.enough.min_frames);
             return Err(RecipeError::new(what, "look at the rejected frames, or lower `min_frames`"));
         }
         host.progress(0.7, "mask of the field");
@@ -155,7 +145,7 @@ impl Recipe for MasterFlatImaging {
         let blocks = blocks_of(image.data.view());
         let mask = field_mask(image.shape(), &blocks, parameters.edge_loss);
         normalise(&mut image, &mask);
-        let limits = ResponseLimits { low: parameters.low_response, dead: parameters.dead_response };
+        let limits = ResponseLimits { low: parameters.low_response, dead: parameters.response.dead_response };
         flag_response(&mut image, mask.view(), &blocks, lit_level(&blocks), &limits);
         judge(&mut outcome, &image, &mask, &combined.levels, combined.noise, combined.gain, &parameters);
         note_header_gain(&mut outcome, &frames[0], combined.gain);
@@ -172,19 +162,16 @@ impl Recipe for MasterFlatImaging {
 }
 
 /// What the combination of flats needs of the parameters.
-pub(super) struct Choice {
+pub(super) struct Choice<'a> {
     pub method: MethodChoice,
     pub clip_low: f64,
     pub clip_high: f64,
-    pub saturation: f64,
-    pub gain: f64,
-    pub read_noise: f64,
+    pub exposure: &'a Exposure,
 }
 
-impl From<&Parameters> for Choice {
-    fn from(p: &Parameters) -> Self {
-        let Parameters { method, clip_low, clip_high, saturation, gain, read_noise, .. } = *p;
-        Choice { method, clip_low, clip_high, saturation, gain, read_noise }
+impl<'a> From<&'a Parameters> for Choice<'a> {
+    fn from(p: &'a Parameters) -> Self {
+        Choice { method: p.method, clip_low: p.clip_low, clip_high: p.clip_high, exposure: &p.exposure }
     }
 }
 
@@ -203,11 +190,11 @@ pub(super) struct CombinedFlats {
 pub(super) fn combine_flats(
     frames: &[RawFrame],
     bias: &Calibration,
-    choice: &Choice,
+    choice: &Choice<'_>,
     outcome: &mut Outcome,
 ) -> Result<CombinedFlats, RecipeError> {
-    let mut noise = noise_of(&frames[0].header, &bias.header, None, Stated::by_parameters(choice.gain, choice.read_noise));
-    let sample = Sample::of(frames, bias, choice.saturation)?;
+    let mut noise = noise_of(&frames[0].header, &bias.header, None, choice.exposure.given());
+    let sample = Sample::of(frames, bias, choice.exposure.saturation)?;
     let mut kept = Vec::new();
     for (i, frame) in frames.iter().enumerate() {
         if sample.levels[i] > 3.0 * noise.model.read_noise {
@@ -221,14 +208,14 @@ pub(super) fn combine_flats(
         return Err(RecipeError::new("no flat has light", "check the bias and the lamp; `ifured show` shows the frames"));
     }
     let gain = sample.gain(&kept, noise.model.read_noise);
-    if let Some(found) = gain.filter(|g| choice.gain <= 0.0 && g.error < WORST_GAIN_ERROR * g.gain) {
+    if let Some(found) = gain.filter(|g| choice.exposure.gain <= 0.0 && g.error < WORST_GAIN_ERROR * g.gain) {
         noise = FrameNoise::new(noise.model.read_noise, found.gain, GainSource::FlatPairs);
     }
     let levels: Vec<f64> = kept.iter().map(|&i| sample.levels[i]).collect();
     let shared = SharedBias::new(bias);
     let mut rows: Vec<_> = kept
         .iter()
-        .map(|&i| LitRows { frame: &frames[i], bias: &shared, noise: noise.model, saturation: choice.saturation as f32 })
+        .map(|&i| LitRows { frame: &frames[i], bias: &shared, noise: noise.model, saturation: choice.exposure.saturation as f32 })
         .collect();
     let options = CombineOptions {
         method: choice.method.with_limits(choice.clip_low, choice.clip_high),

@@ -21,6 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::master_flat_imaging::{Choice, combine_flats, note_header_gain};
+use super::parameters::{Exposure, Response};
 use super::{in_order, inputs};
 use crate::Cafos;
 use crate::{products, signatures, tags};
@@ -54,18 +55,10 @@ pub struct Parameters {
     /// A pixel with less than this response is flagged as of low sensitivity.
     #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
     pub low_response: f64,
-    /// A pixel with less than this response is flagged as dead, and its flat is 1.
-    #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
-    pub dead_response: f64,
-    /// Raw values from this on are saturated, in ADU.
-    #[schemars(range(min = 1.0), extend("x-unit" = "ADU"))]
-    pub saturation: f64,
-    /// Gain in electrons per ADU; 0 measures it from pairs of frames.
-    #[schemars(range(min = 0.0), extend("x-unit" = "electrons/ADU"))]
-    pub gain: f64,
-    /// Read noise in ADU; 0 takes that of the bias.
-    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
-    pub read_noise: f64,
+    #[serde(flatten)]
+    response: Response,
+    #[serde(flatten)]
+    exposure: Exposure,
 }
 
 impl Default for Parameters {
@@ -78,10 +71,8 @@ impl Default for Parameters {
             degree: 5,
             noise_high: 0.05,
             low_response: 0.5,
-            dead_response: 0.05,
-            saturation: 65000.0,
-            gain: 0.0,
-            read_noise: 0.0,
+            response: Response::default(),
+            exposure: Exposure::default(),
         }
     }
 }
@@ -129,9 +120,7 @@ impl Recipe for MasterFlatSpectroscopy {
             method: parameters.method,
             clip_low: parameters.clip_sigma,
             clip_high: parameters.clip_sigma,
-            saturation: parameters.saturation,
-            gain: parameters.gain,
-            read_noise: parameters.read_noise,
+            exposure: &parameters.exposure,
         };
         let mut outcome = Outcome::default();
         let combined = combine_flats(&frames, &bias, &choice, &mut outcome)?;
@@ -216,7 +205,7 @@ fn flag(image: &mut Image, parameters: &Parameters) {
         if !(*s <= limit) {
             *q |= quality::CALIBRATION_DEFECT;
             (*v, *s) = (1.0, 0.0);
-        } else if !(f64::from(*v) >= parameters.dead_response) {
+        } else if !(f64::from(*v) >= parameters.response.dead_response) {
             *q |= quality::DEAD;
             (*v, *s) = (1.0, 0.0);
         } else if f64::from(*v) < parameters.low_response {

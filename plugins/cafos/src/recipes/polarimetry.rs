@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::instrumental_polarisation::read_instrumental;
 use super::polarimetry_sequence::{MEMORY, SAME_FIELD, product_header, sequence};
 use super::{in_order, inputs};
-use crate::polarimetry::options::Measurement;
+use crate::polarimetry::options::{Goodness, Measurement};
 use crate::polarimetry::standards::Standard;
 use crate::polarimetry::table::{Calibration, stokes_table};
 use crate::polarimetry::{Measured, adapter_angle, chi2_number, measure, standard_star};
@@ -57,9 +57,8 @@ pub struct Parameters {
     pub adapter: bool,
     /// How the bias of the degree of polarisation is removed.
     pub debias: Debias,
-    /// Largest median reduced chi square (1 is expected) of a good sequence with many sources; with few it may be larger by chance.
-    #[schemars(range(min = 1.0, max = 1000.0), extend("x-unit" = "1"))]
-    pub chi2_high: f64,
+    #[serde(flatten)]
+    goodness: Goodness,
 }
 
 impl Default for Parameters {
@@ -70,7 +69,7 @@ impl Default for Parameters {
             angle_zero: 0.0,
             adapter: true,
             debias: Debias::ModifiedAsymptotic,
-            chi2_high: 3.0,
+            goodness: Goodness::default(),
         }
     }
 }
@@ -143,7 +142,7 @@ fn known(input: &TaskInput) -> Result<Polarisation, RecipeError> {
 }
 
 fn judge(outcome: &mut Outcome, measured: &Measured, calibration: &Calibration, parameters: &Parameters) {
-    outcome.quality.push(chi2_number(&measured.stars, parameters.chi2_high));
+    outcome.quality.push(chi2_number(&measured.stars, parameters.goodness.chi2_high));
     let header = &measured.field.header;
     let Some(standard) = Standard::of(header).filter(|s| !s.is_unpolarised()) else { return };
     let (Some(truth), Some((_, found))) = (standard.polarisation(header), standard_star(measured, standard)) else {

@@ -3,7 +3,7 @@
 use ifured_core::recipe::{MainInput, Memory, ProductSpec};
 use ifured_core::{Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::detector::calibration::{self, Calibration};
-use ifured_pixels::detector::{Corrections, DeadPixels, FrameNoise, RawFrame, Saturation, Stated, correct, pedestal, treat_dead};
+use ifured_pixels::detector::{Corrections, FrameNoise, RawFrame, correct, pedestal, treat_dead};
 use ifured_pixels::statistics::clipped_moments;
 use ifured_pixels::task;
 use ifured_pixels::{Image, quality};
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::cosmic_rays::remove_rays;
 use super::inputs;
 use super::mode::Mode;
+use super::parameters::{Detection, Exposure, ImageDefects};
 use crate::Cafos;
 use crate::detector::{CREDIBLE_GAIN, noise_of};
 use crate::wcs::Tan;
@@ -32,32 +33,16 @@ pub struct Parameters {
     pub pedestal: bool,
     /// Whether a dome flat is corrected for the illumination where there is such a correction.
     pub illumination: bool,
-    /// Whether cosmic rays are found and removed.
-    pub cosmic_rays: bool,
-    /// Limit of the search for cosmic rays, in units of the noise.
-    #[schemars(range(min = 3.0, max = 100.0), extend("x-unit" = "1"))]
-    pub cosmic_sigma: f64,
-    /// Contrast that a cosmic ray has to a star: how much sharper than the finest structure of the image it must be.
-    #[schemars(range(min = 0.5, max = 50.0), extend("x-unit" = "1"))]
-    pub cosmic_contrast: f64,
-    /// What becomes of pixels without response.
-    pub dead_pixels: DeadPixels,
+    #[serde(flatten)]
+    defects: ImageDefects,
     /// Whether a first world coordinate system is written from the pointing.
     pub wcs: bool,
     /// Whether stars are found: for their number, the seeing, and the faintest star.
     pub stars: bool,
-    /// Stars are found above this many times the noise.
-    #[schemars(range(min = 3.0), extend("x-unit" = "1"))]
-    pub detection_sigma: f64,
-    /// Raw values from this on are saturated, in ADU.
-    #[schemars(range(min = 1.0), extend("x-unit" = "ADU"))]
-    pub saturation: f64,
-    /// Gain in electrons per ADU; 0 takes that of the flat, else that of the header.
-    #[schemars(range(min = 0.0), extend("x-unit" = "electrons/ADU"))]
-    pub gain: f64,
-    /// Read noise in ADU; 0 takes that of the bias.
-    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
-    pub read_noise: f64,
+    #[serde(flatten)]
+    detection: Detection,
+    #[serde(flatten)]
+    exposure: Exposure,
     /// Largest fraction of the field that may be saturated in a good image.
     #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
     pub saturated_high: f64,
@@ -68,16 +53,11 @@ impl Default for Parameters {
         Parameters {
             pedestal: true,
             illumination: true,
-            cosmic_rays: true,
-            cosmic_sigma: 5.0,
-            cosmic_contrast: 2.5,
-            dead_pixels: DeadPixels::Interpolate,
+            defects: ImageDefects::default(),
             wcs: true,
             stars: true,
-            detection_sigma: 5.0,
-            saturation: 65000.0,
-            gain: 0.0,
-            read_noise: 0.0,
+            detection: Detection::default(),
+            exposure: Exposure::default(),
             saturated_high: 0.01,
         }
     }
@@ -123,11 +103,10 @@ impl Recipe for ScienceImaging {
         let bias = calibration::require(task, "bias", &Cafos, frame.footprint())?;
         let flat = calibration::load(task, "flat", &Cafos, frame.footprint())?;
         host.progress(0.2, "bias and flat");
-        let given = Stated::by_parameters(parameters.gain, parameters.read_noise);
-        let noise = noise_of(&frame.header, &bias.header, flat.as_ref().map(|f| &f.header), given);
+        let noise = noise_of(&frame.header, &bias.header, flat.as_ref().map(|f| &f.header), parameters.exposure.given());
         let noise = noise.or_of_background(&frame, &bias, &CREDIBLE_GAIN)?;
         let well = frame.header.real("CCDSAT").ok().filter(|w| *w > 0.0).map(|w| w as f32);
-        let saturation = Saturation { converter: parameters.saturation as f32, well };
+        let saturation = parameters.exposure.levels(well);
         let mut outcome = Outcome::default();
         let illumination = match &flat {
             Some(flat) if parameters.illumination => illumination(task, &frame, flat)?,
@@ -152,10 +131,11 @@ impl Recipe for ScienceImaging {
                 blank_outside: true,
             },
         )?;
-        let dead = treat_dead(&mut image, parameters.dead_pixels);
-        let struck = if parameters.cosmic_rays {
+        let dead = treat_dead(&mut image, parameters.defects.dead_pixels);
+        let defects = &parameters.defects;
+        let struck = if defects.cosmic_rays {
             host.progress(0.4, "cosmic rays");
-            Some(remove_rays(&mut image, parameters.cosmic_sigma, parameters.cosmic_contrast))
+            Some(remove_rays(&mut image, defects.cosmic_sigma, defects.cosmic_contrast))
         } else {
             None
         };
@@ -166,7 +146,7 @@ impl Recipe for ScienceImaging {
         }
         if parameters.stars {
             host.progress(0.7, "stars");
-            let field = stars::measure(&image, parameters.detection_sigma, APERTURE);
+            let field = stars::measure(&image, parameters.detection.detection_sigma, APERTURE);
             let binning = frame.header.real("CCDBINX").ok().filter(|b| *b >= 1.0).unwrap_or(1.0);
             let scale = frame.header.real("INSTRSCL").map_or(f64::NAN, |s| s * binning);
             outcome.quality.extend(stars::numbers(&field, scale, frame.header.real("EXPTIME").unwrap_or(f64::NAN)));

@@ -50,7 +50,7 @@ impl Layer {
     /// Reads an image and finds its stars.
     pub fn read(input: &TaskInput, parameters: &Parameters) -> Result<Layer, RecipeError> {
         let (header, image) = read_image(&input.path)?;
-        let field = stars::measure(&image, parameters.detection_sigma, APERTURE);
+        let field = stars::measure(&image, parameters.detection.detection_sigma, APERTURE);
         let is_fitted = header.text("IFURED WCS").is_ok_and(|t| t.trim() == "fitted");
         let exposure = header.real("EXPTIME").unwrap_or(0.0);
         Ok(Layer {

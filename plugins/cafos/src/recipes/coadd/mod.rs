@@ -23,6 +23,7 @@ use self::add::Sum;
 use self::grid::Grid;
 use self::layer::{Layer, Placed};
 use super::in_order;
+use super::parameters::Detection;
 use crate::products::sky;
 use crate::stars::Magnitudes;
 use crate::wcs::Tan;
@@ -71,9 +72,8 @@ impl Interpolation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
-    /// Stars are found above this many times the noise.
-    #[schemars(range(min = 3.0), extend("x-unit" = "1"))]
-    pub detection_sigma: f64,
+    #[serde(flatten)]
+    detection: Detection,
     /// How far the pointing may be off, in pixels; not asked of images with fitted world coordinates.
     #[schemars(range(min = 1.0), extend("x-unit" = "pixels"))]
     pub search: f64,
@@ -95,7 +95,7 @@ pub struct Parameters {
 impl Default for Parameters {
     fn default() -> Self {
         Parameters {
-            detection_sigma: 5.0,
+            detection: Detection::default(),
             search: 60.0,
             weights: Weighting::Stars,
             interpolation: Interpolation::Bilinear,
@@ -157,7 +157,7 @@ impl Recipe for Coadd {
         let weights = add::weights(&layers, parameters.weights);
         let sum = add::add(&layers, &weights, &grid, &parameters, host)?;
         let correlation = add::correlation(&layers, &weights, &parameters);
-        let field = stars::measure(&sum.image, parameters.detection_sigma, APERTURE);
+        let field = stars::measure(&sum.image, parameters.detection.detection_sigma, APERTURE);
         host.progress(0.9, "stars of the sum");
         let magnitudes = magnitudes(&layers);
         let first = &layers[0].layer;
