@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "image to f32",
             Box::new(|path| {
                 let reader = ImageReader::open(path, HduSelect::First)?;
-                let (rows, columns) = reader.shape();
+                let (rows, columns) = reader.stacked_shape();
                 image.resize(rows * columns, 0f32);
                 reader.read_rows(0..rows, &mut image)
             }),

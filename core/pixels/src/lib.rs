@@ -16,7 +16,6 @@ pub mod image;
 mod network;
 pub mod order_statistics;
 pub mod polarimetry;
-pub mod regions;
 pub mod resample;
 pub mod simulate;
 pub mod sources;

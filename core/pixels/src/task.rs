@@ -33,10 +33,7 @@ impl<E: std::fmt::Display> From<CombineError<E>> for RecipeError {
 /// If the file cannot be read or has no image of two axes.
 pub fn read_raw(input: &TaskInput) -> Result<(Header, Array2<f32>), RecipeError> {
     let reader = ImageReader::open(&input.path, HduSelect::First)?;
-    if reader.axes().len() != 2 {
-        let what = format!("{}: {} axes, an image has 2", input.name, reader.axes().len());
-        return Err(RecipeError::new(what, "leave the frame out with `frames.ignore`"));
-    }
+    reader.image_shape().map_err(|e| RecipeError::new(e.to_string(), "leave the frame out with `frames.ignore`"))?;
     let mut header = product_header(reader.header());
     for (keyword, value) in &input.corrections {
         header.set(keyword, value.clone(), "");

@@ -5,22 +5,17 @@
 // `!(a > b)` is meant where NaN must count as "not above".
 #![allow(clippy::neg_cmp_op_on_partial_ord)]
 
-mod calibration;
-mod combination;
 mod description;
+mod detector;
 mod field_mask;
 mod import;
 mod lamps;
-mod noise;
-mod pedestal;
 mod polarimetry;
 mod products;
-mod raw;
 mod recipes;
 mod signatures;
 mod simulate;
 mod spectra;
-mod stack;
 mod stars;
 mod tags;
 mod truth;

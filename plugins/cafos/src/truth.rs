@@ -11,13 +11,13 @@ use std::path::Path;
 use ifured_core::recipe::{ProductPath, TruthRow};
 use ifured_core::{RecipeError, provenance};
 use ifured_pixels::astrometry::TanSip;
+use ifured_pixels::detector::{GAIN, READ_NOISE, measured};
 use ifured_pixels::fits::{HduSelect, ImageReader, read_image};
 use ifured_pixels::sources::{Aperture, aperture_flux};
 use ifured_pixels::statistics::{median, robust_sigma};
 use ifured_pixels::{Image, quality};
 use ndarray::Array2;
 
-use crate::noise::{READ_NOISE, measured};
 use crate::simulate::{TrueFrame, Truth, ZERO_POINT, add_star};
 use crate::tags;
 
@@ -127,7 +127,7 @@ impl<'a> Known<'a> {
         add("median ratio", f64::from(scale), 1.0, 0.001, "");
         let pulls: Vec<f32> = good.iter().map(|&p| (at(&image.data, p) / scale - at(&truth, p)) / at(&image.variance, p).sqrt()).collect();
         add("pull", robust_sigma(&pulls), 1.0, PULL_TOLERANCE, "");
-        let gain = header.real(crate::noise::GAIN).unwrap_or(f64::NAN);
+        let gain = header.real(GAIN).unwrap_or(f64::NAN);
         add("gain", gain, self.truth.gain, 0.04 * self.truth.gain, "e-/adu");
         let dead = (0..truth.len()).filter(|&p| at(&self.defects, p) == 3.0 && at(&self.useful, p) == 1.0);
         let (mut all, mut flagged) = (0.0, 0.0);

@@ -7,7 +7,9 @@
 use ifured_core::Header;
 use ifured_core::precession::to_j2000;
 
-use crate::raw::window;
+use ifured_pixels::detector::RawFormat;
+
+use crate::Cafos;
 
 /// Centre of the chip, where the header does not give the optical axis.
 const CHIP_CENTRE: f64 = 1024.5;
@@ -32,7 +34,7 @@ impl Tan {
         let binning = |key: &str| header.real(key).ok().filter(|b| *b >= 1.0).unwrap_or(1.0);
         let (bx, by) = (binning("CCDBINX"), binning("CCDBINY"));
         let axis = |key: &str| header.real(key).ok().filter(|p| (1.0..4096.0).contains(p)).unwrap_or(CHIP_CENTRE);
-        let corner = window(header, shape);
+        let corner = Cafos.window(header, shape);
         let crpix = ((axis("INSTRPX0") - corner.x1 as f64 + 0.5) / bx + 0.5, (axis("INSTRPY0") - corner.y1 as f64 + 0.5) / by + 0.5);
         let angle = header.real("CAHA ADA POSANG").or_else(|_| header.real("PA-CASS")).unwrap_or(0.0).to_radians();
         let (sin, cos) = angle.sin_cos();

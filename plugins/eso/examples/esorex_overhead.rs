@@ -75,7 +75,12 @@ fn main() -> Result<(), Failure> {
         inputs: inputs.collect(),
         outputs: tags
             .iter()
-            .map(|t| TaskOutput { tag: (*t).into(), path: output.join(format!("{t}.fits")), name: format!("{t}.fits") })
+            .map(|t| TaskOutput {
+                tag: (*t).into(),
+                path: output.join(format!("{t}.fits")),
+                name: format!("{t}.fits"),
+                ..TaskOutput::default()
+            })
             .collect(),
         ..Task::default()
     };

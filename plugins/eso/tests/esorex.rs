@@ -138,8 +138,12 @@ fn align(directory: &Path, shift: [f64; 2], unit: bool) -> (EsorexRecipe, Task) 
         image_fov(&directory.join(&name), n, shift, unit);
         TaskInput { role: "main".into(), tag: "IMAGE_FOV".into(), path: directory.join(&name), name, ..TaskInput::default() }
     };
-    let output =
-        |tag: &str| TaskOutput { tag: tag.into(), path: directory.join("out").join(format!("{tag}.fits")), name: format!("{tag}.fits") };
+    let output = |tag: &str| TaskOutput {
+        tag: tag.into(),
+        path: directory.join("out").join(format!("{tag}.fits")),
+        name: format!("{tag}.fits"),
+        ..TaskOutput::default()
+    };
     let task = Task {
         id: "a1b2".into(),
         recipe: "align".into(),

@@ -113,7 +113,12 @@ impl Stage {
                 ..TaskInput::default()
             }
         };
-        let output = |tag: &str, name: &str| TaskOutput { tag: tag.into(), path: self.path("out").join(name), name: name.into() };
+        let output = |tag: &str, name: &str| TaskOutput {
+            tag: tag.into(),
+            path: self.path("out").join(name),
+            name: name.into(),
+            ..TaskOutput::default()
+        };
         Task {
             id: "0123456789abcdef".into(),
             recipe: "toy-bias".into(),

@@ -20,8 +20,10 @@
 //!
 //! [`clipped_mean_variance_factor`]: crate::order_statistics::clipped_mean_variance_factor
 
+mod choice;
 mod pixel;
 mod row;
+pub mod samples;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +33,9 @@ use std::sync::OnceLock;
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
+pub use choice::{BAND_MEMORY, MethodChoice, combine_error};
+
+use crate::fits::{FitsError, ImageBands};
 use crate::image::quality;
 use crate::network::Network;
 use crate::order_statistics::{clipped_mean_variance_factor, median_variance_factor, trimmed_mean_variance_factor};
@@ -51,6 +56,19 @@ pub trait FrameRows {
     /// # Errors
     /// Whatever stops the reading; the combination then stops with [`CombineError::Read`].
     fn read_rows(&mut self, rows: Range<usize>, data: &mut [f32], variance: &mut [f32], quality: &mut [u32]) -> Result<(), Self::Error>;
+}
+
+/// A product, read by bands.
+impl FrameRows for ImageBands {
+    type Error = FitsError;
+
+    fn shape(&self) -> (usize, usize) {
+        ImageBands::shape(self)
+    }
+
+    fn read_rows(&mut self, rows: Range<usize>, data: &mut [f32], variance: &mut [f32], quality: &mut [u32]) -> Result<(), FitsError> {
+        self.read_rows_into(rows, data, variance, quality)
+    }
 }
 
 impl FrameRows for &Image {

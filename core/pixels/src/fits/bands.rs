@@ -35,7 +35,7 @@ impl ImageBands {
 
     /// Rows and columns.
     pub fn shape(&self) -> (usize, usize) {
-        self.planes[0].shape()
+        self.planes[0].stacked_shape()
     }
 
     /// Rows `range` (from 0) of all three planes.

@@ -15,7 +15,7 @@ use super::content_hash::ContentHasher;
 use super::error::FitsError;
 use super::inflate::Limits;
 use super::source::{Source, io_error};
-use super::walk::{BLOCK, HduInfo};
+use super::walk::{BLOCK, HduInfo, open_walked};
 use super::write::{Written, publish, temporary_beside};
 use super::write_header::{HeaderBytes, is_structural};
 
@@ -28,7 +28,7 @@ const CHUNK: usize = 1 << 18;
 /// # Errors
 /// As [`super::hdus`]; if the data do not agree with their DATASUM; if `change` changes the structure; if the copy cannot be written.
 pub fn copy_with_header(from: &Path, to: &Path, change: impl FnOnce(&mut Header)) -> Result<Written, FitsError> {
-    let (source, hdus) = Source::open(from, &Limits::default())?;
+    let (source, hdus) = open_walked(from, &Limits::default())?;
     let mut headers: Vec<Header> = hdus.iter().map(|h| lasting(&h.header)).collect();
     if let Some(primary) = headers.first_mut() {
         let before = structure(primary);

@@ -131,6 +131,16 @@ pub enum FitsError {
         /// What does not fit, with the sizes.
         what: String,
     },
+    /// The image has not the two axes that were asked for.
+    #[error("{path}: HDU {hdu}: wanted an image of two axes, found {found}; choose another HDU, or read it plane by plane", path = path.display(), found = in_words(axes))]
+    Axes {
+        /// File.
+        path: PathBuf,
+        /// HDU.
+        hdu: usize,
+        /// Lengths of its axes, `NAXIS1` first.
+        axes: Vec<u64>,
+    },
     /// CFITSIO could not decode a tile-compressed image.
     #[error("{path}: HDU {hdu}: CFITSIO status {status}: {message}; the compressed data are damaged", path = path.display())]
     Cfitsio {
@@ -175,4 +185,13 @@ pub enum FitsError {
         /// Error of the producer.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// Axes as one writes them.
+fn in_words(axes: &[u64]) -> String {
+    match axes {
+        [] => "none".to_owned(),
+        [one] => format!("one of length {one}"),
+        more => more.iter().map(u64::to_string).collect::<Vec<_>>().join(" x "),
+    }
 }

@@ -10,9 +10,8 @@ use super::image_reader::ImageReader;
 use super::inflate::Limits;
 use super::product_header::product_header;
 use super::select::HduSelect;
-use super::source::Source;
 use super::table::Table;
-use super::walk::HduInfo;
+use super::walk::{HduInfo, open_walked};
 use super::write::{HduToWrite, Pixels, Written, write_product};
 use super::write_header::numbered;
 use crate::image::Image;
@@ -113,7 +112,7 @@ pub fn write_image_and_tables(
 
 /// Readers of the three planes of a product, with the header that describes it.
 pub(super) fn open_planes(path: &Path) -> Result<(Header, [ImageReader; 3]), FitsError> {
-    let (source, hdus) = Source::open(path, &Limits::default())?;
+    let (source, hdus) = open_walked(path, &Limits::default())?;
     let source = Arc::new(source);
     let named = |name: &str| HduSelect::name(name).find(path, &hdus);
     let data = match named("DATA") {
@@ -124,9 +123,11 @@ pub(super) fn open_planes(path: &Path) -> Result<(Header, [ImageReader; 3]), Fit
     let (stat, quality) = (named("STAT")?, named("DQ")?);
     let open = |n: usize| ImageReader::of(source.clone(), hdus[n].clone());
     let planes = [open(data)?, open(stat)?, open(quality)?];
+    let shape = planes[0].image_shape()?;
     for plane in &planes[1..] {
-        if plane.shape() != planes[0].shape() {
-            let what = format!("shape {:?} differs from that of the data, {:?}", plane.shape(), planes[0].shape());
+        let found = plane.image_shape()?;
+        if found != shape {
+            let what = format!("shape {found:?} differs from that of the data, {shape:?}");
             return Err(FitsError::Shape { path: path.to_owned(), hdu: plane.info().index, what });
         }
     }
@@ -154,7 +155,7 @@ fn whole_header(hdus: &[HduInfo], data: usize) -> Header {
 ///
 /// # Errors
 /// As [`super::hdus`]; if an extension `STAT` or `DQ` is missing (a raw frame is read with [`ImageReader`]); if the shapes
-/// differ.
+/// differ; if the image has not two axes ([`FitsError::Axes`]).
 pub fn read_image(path: impl AsRef<Path>) -> Result<(Header, Image), FitsError> {
     let (header, [data, variance, quality]) = open_planes(path.as_ref())?;
     Ok((header, Image { data: data.read_all()?, variance: variance.read_all()?, quality: quality.read_all_bits()? }))

@@ -4,13 +4,16 @@
 //! headers (4), data representation (5), random groups (6), images and tables (7), tile compression (10), and the checksum
 //! convention (4.4.2.7 and appendix J). Headers, plain images and tables are read and written by this module itself, with
 //! `pread` and every size in a header checked against the length of the file first; tile-compressed images (`.fz`) are
-//! decoded by CFITSIO. Whole files in gzip or in Unix `compress` form are decompressed on the way, recognised by their
+//! decoded by CFITSIO through the crate `fitsio`. Whole files in gzip or in Unix `compress` form are decompressed on the way, recognised by their
 //! first bytes and not by name.
 //!
 //! Shapes are `(rows, columns)`, which is `(NAXIS2, NAXIS1)`. Axes are in FITS order, `NAXIS1` first.
-//! Images of more than two axes are read as rows of `NAXIS1` pixels, all rows of all planes in file order.
+//! What gives an image of two axes refuses any other ([`FitsError::Axes`]; further axes of length 1 do not count). An
+//! [`ImageReader`] reads images of any axes by planes, by rows, or as a whole in their own shape. [`scan_file`] takes its
+//! statistics over all planes; [`verify`] and [`copy_with_header`] see bytes, whatever their axes.
 
 mod bands;
+mod cfitsio;
 mod checksum;
 mod content_hash;
 mod convert;
@@ -23,7 +26,6 @@ mod layout;
 mod lzw;
 mod percentile;
 mod product_header;
-mod raw_bytes;
 mod scaling;
 mod scan;
 mod select;
@@ -60,3 +62,5 @@ pub use write::{HduToWrite, PixelType, Pixels, PlannedImage, ProducerError, Prod
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_axes;

@@ -11,7 +11,7 @@ use super::inflate::Limits;
 use super::percentile::{Histogram, PixelStatistics, of_f32, of_f64};
 use super::scaling::Scaling;
 use super::source::{Place, Source, io_error};
-use super::walk::HduInfo;
+use super::walk::{HduInfo, open_walked};
 
 /// What a scan finds in a file.
 #[derive(Clone, Debug)]
@@ -30,12 +30,13 @@ pub struct ScannedFile {
 /// Reads a file for the catalogue: its headers, its content hash and, if wanted, the statistics of its pixels. The content of
 /// an uncompressed file is read once.
 ///
-/// Statistics of 8- and 16-bit images take a histogram of fixed size; those of other types hold all pixels of the image.
+/// Statistics are over all planes of an image. Those of 8- and 16-bit images take a histogram of fixed size; those of other types
+/// hold all pixels.
 ///
 /// # Errors
 /// As [`super::hdus`]; as [`ImageReader::open`] for the image.
 pub fn scan_file(path: impl AsRef<Path>, want_statistics: bool) -> Result<ScannedFile, FitsError> {
-    let (source, hdus) = Source::open(path.as_ref(), &Limits::default())?;
+    let (source, hdus) = open_walked(path.as_ref(), &Limits::default())?;
     scanned(source, hdus, want_statistics)
 }
 
@@ -48,7 +49,7 @@ pub fn scan_file_unless(
     want_statistics: bool,
     stop: impl Fn(&Header) -> bool,
 ) -> Result<Result<ScannedFile, Vec<HduInfo>>, FitsError> {
-    let (source, hdus) = Source::open(path.as_ref(), &Limits::default())?;
+    let (source, hdus) = open_walked(path.as_ref(), &Limits::default())?;
     if hdus.first().is_some_and(|h| stop(&h.header)) {
         return Ok(Err(hdus));
     }
@@ -88,8 +89,9 @@ fn is_plain_small(info: &HduInfo) -> bool {
     matches!(info.kind, super::kind::HduKind::Image { bitpix: 8 | 16, .. }) && info.data_bytes < 1 << 32
 }
 
+/// Statistics over all pixels of all planes.
 fn statistics_by_selection(reader: &ImageReader) -> Result<Option<PixelStatistics>, FitsError> {
-    let (rows, columns) = reader.shape();
+    let (rows, columns) = reader.stacked_shape();
     if matches!(reader.bitpix(), -32 | 16 | 8) {
         let mut values = vec![0f32; rows * columns];
         reader.read_rows(0..rows, &mut values)?;

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use super::error::FitsError;
 use super::inflate::{Inflating, Limits, Packing, packing};
-use super::walk::{HduInfo, walk};
 
 /// Bytes that are read in order by the walk over the HDUs.
 pub(super) trait Bytes {
@@ -93,15 +92,13 @@ impl Bytes for Opened {
 }
 
 impl Source {
-    /// Opens a file and walks over all of its HDUs.
-    pub(super) fn open(path: &Path, limits: &Limits) -> Result<(Source, Vec<HduInfo>), FitsError> {
-        let mut opened = open(path, limits)?;
-        let hdus = walk(path, &mut opened)?;
+    /// The bytes of a file whose HDUs are known: no more of a compressed file is decompressed.
+    pub(super) fn of(path: &Path, opened: Opened) -> Source {
         let place = match opened {
             Opened::Plain { file, .. } => Place::File(file),
             Opened::Packed(inflating) => Place::Memory(inflating.bytes),
         };
-        Ok((Source { path: path.to_owned(), place }, hdus))
+        Source { path: path.to_owned(), place }
     }
 
     /// Reads exactly `buffer.len()` bytes; a file that has become shorter since it was opened is an error, not a crash.

@@ -11,7 +11,7 @@ use super::select::HduSelect;
 use super::source::Source;
 use super::table::{Cells, Column, ColumnData, Table};
 use super::table_format::{BinaryForm, parse_ascii_form, parse_tdim, value_bytes};
-use super::walk::HduInfo;
+use super::walk::{HduInfo, open_walked};
 
 /// Reads a table of a file. [`HduSelect::First`] means the first table.
 ///
@@ -20,7 +20,7 @@ use super::walk::HduInfo;
 /// length lie outside the heap; if the table is tile-compressed.
 pub fn read_table(path: impl AsRef<Path>, select: HduSelect) -> Result<Table, FitsError> {
     let path = path.as_ref();
-    let (source, hdus) = Source::open(path, &Limits::default())?;
+    let (source, hdus) = open_walked(path, &Limits::default())?;
     let is_table = |k: &HduKind| matches!(k, HduKind::BinaryTable { .. } | HduKind::AsciiTable { .. });
     let index = match select {
         HduSelect::First => match hdus.iter().position(|h| is_table(&h.kind)) {

@@ -1,129 +1,175 @@
-//! Tile-compressed images (FITS standard 4.0, section 10), decoded by CFITSIO from a copy of their HDU in memory.
+//! Tile-compressed images (FITS standard 4.0, section 10), decoded by CFITSIO from a copy of their HDU.
 //!
-//! CFITSIO believes what headers and compressed bytes say of sizes; [`super::tile_claims`] checks them before it sees them.
+//! CFITSIO believes what headers and compressed bytes say of sizes. [`super::tile_claims`] checks the copy before CFITSIO sees
+//! it, and nothing can change the copy afterwards.
+//!
+//! Images are opened, described and read through the safe interface of `fitsio`. Its gaps, and what is done about them:
+//!
+//! * It opens files by name alone: the name must be UTF-8 (else it panics) and free of CFITSIO's extended syntax (`[`, `(`, `+3`),
+//!   and a whole-file gzip cannot be opened from memory. The copy is an anonymous file in memory, opened by the name of its
+//!   descriptor.
+//! * It gives no null value to CFITSIO: undefined pixels come out as the numbers that stand for them. Images that may have some
+//!   are read by [`super::cfitsio::read_with_nan`].
+//! * It reads into a new vector: pixels come in pieces, so that the copy to the caller's array stays in the cache.
+//! * It does not read CFITSIO's stack of messages: [`super::cfitsio::explain`] does.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
-use std::path::PathBuf;
-use std::ptr;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 
-use fitsio_sys as c;
+use fitsio::FitsFile;
+use fitsio::hdu::{FitsHdu, HduInfo as Description};
+use fitsio::images::ReadImage;
+use fitsio::threadsafe_fitsfile::ThreadsafeFitsFile;
+use ifured_core::Card;
 
+use super::cfitsio::{Access, Real, access, explain, read_with_nan};
 use super::error::FitsError;
-use super::source::Source;
+use super::source::{Place, Source, io_error};
 use super::tile_claims::check_claims;
-use super::walk::HduInfo;
-use super::write_header::{empty_primary, pad_block};
+use super::walk::{BLOCK, HduInfo};
+use super::write_header::empty_primary;
+
+/// Pixels that `fitsio` is asked for at a time, in whole rows.
+const PIECE: usize = 1 << 16;
+
+/// Bytes copied at a time: they stay in the cache.
+const CHUNK: usize = 1 << 18;
 
 /// A tile-compressed image, open in CFITSIO.
-#[derive(Debug)]
 pub(super) struct TiledImage {
     path: PathBuf,
-    hdu: usize,
-    handle: *mut c::fitsfile,
-    /// The HDU with an empty primary HDU before it. CFITSIO holds the two pointers, so they must not move.
-    _memory: Box<Memory>,
+    index: usize,
+    /// Closed by `drop`, with the permission to.
+    file: Option<ThreadsafeFitsFile>,
+    hdu: FitsHdu,
+    /// Columns of the image.
+    columns: usize,
+    may_have_nulls: bool,
+    /// CFITSIO takes files of one name for the same file: the descriptor must not get another file while it has it open.
+    _copy: Source,
 }
-
-#[derive(Debug)]
-struct Memory {
-    _bytes: Vec<u8>,
-    address: *mut c_void,
-    size: usize,
-}
-
-// SAFETY: the system's CFITSIO is built reentrant (its Debian package is configured so): a handle may move to another thread
-// as long as one thread at a time uses it, which `&mut self` guarantees.
-unsafe impl Send for TiledImage {}
 
 impl TiledImage {
     /// Copies the HDU and opens it, after checking what it claims.
     pub(super) fn open(source: &Source, info: &HduInfo) -> Result<Self, FitsError> {
-        let path = source.path.clone();
-        check_claims(source, info)?;
-        let mut bytes = empty_primary();
-        let head = info.data_offset - info.header_offset;
-        bytes.extend(source.read_vec(info.header_offset, head)?);
-        bytes.extend(source.read_vec(info.data_offset, info.data_bytes)?);
-        pad_block(&mut bytes, 0);
-        let memory = Box::new(Memory { size: bytes.len(), address: bytes.as_mut_ptr().cast(), _bytes: bytes });
-        let mut tiled = TiledImage { path, hdu: info.index, handle: ptr::null_mut(), _memory: memory };
-        let mut status: c_int = 0;
-        // SAFETY: the buffer and the two fields that hold its address and size are on the heap and outlive the handle, which
-        // `drop` closes first; a file opened for reading is never reallocated, so no reallocation function is given.
-        unsafe {
-            c::ffomem(
-                &mut tiled.handle,
-                c"ifured".as_ptr(),
-                c::READONLY as c_int,
-                &mut tiled._memory.address,
-                &mut tiled._memory.size,
-                0,
-                None,
-                &mut status,
-            );
-            if status == 0 {
-                c::ffmahd(tiled.handle, 2, ptr::null_mut(), &mut status);
-            }
+        let (path, index) = (source.path.clone(), info.index);
+        let (copy, descriptor) = checked_copy(source, info)?;
+        let permission = access();
+        let failed = |e| failure(&path, index, e, &permission);
+        let mut file = FitsFile::open(format!("/dev/fd/{descriptor}")).map_err(failed)?;
+        let hdu = file.hdu(1).map_err(failed)?;
+        let axes = info.kind.image().map_or(&[][..], |(_, axes)| axes);
+        let agrees = |shape: &[usize]| shape.iter().rev().map(|&n| n as u64).eq(axes.iter().copied());
+        if !matches!(&hdu.info, Description::ImageInfo { shape, .. } if agrees(shape)) {
+            let what = format!("the header gives axes {axes:?}, CFITSIO finds {:?}", hdu.info);
+            return Err(FitsError::Shape { path, hdu: index, what });
         }
-        tiled.checked(status)?;
-        Ok(tiled)
+        let columns = axes.first().map_or(1, |&n| n as usize);
+        let file = Some(file.threadsafe());
+        Ok(TiledImage { path, index, file, hdu, columns, may_have_nulls: may_have_nulls(info), _copy: copy })
     }
 
     /// Reads pixels from `first` (from 0) on, scaled, with NaN for undefined ones.
-    pub(super) fn read_f32(&mut self, first: usize, out: &mut [f32]) -> Result<(), FitsError> {
-        let mut null = f32::NAN;
-        // SAFETY: `null` and `out` are of the type TFLOAT names.
-        unsafe { self.read(c::TFLOAT, first, out.len(), (&raw mut null).cast(), out.as_mut_ptr().cast()) }
-    }
-
-    /// As `read_f32`, in double precision.
-    pub(super) fn read_f64(&mut self, first: usize, out: &mut [f64]) -> Result<(), FitsError> {
-        let mut null = f64::NAN;
-        // SAFETY: `null` and `out` are of the type TDOUBLE names.
-        unsafe { self.read(c::TDOUBLE, first, out.len(), (&raw mut null).cast(), out.as_mut_ptr().cast()) }
-    }
-
-    /// # Safety
-    /// `null` points to one value and `out` to `count` values of the C type that `datatype` names.
-    unsafe fn read(&mut self, datatype: u32, first: usize, count: usize, null: *mut c_void, out: *mut c_void) -> Result<(), FitsError> {
-        let (mut status, mut any_null): (c_int, c_int) = (0, 0);
-        if count == 0 {
+    pub(super) fn read<T>(&mut self, first: usize, out: &mut [T]) -> Result<(), FitsError>
+    where
+        T: Real,
+        Vec<T>: ReadImage,
+    {
+        if out.is_empty() {
             return Ok(());
         }
-        // SAFETY: the handle is open, the pointers are as this function demands.
-        unsafe {
-            c::ffgpv(self.handle, datatype as c_int, first as i64 + 1, count as i64, null, out, &mut any_null, &mut status);
+        let permission = access();
+        let failed = |e| failure(&self.path, self.index, e, &permission);
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut file = file.lock().map_err(failed)?;
+        if self.may_have_nulls {
+            return match read_with_nan(&mut file, first, out, &permission) {
+                0 => Ok(()),
+                status => Err(status_error(&self.path, self.index, status, &permission)),
+            };
         }
-        self.checked(status)
+        let mut at = first;
+        for piece in out.chunks_mut((PIECE / self.columns.max(1)).max(1) * self.columns.max(1)) {
+            let end = at + piece.len();
+            piece.copy_from_slice(&self.hdu.read_section::<Vec<T>>(&mut file, at, end).map_err(failed)?);
+            at = end;
+        }
+        Ok(())
     }
+}
 
-    fn checked(&self, status: c_int) -> Result<(), FitsError> {
-        if status == 0 {
-            return Ok(());
-        }
-        let mut lines = Vec::new();
-        let mut text = [0 as c_char; 128];
-        // SAFETY: CFITSIO writes at most 81 characters with a closing NUL to each of these buffers.
-        unsafe {
-            c::ffgerr(status, text.as_mut_ptr());
-            lines.push(CStr::from_ptr(text.as_ptr()).to_string_lossy().trim().to_owned());
-            while lines.len() < 4 && c::ffgmsg(text.as_mut_ptr()) != 0 {
-                lines.push(CStr::from_ptr(text.as_ptr()).to_string_lossy().trim().to_owned());
-            }
-            c::ffcmsg();
-        }
-        Err(FitsError::Cfitsio { path: self.path.clone(), hdu: self.hdu, status, message: lines.join("; ") })
+impl std::fmt::Debug for TiledImage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TiledImage").field("path", &self.path).field("index", &self.index).finish_non_exhaustive()
     }
 }
 
 impl Drop for TiledImage {
     fn drop(&mut self) {
-        if !self.handle.is_null() {
-            let mut status: c_int = 0;
-            // SAFETY: the handle is open and not used again; its memory is freed after this.
-            unsafe {
-                c::ffclos(self.handle, &mut status);
-            }
-        }
+        let _permission = access();
+        self.file = None;
     }
+}
+
+/// The HDU behind an empty primary one, in a file without a name, and that file's descriptor. Its claims are checked.
+fn checked_copy(source: &Source, info: &HduInfo) -> Result<(Source, i32), FitsError> {
+    let primary = empty_primary();
+    let moved = HduInfo {
+        header_offset: primary.len() as u64,
+        data_offset: primary.len() as u64 + info.data_offset - info.header_offset,
+        ..info.clone()
+    };
+    let failed = |e| io_error(&source.path, "copy a compressed image to memory", e);
+    let mut file = anonymous().map_err(failed)?;
+    file.write_all(&primary).map_err(failed)?;
+    let end = info.data_offset + info.data_bytes;
+    let mut buffer = vec![0u8; CHUNK];
+    let mut at = info.header_offset;
+    while at < end {
+        let n = (end - at).min(CHUNK as u64) as usize;
+        source.read_at(at, &mut buffer[..n])?;
+        file.write_all(&buffer[..n]).map_err(failed)?;
+        at += n as u64;
+    }
+    // What is missing of the last block are zeros.
+    file.set_len((moved.data_offset + info.data_bytes).next_multiple_of(BLOCK)).map_err(failed)?;
+    let descriptor = file.as_raw_fd();
+    let copy = Source { path: source.path.clone(), place: Place::File(file) };
+    check_claims(&copy, &moved)?;
+    Ok((copy, descriptor))
+}
+
+/// A file without a name, in memory where the system has such.
+#[cfg(target_os = "linux")]
+fn anonymous() -> std::io::Result<File> {
+    let created = rustix::fs::memfd_create(c"ifured", rustix::fs::MemfdFlags::CLOEXEC);
+    created.map(File::from).or_else(|_| tempfile::tempfile())
+}
+
+/// A file without a name, in memory where the system has such.
+#[cfg(not(target_os = "linux"))]
+fn anonymous() -> std::io::Result<File> {
+    tempfile::tempfile()
+}
+
+/// Whether pixels may be undefined: real ones always, integers where a keyword or a column says which value stands for it.
+fn may_have_nulls(info: &HduInfo) -> bool {
+    let header = &info.header;
+    let is_real = info.kind.image().is_none_or(|(bitpix, _)| bitpix < 0);
+    let column =
+        |c: &Card| c.keyword.starts_with("TTYPE") && c.value().is_some_and(|v| v.to_string().trim().eq_ignore_ascii_case("ZBLANK"));
+    is_real || header.contains("ZBLANK") || header.contains("BLANK") || header.cards().iter().any(column)
+}
+
+fn failure(path: &Path, hdu: usize, error: fitsio::errors::Error, permission: &Access) -> FitsError {
+    match error {
+        fitsio::errors::Error::Fits(e) => status_error(path, hdu, e.status, permission),
+        other => FitsError::Cfitsio { path: path.to_owned(), hdu, status: 0, message: format!("{other:?}") },
+    }
+}
+
+fn status_error(path: &Path, hdu: usize, status: i32, permission: &Access) -> FitsError {
+    FitsError::Cfitsio { path: path.to_owned(), hdu, status, message: explain(status, permission) }
 }

@@ -7,7 +7,7 @@ use ifured_core::Value;
 use super::checksum::Sum;
 use super::error::FitsError;
 use super::inflate::Limits;
-use super::source::Source;
+use super::walk::open_walked;
 
 /// What a checksum says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl HduVerdict {
 /// # Errors
 /// As [`super::hdus`].
 pub fn verify(path: impl AsRef<Path>) -> Result<Vec<HduVerdict>, FitsError> {
-    let (source, hdus) = Source::open(path.as_ref(), &Limits::default())?;
+    let (source, hdus) = open_walked(path.as_ref(), &Limits::default())?;
     let length = source.length()?;
     let sum = |from: u64, to: u64| -> Result<Sum, FitsError> {
         let mut sum = Sum::default();

@@ -64,7 +64,7 @@ pub fn hdus(path: impl AsRef<Path>) -> Result<Vec<HduInfo>, FitsError> {
 /// If the file cannot be read, is empty, is not FITS, has a header without END, has less data than a header claims, claims
 /// impossible sizes, or decompresses to more than the limit.
 pub fn hdus_within(path: impl AsRef<Path>, limits: &Limits) -> Result<Vec<HduInfo>, FitsError> {
-    Source::open(path.as_ref(), limits).map(|(_, hdus)| hdus)
+    open_walked(path.as_ref(), limits).map(|(_, hdus)| hdus)
 }
 
 /// The primary header; nothing after it is read or checked.
@@ -80,7 +80,14 @@ pub fn primary_header(path: impl AsRef<Path>) -> Result<Header, FitsError> {
     }
 }
 
-pub(super) fn walk(path: &Path, bytes: &mut impl Bytes) -> Result<Vec<HduInfo>, FitsError> {
+/// Opens a file and walks over all of its HDUs.
+pub(super) fn open_walked(path: &Path, limits: &Limits) -> Result<(Source, Vec<HduInfo>), FitsError> {
+    let mut opened = open(path, limits)?;
+    let hdus = walk(path, &mut opened)?;
+    Ok((Source::of(path, opened), hdus))
+}
+
+fn walk(path: &Path, bytes: &mut impl Bytes) -> Result<Vec<HduInfo>, FitsError> {
     let mut hdus: Vec<HduInfo> = Vec::new();
     let mut offset = 0;
     while let Some((header, header_bytes)) = read_header(path, bytes, offset, hdus.len())? {

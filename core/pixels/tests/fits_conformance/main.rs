@@ -55,7 +55,7 @@ fn close(found: f64, wanted: f64, tolerance: f64) -> bool {
 fn image(path: &Path, info: &HduInfo, wanted: (i32, &[u64], f64, u64)) -> Result<(), String> {
     let (bitpix, axes, sum, nan) = wanted;
     let reader = ImageReader::open(path, HduSelect::Index(info.index)).map_err(|e| e.to_string())?;
-    let (rows, columns) = reader.shape();
+    let (rows, columns) = reader.stacked_shape();
     let mut pixels = vec![0f64; rows * columns];
     reader.read_rows_f64(0..rows, &mut pixels).map_err(|e| e.to_string())?;
     let found_nan = pixels.iter().filter(|v| v.is_nan()).count() as u64;
@@ -63,7 +63,7 @@ fn image(path: &Path, info: &HduInfo, wanted: (i32, &[u64], f64, u64)) -> Result
     if (reader.bitpix(), reader.axes(), found_nan) != (bitpix, axes, nan) || !close(found, sum, 1e-8) {
         return Err(format!("found {} {:?}, sum {found:?}, {found_nan} NaN", reader.bitpix(), reader.axes()));
     }
-    let single: f64 = reader.read_all().map_err(|e| e.to_string())?.iter().filter(|v| !v.is_nan()).map(|&v| f64::from(v)).sum();
+    let single: f64 = reader.read_array().map_err(|e| e.to_string())?.iter().filter(|v| !v.is_nan()).map(|&v| f64::from(v)).sum();
     if close(single, sum, 1e-5) { Ok(()) } else { Err(format!("sum in f32 is {single}")) }
 }
 
@@ -199,7 +199,7 @@ fn damaged_compressed_images_are_survived() {
             std::fs::write(&copy, bytes).unwrap();
             let _ = scan_file(&copy, true);
             if let Ok(reader) = ImageReader::open(&copy, HduSelect::First) {
-                let _ = reader.read_all();
+                let _ = reader.read_array();
             }
         }
     }

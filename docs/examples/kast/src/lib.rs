@@ -5,9 +5,9 @@ use std::path::Path;
 
 use ifured_core::prelude::*;
 use ifured_pixels::combine::{CombineOptions, combine};
-use ifured_pixels::detector::{OverscanOptions, measure_overscan, subtract_overscan};
+use ifured_pixels::detector::{OverscanOptions, RawFormat, RawFrame, ReadOut};
 use ifured_pixels::filter::local_parabolas;
-use ifured_pixels::fits::read_image;
+use ifured_pixels::fits::{product_header, read_image};
 use ifured_pixels::simulate::{Detector, write_raw};
 use ifured_pixels::{Image, task};
 use ndarray::{Array2, s};
@@ -54,26 +54,23 @@ impl Default for Parameters {
     }
 }
 
-/// A raw frame in electrons, without overscan: each row of each half loses the level of its own amplifier's overscan.
+/// Raw frames: the image on the left, and right of it the overscan of the left and of the right amplifier.
+struct Blue;
+
+impl RawFormat for Blue {
+    fn read_out(&self, header: &Header, (_, width): (usize, usize)) -> Result<ReadOut, String> {
+        let overscan = header.integer("COVER").map_err(|e| e.to_string())?.max(0) as usize;
+        let columns = width.checked_sub(2 * overscan).filter(|_| overscan >= 8);
+        Ok(ReadOut::side_by_side(2, columns.ok_or(format!("COVER {overscan} of {width} columns"))?, overscan))
+    }
+}
+
+/// A raw frame in electrons: each row of each half loses the level of its own amplifier's overscan.
 fn electrons(input: &TaskInput, parameters: &Parameters) -> Result<(Header, Image), RecipeError> {
-    let (mut header, raw) = task::read_raw(input)?;
-    let wrong =
-        |what: &dyn ToString| RecipeError::new(format!("{}: {}", input.name, what.to_string()), "leave it out with `frames.ignore`");
-    let section = header.text("DATASEC").map_err(|e| wrong(&e))?;
-    let (rows, columns) = Section::parse(section).map_err(|e| wrong(&e))?.shape();
-    let overscan = header.integer("COVER").map_err(|e| wrong(&e))?.max(0) as usize;
-    if raw.dim() != (rows, columns + 2 * overscan) || overscan < 8 {
-        return Err(wrong(&format!("{:?} pixels do not fit DATASEC {section} and COVER {overscan}", raw.dim())));
-    }
-    let mut image = Image::new(raw.slice(s![.., ..columns]).to_owned(), 0.0);
-    for (amplifier, &gain) in parameters.gain.iter().enumerate() {
-        let strip = columns + amplifier * overscan..columns + (amplifier + 1) * overscan;
-        let level = measure_overscan(raw.view(), 0..rows, strip, &OverscanOptions::default()).map_err(|e| wrong(&e))?;
-        let half = amplifier * columns / 2..(amplifier + 1) * columns / 2;
-        subtract_overscan(&mut image, &level, 0..rows, half.clone());
-        image.data.slice_mut(s![.., half.clone()]).mapv_inplace(|v| v * gain as f32);
-        image.variance.slice_mut(s![.., half]).mapv_inplace(|v| v * (gain * gain) as f32 + parameters.read_noise.powi(2) as f32);
-    }
+    let frame = RawFrame::open(input, &Blue)?;
+    let mut image = frame.electrons(&OverscanOptions::default(), &parameters.gain)?;
+    image.variance.mapv_inplace(|v| v + parameters.read_noise.powi(2) as f32);
+    let mut header = product_header(&frame.header);
     header.set("BUNIT", "electron", "unit of the pixels");
     Ok((header, image))
 }

@@ -87,3 +87,18 @@ impl Default for Measurement {
         }
     }
 }
+
+/// What a good sequence is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Goodness {
+    /// Largest median reduced chi square (1 is expected) of a good sequence with many sources; with few it may be larger by chance.
+    #[schemars(range(min = 1.0, max = 1000.0), extend("x-unit" = "1"))]
+    pub chi2_high: f64,
+}
+
+impl Default for Goodness {
+    fn default() -> Self {
+        Goodness { chi2_high: 3.0 }
+    }
+}

@@ -2,36 +2,24 @@
 
 use ifured_core::recipe::{MainInput, Memory, ProductSpec};
 use ifured_core::{Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::detector::{Corrections, RawFrame, calibration, correct};
 use ifured_pixels::quality;
 use ifured_pixels::task;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::inputs;
-use super::single_frame::{Corrections, Saturation, correct};
-use crate::calibration::{self, noise_model};
-use crate::raw::RawFrame;
+use super::parameters::Exposure;
+use crate::Cafos;
+use crate::detector::noise_of;
 use crate::{products, signatures, tags};
 
 /// Parameters of `arc`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
-    /// Raw values from this on are saturated, in ADU.
-    #[schemars(range(min = 1.0), extend("x-unit" = "ADU"))]
-    pub saturation: f64,
-    /// Gain in electrons per ADU; 0 takes that of the header.
-    #[schemars(range(min = 0.0), extend("x-unit" = "electrons/ADU"))]
-    pub gain: f64,
-    /// Read noise in ADU; 0 takes that of the bias.
-    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
-    pub read_noise: f64,
-}
-
-impl Default for Parameters {
-    fn default() -> Self {
-        Parameters { saturation: 65000.0, gain: 0.0, read_noise: 0.0 }
-    }
+    #[serde(flatten)]
+    exposure: Exposure,
 }
 
 /// The recipe.
@@ -61,11 +49,14 @@ impl Recipe for Arc {
 
     fn run(&self, task: &Task, parameters: Parameters, _: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one arc"))?;
-        let frame = RawFrame::open(input)?;
-        let bias = calibration::require(task, "bias", frame.shape(), frame.window())?;
-        let noise = noise_model(&frame.header, &bias.header, None, parameters.gain, parameters.read_noise);
-        let saturation = Saturation { converter: parameters.saturation as f32, well: None };
-        let image = correct(&frame, &Corrections { bias: &bias, pedestal: 0.0, flats: vec![], noise, saturation, blank_outside: false })?;
+        let frame = RawFrame::open(input, &Cafos)?;
+        let bias = calibration::require(task, "bias", &Cafos, frame.footprint())?;
+        let noise = noise_of(&frame.header, &bias.header, None, parameters.exposure.given());
+        let saturation = parameters.exposure.levels(None);
+        let image = correct(
+            &frame,
+            &Corrections { bias: &bias, pedestal: 0.0, flats: vec![], noise: noise.model, saturation, blank_outside: false },
+        )?;
         let saturated = image.quality.iter().filter(|q| **q & quality::SATURATED_CONVERTER != 0).count();
         let mut outcome = Outcome::default();
         outcome.quality.extend([

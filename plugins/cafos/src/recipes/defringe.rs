@@ -2,6 +2,7 @@
 
 use ifured_core::recipe::{MainInput, Memory, ProductSpec};
 use ifured_core::{Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task, Value};
+use ifured_pixels::detector::{RawFormat, calibration};
 use ifured_pixels::fits::read_image;
 use ifured_pixels::fringe::{FringeScaleOptions, fringe_scale, subtract_fringes};
 use ifured_pixels::statistics::SigmaClip;
@@ -11,8 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fringe_map::SHARED_NOISE;
 use super::inputs;
-use crate::calibration;
-use crate::raw::window;
+use crate::Cafos;
 use crate::{products, signatures, tags};
 
 /// Passes of the rejection of stars.
@@ -62,7 +62,7 @@ impl Recipe for Defringe {
     fn run(&self, task: &Task, parameters: Parameters, _: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one reduced image"))?;
         let (header, mut image) = read_image(&input.path)?;
-        let map = calibration::require(task, "fringe-map", image.shape(), window(&header, image.shape()))?;
+        let map = calibration::require(task, "fringe-map", &Cafos, Cafos.footprint(&header, image.shape()))?;
         let is_part = has_input(&map.header, &input.identity);
         let shared = if is_part { map.header.real(SHARED_NOISE).unwrap_or(1.0) } else { 0.0 };
         let map = map.image()?;

@@ -3,6 +3,7 @@
 use ifured_core::recipe::{MainInput, Memory, ProductSpec};
 use ifured_core::{Figure, Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task, provenance};
 use ifured_pixels::Image;
+use ifured_pixels::detector::{GAIN, measured};
 use ifured_pixels::fits::{Table, read_image};
 use ifured_pixels::spectrum::air;
 use ifured_pixels::spectrum::excess_noise::excess_variance;
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::inputs;
 use super::wavelength_solution::AXIS;
-use crate::noise::{GAIN, USUAL_GAIN, measured};
+use crate::detector::USUAL_GAIN;
 use crate::spectra::{Medium, SpectrumTable};
 use crate::{products, signatures, tags};
 

@@ -4,11 +4,9 @@
 //! fields, is the
 //! pattern.
 
-use std::ops::Range;
-
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
 use ifured_core::{Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
-use ifured_pixels::combine::{CombineOptions, FrameRows};
+use ifured_pixels::combine::{BAND_MEMORY, CombineOptions, MethodChoice, combine_error};
 use ifured_pixels::fits::{ImageBands, read_image};
 use ifured_pixels::fringe::{fringe_pattern, sky_level};
 use ifured_pixels::order_statistics::median_variance_factor;
@@ -19,7 +17,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::in_order;
-use crate::combination::{BAND_MEMORY, Method, combine_error};
 use crate::{products, signatures, tags};
 
 /// Keyword of the part of the variance of a map that it shares with each image it was made of.
@@ -30,7 +27,7 @@ pub(super) const SHARED_NOISE: &str = "IFURED SHARED NOISE";
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
     /// How the values of a pixel are combined.
-    pub method: Method,
+    pub method: MethodChoice,
     /// Lowest sky level of an image that is used, in ADU.
     #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub sky_low: f64,
@@ -38,7 +35,7 @@ pub struct Parameters {
 
 impl Default for Parameters {
     fn default() -> Self {
-        Parameters { method: Method::Median, sky_low: 50.0 }
+        Parameters { method: MethodChoice::Median, sky_low: 50.0 }
     }
 }
 
@@ -80,7 +77,7 @@ impl Recipe for FringeMap {
             let (_, image) = read_image(&input.path)?;
             let level = sky_level(&image, None);
             if level >= parameters.sky_low {
-                rows.push(ProductRows(ImageBands::open(&input.path)?));
+                rows.push(ImageBands::open(&input.path)?);
                 names.push(input.name.as_str());
                 levels.push(level);
             } else {
@@ -91,7 +88,7 @@ impl Recipe for FringeMap {
         let Some(first) = rows.first() else {
             return Err(RecipeError::new("no image has enough sky", "lower `sky_low`"));
         };
-        let mut header = products::header_of(first.0.header());
+        let mut header = products::header_of(first.header());
         let options = CombineOptions {
             method: parameters.method.with_limits(3.0, 3.0),
             reject: !(quality::QUESTIONABLE | quality::LOW_SENSITIVITY),
@@ -108,29 +105,10 @@ impl Recipe for FringeMap {
             QualityNumber::new("AMPLITUDE", found.sigma, "", "standard deviation of the map, fraction of the sky"),
         ]);
         header.set("BUNIT", "", "fraction of the sky level");
-        let shared = if parameters.method == Method::Median { 1.0 / median_variance_factor(levels.len()) } else { 1.0 };
+        let shared = if parameters.method == MethodChoice::Median { 1.0 / median_variance_factor(levels.len()) } else { 1.0 };
         header.set(SHARED_NOISE, shared, "part of the variance shared with each image");
         products::write_statistics(&mut header, &image);
         task::write(task, &mut outcome, tags::FRINGE_MAP, header, &image)?;
         Ok(outcome)
-    }
-}
-
-/// A reduced image, read by bands.
-struct ProductRows(ImageBands);
-
-impl FrameRows for ProductRows {
-    type Error = RecipeError;
-
-    fn shape(&self) -> (usize, usize) {
-        self.0.shape()
-    }
-
-    fn read_rows(&mut self, rows: Range<usize>, data: &mut [f32], variance: &mut [f32], quality: &mut [u32]) -> Result<(), RecipeError> {
-        let band = self.0.read_rows(rows)?;
-        data.iter_mut().zip(&band.data).for_each(|(to, from)| *to = *from);
-        variance.iter_mut().zip(&band.variance).for_each(|(to, from)| *to = *from);
-        quality.iter_mut().zip(&band.quality).for_each(|(to, from)| *to = *from);
-        Ok(())
     }
 }

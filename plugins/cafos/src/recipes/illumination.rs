@@ -5,6 +5,7 @@
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
 use ifured_core::{Condition, Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task, Test};
+use ifured_pixels::detector::{RawFormat, calibration};
 use ifured_pixels::fit::SurfaceDegree;
 use ifured_pixels::fits::read_image;
 use ifured_pixels::illumination::{IlluminationOptions, fit_illumination};
@@ -15,8 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::inputs;
-use crate::calibration;
-use crate::raw::window;
+use crate::Cafos;
 use crate::{products, signatures, tags};
 
 /// Side of the blocks in pixels.
@@ -80,7 +80,7 @@ impl Recipe for IlluminationRecipe {
     fn run(&self, task: &Task, parameters: Parameters, _: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one twilight flat"))?;
         let (raw, twilight) = read_image(&input.path)?;
-        let dome = calibration::require(task, "dome", twilight.shape(), window(&raw, twilight.shape()))?.image()?;
+        let dome = calibration::require(task, "dome", &Cafos, Cafos.footprint(&raw, twilight.shape()))?.image()?;
         let mut ratio = twilight.clone();
         ratio.divide(&dome);
         let clip = SigmaClip { low: parameters.clip_sigma, high: parameters.clip_sigma, max_iterations: CLIP_PASSES };

@@ -2,8 +2,8 @@
 
 use ifured_core::recipe::{InputSpec, Level};
 use ifured_core::{Condition, Signature};
+use ifured_pixels::detector::calibration::{CUT_WINDOW, LEVEL_ONLY};
 
-use crate::calibration::{CUT_WINDOW, LEVEL_ONLY};
 use crate::{signatures, tags};
 
 /// A calibration further away in time than this is not used unless the configuration says so.

@@ -13,9 +13,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::in_order;
-use super::polarimetry::{MEMORY, product_header, sequence};
+use super::polarimetry_sequence::{MEMORY, product_header, sequence};
 use crate::description::POLARISATION_STANDARD;
-use crate::polarimetry::options::Measurement;
+use crate::polarimetry::options::{Goodness, Measurement};
 use crate::polarimetry::standards::Standard;
 use crate::polarimetry::table::{Calibration, stokes_table};
 use crate::polarimetry::{adapter_angle, chi2_number, measure, standard_star};
@@ -37,9 +37,8 @@ pub struct Parameters {
     /// Position angle of the zero of the half-wave plate at adapter position 0; matters for polarised standards.
     #[schemars(range(min = -180.0, max = 180.0), extend("x-unit" = "degrees"))]
     pub angle_zero: f64,
-    /// Largest median reduced chi square (1 is expected) of a good sequence with many sources; with few it may be larger by chance.
-    #[schemars(range(min = 1.0, max = 1000.0), extend("x-unit" = "1"))]
-    pub chi2_high: f64,
+    #[serde(flatten)]
+    goodness: Goodness,
     /// Largest instrumental polarisation that is believed without doubt, as a fraction.
     #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
     pub p_high: f64,
@@ -47,7 +46,7 @@ pub struct Parameters {
 
 impl Default for Parameters {
     fn default() -> Self {
-        Parameters { measurement: Measurement::default(), polarised: false, angle_zero: 0.0, chi2_high: 3.0, p_high: 0.02 }
+        Parameters { measurement: Measurement::default(), polarised: false, angle_zero: 0.0, goodness: Goodness::default(), p_high: 0.02 }
     }
 }
 
@@ -102,7 +101,7 @@ impl Recipe for InstrumentalPolarisation {
         let light = found.polarisation.minus(&truth.rotated(-rotation));
         let degree = light.degree(Default::default());
         outcome.quality.extend([
-            chi2_number(&measured.stars, parameters.chi2_high),
+            chi2_number(&measured.stars, parameters.goodness.chi2_high),
             QualityNumber::new("Q INSTR", light.q, "", "instrumental q").with_error(light.q_error()),
             QualityNumber::new("U INSTR", light.u, "", "instrumental u").with_error(light.u_error()),
             QualityNumber::new("P INSTR", degree.debiased, "", "degree of the instrumental polarisation").with_error(degree.error).within(

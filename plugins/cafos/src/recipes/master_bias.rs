@@ -5,13 +5,11 @@
 //! the drift cannot make outliers; the master keeps the mean level. The read noise is measured from differences of consecutive
 //! frames and gives both the limit of the rejection and the variance. Frames of another level or noise are left out and named.
 
-use std::ops::Range;
-
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, RejectedFrame};
 use ifured_core::{Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::badpixel::{HotLimits, flag_hot};
-use ifured_pixels::combine::{CombineOptions, FrameRows, combine as pixels_combine};
-use ifured_pixels::detector::{self, ReadNoise};
+use ifured_pixels::combine::{BAND_MEMORY, CombineOptions, MethodChoice, combine as pixels_combine, combine_error};
+use ifured_pixels::detector::{self, DarkRows, READ_NOISE, RawFrame, ReadNoise, open_all};
 use ifured_pixels::statistics::{clipped_moments, mad, median, medians_of_each};
 use ifured_pixels::task;
 use ifured_pixels::{Image, quality};
@@ -20,9 +18,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::in_order;
-use crate::combination::{BAND_MEMORY, Method, combine_error};
-use crate::noise::{self, READ_NOISE};
-use crate::raw::{RawFrame, open_all};
+use super::parameters::Enough;
+use crate::Cafos;
+use crate::detector::header_read_noise;
 use crate::signatures;
 use crate::{products, tags};
 
@@ -34,7 +32,7 @@ const SAMPLE: usize = 150_000;
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
     /// How the values of a pixel are combined. `sigma-clip` has the noise of the mean, 20 % below that of the median, and is robust.
-    pub method: Method,
+    pub method: MethodChoice,
     /// Rejection limit of `sigma-clip`, in units of the read noise.
     #[schemars(range(min = 2.0, max = 100.0), extend("x-unit" = "1"))]
     pub clip_sigma: f64,
@@ -47,9 +45,8 @@ pub struct Parameters {
     /// A frame whose noise is above that of the others by more than this fraction is left out.
     #[schemars(range(min = 0.01), extend("x-unit" = "1"))]
     pub noise_tolerance: f64,
-    /// Fewest frames that must be left.
-    #[schemars(range(min = 1), extend("x-unit" = "frames"))]
-    pub min_frames: usize,
+    #[serde(flatten)]
+    enough: Enough,
     /// Read noise in ADU; 0 measures it from pairs of frames.
     #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub read_noise: f64,
@@ -73,12 +70,12 @@ pub struct Parameters {
 impl Default for Parameters {
     fn default() -> Self {
         Parameters {
-            method: Method::SigmaClip,
+            method: MethodChoice::SigmaClip,
             clip_sigma: 4.0,
             outlier_sigma: 8.0,
             level_tolerance: 5.0,
             noise_tolerance: 0.3,
-            min_frames: 1,
+            enough: Enough::default(),
             read_noise: 0.0,
             hot_pixel: 50.0,
             hot_column: 15.0,
@@ -125,16 +122,16 @@ impl Recipe for MasterBias {
 
     fn run(&self, task: &Task, parameters: Parameters, host: &dyn Host) -> Result<Outcome, RecipeError> {
         let task = &in_order(task);
-        let frames = open_all(task.main())?;
+        let frames = open_all(task.main(), &Cafos)?;
         host.progress(0.0, "level and noise of each frame");
         let survey = Survey::of(&frames)?;
         let mut outcome = Outcome::default();
         let kept = survey.keep(&frames, &parameters, &mut outcome);
-        if kept.len() < parameters.min_frames {
-            let what = format!("{} of {} bias frames are left, {} are needed", kept.len(), frames.len(), parameters.min_frames);
+        if kept.len() < parameters.enough.min_frames {
+            let what = format!("{} of {} bias frames are left, {} are needed", kept.len(), frames.len(), parameters.enough.min_frames);
             return Err(RecipeError::new(what, "look at the rejected frames, or lower `min_frames`"));
         }
-        let header_noise = noise::header_read_noise(&frames[0].header);
+        let header_noise = header_read_noise(&frames[0].header);
         let read_noise = survey.read_noise(&kept, parameters.read_noise);
         host.progress(0.2, "combining");
         let image = combine(&frames, &kept, &survey, read_noise.value, &parameters)?;
@@ -252,32 +249,11 @@ impl Survey {
     }
 }
 
-/// A bias frame whose noise is the read noise.
-struct BiasRows<'a> {
-    frame: &'a RawFrame,
-    variance: f32,
-}
-
-impl FrameRows for BiasRows<'_> {
-    type Error = RecipeError;
-
-    fn shape(&self) -> (usize, usize) {
-        self.frame.shape()
-    }
-
-    fn read_rows(&mut self, rows: Range<usize>, data: &mut [f32], variance: &mut [f32], quality: &mut [u32]) -> Result<(), RecipeError> {
-        self.frame.read_corrected(rows, data)?;
-        variance.fill(self.variance);
-        quality.fill(0);
-        Ok(())
-    }
-}
-
 /// Combines the kept frames, brought to their mean level, by bands of rows.
 fn combine(frames: &[RawFrame], kept: &[usize], survey: &Survey, read_noise: f64, parameters: &Parameters) -> Result<Image, RecipeError> {
     let mean_level = survey.mean_level(kept);
     let variance = (read_noise * read_noise) as f32;
-    let mut rows: Vec<_> = kept.iter().map(|&i| BiasRows { frame: &frames[i], variance }).collect();
+    let mut rows: Vec<_> = kept.iter().map(|&i| DarkRows { frame: &frames[i], variance }).collect();
     let options = CombineOptions {
         method: parameters.method.with_limits(parameters.clip_sigma, parameters.clip_sigma),
         offsets: kept.iter().map(|&i| survey.levels[i] - mean_level).collect(),

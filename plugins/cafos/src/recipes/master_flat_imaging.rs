@@ -4,14 +4,12 @@
 //! its median in the field; the frames are combined with rejection by the noise model, so that stars, which lie elsewhere
 //! in each frame, go; the result has the median 1 in the field. The gain comes from differences of consecutive frames.
 
-use std::cell::RefCell;
-use std::ops::Range;
-
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, RejectedFrame};
 use ifured_core::{Condition, Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task, Test};
 use ifured_pixels::badpixel::{ResponseLimits, flag_response};
-use ifured_pixels::combine::{CombineOptions, CombinedRows, FrameRows, combine_with};
-use ifured_pixels::detector::{self, GainSample, MeasuredGain};
+use ifured_pixels::combine::{BAND_MEMORY, CombineOptions, MethodChoice, combine_error, combine_with};
+use ifured_pixels::detector::calibration::{self, Calibration};
+use ifured_pixels::detector::{FrameNoise, GainSample, GainSource, LitRows, MeasuredGain, RawFrame, SharedBias, open_all};
 use ifured_pixels::statistics::{median, medians_of_each, percentile};
 use ifured_pixels::task;
 use ifured_pixels::{Image, quality};
@@ -20,13 +18,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::mode::Mode;
+use super::parameters::{Enough, Exposure, Response};
 use super::{in_order, inputs};
-use crate::calibration::{self, Calibration, Rows, noise_model};
-use crate::combination::{BAND_MEMORY, Method, combine_error};
+use crate::Cafos;
+use crate::detector::{header_gain, noise_of};
 use crate::field_mask::{blocks_of, field_mask, lit_level};
-use crate::noise::{NoiseModel, header_gain};
 use crate::products;
-use crate::raw::{RawFrame, open_all};
 
 /// Pixels of each frame that levels and gain are measured from.
 const SAMPLE: usize = 150_000;
@@ -38,34 +35,25 @@ const WORST_GAIN_ERROR: f64 = 0.1;
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
     /// How the values of a pixel are combined. `sigma-clip` has the noise of the mean and removes stars.
-    pub method: Method,
+    pub method: MethodChoice,
     /// Rejection limit of `sigma-clip` below the median, in units of the noise.
     #[schemars(range(min = 2.0, max = 100.0), extend("x-unit" = "1"))]
     pub clip_low: f64,
     /// Rejection limit of `sigma-clip` above the median, in units of the noise.
     #[schemars(range(min = 2.0, max = 100.0), extend("x-unit" = "1"))]
     pub clip_high: f64,
-    /// Fewest frames that must be left.
-    #[schemars(range(min = 1), extend("x-unit" = "frames"))]
-    pub min_frames: usize,
+    #[serde(flatten)]
+    enough: Enough,
     /// Largest loss of light at the edge of the field that is still inside the mask, as a fraction.
     #[schemars(range(min = 0.0001, max = 0.5), extend("x-unit" = "1"))]
     pub edge_loss: f64,
     /// A pixel with less than this fraction of the response around it is flagged as of low sensitivity.
     #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
     pub low_response: f64,
-    /// A pixel with less than this response is flagged as dead, and its flat is 1.
-    #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
-    pub dead_response: f64,
-    /// Raw values from this on are saturated, in ADU.
-    #[schemars(range(min = 1.0), extend("x-unit" = "ADU"))]
-    pub saturation: f64,
-    /// Gain in electrons per ADU; 0 measures it from pairs of frames.
-    #[schemars(range(min = 0.0), extend("x-unit" = "electrons/ADU"))]
-    pub gain: f64,
-    /// Read noise in ADU; 0 takes that of the bias.
-    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
-    pub read_noise: f64,
+    #[serde(flatten)]
+    response: Response,
+    #[serde(flatten)]
+    exposure: Exposure,
     /// Lowest mean level of a good flat above the bias, in ADU.
     #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
     pub level_low: f64,
@@ -77,16 +65,14 @@ pub struct Parameters {
 impl Default for Parameters {
     fn default() -> Self {
         Parameters {
-            method: Method::SigmaClip,
+            method: MethodChoice::SigmaClip,
             clip_low: 4.0,
             clip_high: 3.0,
-            min_frames: 1,
+            enough: Enough::default(),
             edge_loss: 0.002,
             low_response: 0.5,
-            dead_response: 0.05,
-            saturation: 65000.0,
-            gain: 0.0,
-            read_noise: 0.0,
+            response: Response::default(),
+            exposure: Exposure::default(),
             level_low: 4000.0,
             level_high: 55000.0,
         }
@@ -145,13 +131,13 @@ impl Recipe for MasterFlatImaging {
 
     fn run(&self, task: &Task, parameters: Parameters, host: &dyn Host) -> Result<Outcome, RecipeError> {
         let task = &in_order(task);
-        let frames = open_all(task.main())?;
-        let bias = calibration::require(task, "bias", frames[0].shape(), frames[0].window())?;
+        let frames = open_all(task.main(), &Cafos)?;
+        let bias = calibration::require(task, "bias", &Cafos, frames[0].footprint())?;
         host.progress(0.1, "level of each frame and gain");
         let mut outcome = Outcome::default();
         let combined = combine_flats(&frames, &bias, &Choice::from(&parameters), &mut outcome)?;
-        if combined.kept.len() < parameters.min_frames {
-            let what = format!("{} of {} flats are left, {} are needed", combined.kept.len(), frames.len(), parameters.min_frames);
+        if combined.kept.len() < parameters.enough.min_frames {
+            let what = format!("{} of {} flats are left, {} are needed", combined.kept.len(), frames.len(), parameters.enough.min_frames);
             return Err(RecipeError::new(what, "look at the rejected frames, or lower `min_frames`"));
         }
         host.progress(0.7, "mask of the field");
@@ -159,7 +145,7 @@ impl Recipe for MasterFlatImaging {
         let blocks = blocks_of(image.data.view());
         let mask = field_mask(image.shape(), &blocks, parameters.edge_loss);
         normalise(&mut image, &mask);
-        let limits = ResponseLimits { low: parameters.low_response, dead: parameters.dead_response };
+        let limits = ResponseLimits { low: parameters.low_response, dead: parameters.response.dead_response };
         flag_response(&mut image, mask.view(), &blocks, lit_level(&blocks), &limits);
         judge(&mut outcome, &image, &mask, &combined.levels, combined.noise, combined.gain, &parameters);
         note_header_gain(&mut outcome, &frames[0], combined.gain);
@@ -176,19 +162,16 @@ impl Recipe for MasterFlatImaging {
 }
 
 /// What the combination of flats needs of the parameters.
-pub(super) struct Choice {
-    pub method: Method,
+pub(super) struct Choice<'a> {
+    pub method: MethodChoice,
     pub clip_low: f64,
     pub clip_high: f64,
-    pub saturation: f64,
-    pub gain: f64,
-    pub read_noise: f64,
+    pub exposure: &'a Exposure,
 }
 
-impl From<&Parameters> for Choice {
-    fn from(p: &Parameters) -> Self {
-        let Parameters { method, clip_low, clip_high, saturation, gain, read_noise, .. } = *p;
-        Choice { method, clip_low, clip_high, saturation, gain, read_noise }
+impl<'a> From<&'a Parameters> for Choice<'a> {
+    fn from(p: &'a Parameters) -> Self {
+        Choice { method: p.method, clip_low: p.clip_low, clip_high: p.clip_high, exposure: &p.exposure }
     }
 }
 
@@ -199,7 +182,7 @@ pub(super) struct CombinedFlats {
     pub kept: Vec<usize>,
     /// Their levels above the bias in ADU.
     pub levels: Vec<f64>,
-    pub noise: NoiseModel,
+    pub noise: FrameNoise,
     pub gain: Option<MeasuredGain>,
 }
 
@@ -207,11 +190,11 @@ pub(super) struct CombinedFlats {
 pub(super) fn combine_flats(
     frames: &[RawFrame],
     bias: &Calibration,
-    choice: &Choice,
+    choice: &Choice<'_>,
     outcome: &mut Outcome,
 ) -> Result<CombinedFlats, RecipeError> {
-    let mut noise = noise_model(&frames[0].header, &bias.header, None, choice.gain, choice.read_noise);
-    let sample = Sample::of(frames, bias, choice.saturation)?;
+    let mut noise = noise_of(&frames[0].header, &bias.header, None, choice.exposure.given());
+    let sample = Sample::of(frames, bias, choice.exposure.saturation)?;
     let mut kept = Vec::new();
     for (i, frame) in frames.iter().enumerate() {
         if sample.levels[i] > 3.0 * noise.model.read_noise {
@@ -225,14 +208,14 @@ pub(super) fn combine_flats(
         return Err(RecipeError::new("no flat has light", "check the bias and the lamp; `ifured show` shows the frames"));
     }
     let gain = sample.gain(&kept, noise.model.read_noise);
-    if let Some(found) = gain.filter(|g| choice.gain <= 0.0 && g.error < WORST_GAIN_ERROR * g.gain) {
-        noise = NoiseModel::new(noise.model.read_noise, found.gain, "pairs of flats");
+    if let Some(found) = gain.filter(|g| choice.exposure.gain <= 0.0 && g.error < WORST_GAIN_ERROR * g.gain) {
+        noise = FrameNoise::new(noise.model.read_noise, found.gain, GainSource::FlatPairs);
     }
     let levels: Vec<f64> = kept.iter().map(|&i| sample.levels[i]).collect();
-    let shared = SharedBias { calibration: bias, band: RefCell::default() };
+    let shared = SharedBias::new(bias);
     let mut rows: Vec<_> = kept
         .iter()
-        .map(|&i| FlatRows { frame: &frames[i], bias: &shared, noise: noise.model, saturation: choice.saturation as f32 })
+        .map(|&i| LitRows { frame: &frames[i], bias: &shared, noise: noise.model, saturation: choice.exposure.saturation as f32 })
         .collect();
     let options = CombineOptions {
         method: choice.method.with_limits(choice.clip_low, choice.clip_high),
@@ -242,17 +225,9 @@ pub(super) fn combine_flats(
         ..CombineOptions::default()
     };
     let names: Vec<&str> = kept.iter().map(|&i| frames[i].name.as_str()).collect();
-    // One bias was subtracted from all frames: its error does not average out.
     let scale = levels.iter().map(|l| 1.0 / l).sum::<f64>() / levels.len() as f64;
-    let common = (scale * scale) as f32;
-    let add_bias = |combined: CombinedRows| {
-        let (_, bias) = &*shared.band.borrow();
-        for (v, b) in combined.variance.iter_mut().zip(&bias.variance) {
-            *v += if b.is_finite() { common * b } else { 0.0 };
-        }
-        combined.quality.iter_mut().zip(&bias.quality).for_each(|(q, b)| *q |= b & (quality::HOT | quality::MISSING));
-    };
-    let image = combine_with(&mut rows, &options, add_bias).map_err(|e| combine_error(e, &names))?.image;
+    let image =
+        combine_with(&mut rows, &options, |combined| shared.add_error(combined, scale)).map_err(|e| combine_error(e, &names))?.image;
     Ok(CombinedFlats { image, kept, levels, noise, gain })
 }
 
@@ -309,45 +284,6 @@ impl Sample {
     }
 }
 
-/// The bias, with the rows that were read last: all frames need them one after the other.
-struct SharedBias<'a> {
-    calibration: &'a Calibration,
-    band: RefCell<(Range<usize>, Rows)>,
-}
-
-/// A flat with the bias subtracted and its noise by the model.
-struct FlatRows<'a> {
-    frame: &'a RawFrame,
-    bias: &'a SharedBias<'a>,
-    noise: detector::NoiseModel,
-    saturation: f32,
-}
-
-impl FrameRows for FlatRows<'_> {
-    type Error = RecipeError;
-
-    fn shape(&self) -> (usize, usize) {
-        self.frame.shape()
-    }
-
-    fn read_rows(&mut self, rows: Range<usize>, data: &mut [f32], variance: &mut [f32], quality: &mut [u32]) -> Result<(), RecipeError> {
-        let (held, bias) = &mut *self.bias.band.borrow_mut();
-        if *held != rows {
-            self.bias.calibration.read_rows(rows.clone(), bias)?;
-            held.clone_from(&rows);
-        }
-        self.frame.read_rows(rows.clone(), data)?;
-        quality.iter_mut().zip(data.iter()).for_each(|(q, v)| *q = if *v >= self.saturation { quality::SATURATED_CONVERTER } else { 0 });
-        self.frame.subtract_overscan(rows, data)?;
-        let noise = self.noise;
-        for ((v, s), b) in data.iter_mut().zip(variance).zip(&bias.data) {
-            *v -= b;
-            *s = noise.variance(*v);
-        }
-        Ok(())
-    }
-}
-
 /// Divides by the median in the field, from some 300 000 pixels; outside is flagged.
 fn normalise(image: &mut Image, mask: &Array2<u8>) {
     let inside = inside(&image.data, mask, 300_000);
@@ -373,7 +309,7 @@ fn judge(
     image: &Image,
     mask: &Array2<u8>,
     levels: &[f64],
-    noise: NoiseModel,
+    noise: FrameNoise,
     gain: Option<MeasuredGain>,
     parameters: &Parameters,
 ) {

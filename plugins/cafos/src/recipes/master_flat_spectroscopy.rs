@@ -8,6 +8,8 @@
 
 use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec};
 use ifured_core::{Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::combine::MethodChoice;
+use ifured_pixels::detector::{calibration, open_all};
 use ifured_pixels::filter::local_parabolas;
 use ifured_pixels::fit::SurfaceDegree;
 use ifured_pixels::illumination::{block_medians, fit_blocks};
@@ -19,10 +21,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::master_flat_imaging::{Choice, combine_flats, note_header_gain};
+use super::parameters::{Exposure, Response};
 use super::{in_order, inputs};
-use crate::calibration;
-use crate::combination::Method;
-use crate::raw::open_all;
+use crate::Cafos;
 use crate::{products, signatures, tags};
 
 /// Side of the blocks that the surface is fitted to, in pixels.
@@ -35,7 +36,7 @@ const LIT: std::ops::Range<f64> = 0.2..5.0;
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
     /// How the values of a pixel are combined.
-    pub method: Method,
+    pub method: MethodChoice,
     /// Rejection limit of `sigma-clip`, in units of the noise.
     #[schemars(range(min = 2.0, max = 100.0), extend("x-unit" = "1"))]
     pub clip_sigma: f64,
@@ -54,34 +55,24 @@ pub struct Parameters {
     /// A pixel with less than this response is flagged as of low sensitivity.
     #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
     pub low_response: f64,
-    /// A pixel with less than this response is flagged as dead, and its flat is 1.
-    #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
-    pub dead_response: f64,
-    /// Raw values from this on are saturated, in ADU.
-    #[schemars(range(min = 1.0), extend("x-unit" = "ADU"))]
-    pub saturation: f64,
-    /// Gain in electrons per ADU; 0 measures it from pairs of frames.
-    #[schemars(range(min = 0.0), extend("x-unit" = "electrons/ADU"))]
-    pub gain: f64,
-    /// Read noise in ADU; 0 takes that of the bias.
-    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
-    pub read_noise: f64,
+    #[serde(flatten)]
+    response: Response,
+    #[serde(flatten)]
+    exposure: Exposure,
 }
 
 impl Default for Parameters {
     fn default() -> Self {
         Parameters {
-            method: Method::SigmaClip,
+            method: MethodChoice::SigmaClip,
             clip_sigma: 4.0,
             dispersion_axis: 2,
             smoothing: 25,
             degree: 5,
             noise_high: 0.05,
             low_response: 0.5,
-            dead_response: 0.05,
-            saturation: 65000.0,
-            gain: 0.0,
-            read_noise: 0.0,
+            response: Response::default(),
+            exposure: Exposure::default(),
         }
     }
 }
@@ -122,16 +113,14 @@ impl Recipe for MasterFlatSpectroscopy {
 
     fn run(&self, task: &Task, parameters: Parameters, host: &dyn Host) -> Result<Outcome, RecipeError> {
         let task = &in_order(task);
-        let frames = open_all(task.main())?;
-        let bias = calibration::require(task, "bias", frames[0].shape(), frames[0].window())?;
+        let frames = open_all(task.main(), &Cafos)?;
+        let bias = calibration::require(task, "bias", &Cafos, frames[0].footprint())?;
         host.progress(0.1, "level of each frame and gain");
         let choice = Choice {
             method: parameters.method,
             clip_low: parameters.clip_sigma,
             clip_high: parameters.clip_sigma,
-            saturation: parameters.saturation,
-            gain: parameters.gain,
-            read_noise: parameters.read_noise,
+            exposure: &parameters.exposure,
         };
         let mut outcome = Outcome::default();
         let combined = combine_flats(&frames, &bias, &choice, &mut outcome)?;
@@ -216,7 +205,7 @@ fn flag(image: &mut Image, parameters: &Parameters) {
         if !(*s <= limit) {
             *q |= quality::CALIBRATION_DEFECT;
             (*v, *s) = (1.0, 0.0);
-        } else if !(f64::from(*v) >= parameters.dead_response) {
+        } else if !(f64::from(*v) >= parameters.response.dead_response) {
             *q |= quality::DEAD;
             (*v, *s) = (1.0, 0.0);
         } else if f64::from(*v) < parameters.low_response {

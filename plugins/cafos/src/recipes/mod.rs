@@ -3,6 +3,7 @@
 mod arc;
 mod astrometry;
 mod coadd;
+mod cosmic_rays;
 mod defringe;
 mod extraction;
 mod flux_calibration;
@@ -14,11 +15,12 @@ mod master_bias;
 mod master_flat_imaging;
 mod master_flat_spectroscopy;
 mod mode;
+mod parameters;
 mod polarimetry;
+mod polarimetry_sequence;
 mod response;
 mod science_imaging;
 mod science_spectroscopy;
-mod single_frame;
 mod wavelength_solution;
 
 use ifured_core::{AnyRecipe, Task};
@@ -59,4 +61,26 @@ fn in_order(task: &Task) -> Task {
     });
     task.inputs = main.into_iter().chain(rest).collect();
     task
+}
+
+#[cfg(test)]
+mod tests {
+    use ifured_core::Task;
+    use ifured_core::recipe::QuietHost;
+
+    /// Flattened structs of shared parameters must leave no key to be taken for unknown, and let none through.
+    #[test]
+    fn every_recipe_takes_its_own_parameters_and_no_others() {
+        for recipe in super::all() {
+            let description = recipe.description();
+            let refused = |parameters: serde_json::Value| {
+                let task = Task { recipe: description.name.clone(), parameters, ..Task::default() };
+                recipe.execute(&task, &QuietHost).is_err_and(|e| e.what.starts_with("parameters of recipe"))
+            };
+            assert!(!refused(description.defaults.clone()), "{}", description.name);
+            let mut more = description.defaults.clone();
+            more["no_such_parameter"] = 1.into();
+            assert!(refused(more), "{}", description.name);
+        }
+    }
 }

@@ -3,8 +3,8 @@
 //! The two images of each source are found, paired and measured in all frames; q and u are fitted to all angles with the ratio of the beams eliminated (see
 //! `ifured_pixels::polarimetry`), freed of the instrumental polarisation and turned to the sky.
 
-use ifured_core::recipe::{Grouping, MainInput, Memory, ProductSpec, TaskInput};
-use ifured_core::{Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_core::recipe::{ProductSpec, TaskInput};
+use ifured_core::{Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
 use ifured_pixels::fits::primary_header;
 use ifured_pixels::polarimetry::{self, Polarisation};
 use ifured_pixels::task;
@@ -12,17 +12,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::instrumental_polarisation::read_instrumental;
+use super::polarimetry_sequence::{MEMORY, SAME_FIELD, product_header, sequence};
 use super::{in_order, inputs};
-use crate::polarimetry::options::Measurement;
+use crate::polarimetry::options::{Goodness, Measurement};
 use crate::polarimetry::standards::Standard;
 use crate::polarimetry::table::{Calibration, stokes_table};
 use crate::polarimetry::{Measured, adapter_angle, chi2_number, measure, standard_star};
-use crate::{products, signatures, tags};
-
-/// Frames further apart than this are not of one sequence, in arcseconds.
-const SAME_FIELD: f64 = 30.0;
-/// Longest time from the first frame of a sequence, in hours.
-const SEQUENCE_HOURS: f64 = 3.0;
+use crate::{signatures, tags};
 
 /// How the bias of the degree of polarisation by noise is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -61,9 +57,8 @@ pub struct Parameters {
     pub adapter: bool,
     /// How the bias of the degree of polarisation is removed.
     pub debias: Debias,
-    /// Largest median reduced chi square (1 is expected) of a good sequence with many sources; with few it may be larger by chance.
-    #[schemars(range(min = 1.0, max = 1000.0), extend("x-unit" = "1"))]
-    pub chi2_high: f64,
+    #[serde(flatten)]
+    goodness: Goodness,
 }
 
 impl Default for Parameters {
@@ -74,28 +69,10 @@ impl Default for Parameters {
             angle_zero: 0.0,
             adapter: true,
             debias: Debias::ModifiedAsymptotic,
-            chi2_high: 3.0,
+            goodness: Goodness::default(),
         }
     }
 }
-
-/// The frames of a sequence, for every recipe of polarimetry.
-pub fn sequence() -> MainInput {
-    MainInput {
-        tags: vec![tags::REDUCED_IMAGING_WOLLASTON.into()],
-        group: Grouping {
-            signature: signatures::same_field_of_all_angles(SAME_FIELD),
-            span_hours: Some(SEQUENCE_HOURS),
-            within_night: true,
-            apart: vec![],
-            min_frames: 1,
-        },
-        ..MainInput::default()
-    }
-}
-
-/// Memory of a sequence: a frame, what it is resampled to, and the sum.
-pub const MEMORY: Memory = Memory::streaming(80e6, 90.0);
 
 /// The recipe.
 pub struct Polarimetry;
@@ -155,15 +132,6 @@ impl Recipe for Polarimetry {
     }
 }
 
-/// The header of a product of a sequence.
-pub fn product_header(measured: &Measured) -> Header {
-    let mut header = products::header_of(&measured.field.header);
-    header.set("BUNIT", "adu", "");
-    header.set("IFURED FRAMES", measured.field.exposures.len(), "number of frames in the mean");
-    products::write_statistics(&mut header, &measured.field.image);
-    header
-}
-
 fn known(input: &TaskInput) -> Result<Polarisation, RecipeError> {
     read_instrumental(&primary_header(&input.path)?).ok_or_else(|| {
         RecipeError::new(
@@ -174,7 +142,7 @@ fn known(input: &TaskInput) -> Result<Polarisation, RecipeError> {
 }
 
 fn judge(outcome: &mut Outcome, measured: &Measured, calibration: &Calibration, parameters: &Parameters) {
-    outcome.quality.push(chi2_number(&measured.stars, parameters.chi2_high));
+    outcome.quality.push(chi2_number(&measured.stars, parameters.goodness.chi2_high));
     let header = &measured.field.header;
     let Some(standard) = Standard::of(header).filter(|s| !s.is_unpolarised()) else { return };
     let (Some(truth), Some((_, found))) = (standard.polarisation(header), standard_star(measured, standard)) else {

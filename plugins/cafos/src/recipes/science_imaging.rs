@@ -1,21 +1,21 @@
 //! Images: bias, flat, illumination, field, cosmic rays, first world coordinates.
 
 use ifured_core::recipe::{MainInput, Memory, ProductSpec};
-use ifured_core::{Grade, Header, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
-use ifured_pixels::detector::gain_from_background;
+use ifured_core::{Grade, Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::detector::calibration::{self, Calibration};
+use ifured_pixels::detector::{Corrections, FrameNoise, RawFrame, correct, pedestal, treat_dead};
 use ifured_pixels::statistics::clipped_moments;
 use ifured_pixels::task;
 use ifured_pixels::{Image, quality};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cosmic_rays::remove_rays;
 use super::inputs;
 use super::mode::Mode;
-use super::single_frame::{Corrections, DeadPixels, Saturation, correct, remove_rays, treat_dead};
-use crate::calibration::{self, Calibration, noise_model};
-use crate::noise::{CREDIBLE_GAIN, NoiseModel};
-use crate::pedestal::pedestal;
-use crate::raw::RawFrame;
+use super::parameters::{Detection, Exposure, ImageDefects};
+use crate::Cafos;
+use crate::detector::{CREDIBLE_GAIN, noise_of};
 use crate::wcs::Tan;
 use crate::{products, signatures, stars};
 
@@ -33,32 +33,16 @@ pub struct Parameters {
     pub pedestal: bool,
     /// Whether a dome flat is corrected for the illumination where there is such a correction.
     pub illumination: bool,
-    /// Whether cosmic rays are found and removed.
-    pub cosmic_rays: bool,
-    /// Limit of the search for cosmic rays, in units of the noise.
-    #[schemars(range(min = 3.0, max = 100.0), extend("x-unit" = "1"))]
-    pub cosmic_sigma: f64,
-    /// Contrast that a cosmic ray has to a star: how much sharper than the finest structure of the image it must be.
-    #[schemars(range(min = 0.5, max = 50.0), extend("x-unit" = "1"))]
-    pub cosmic_contrast: f64,
-    /// What becomes of pixels without response.
-    pub dead_pixels: DeadPixels,
+    #[serde(flatten)]
+    defects: ImageDefects,
     /// Whether a first world coordinate system is written from the pointing.
     pub wcs: bool,
     /// Whether stars are found: for their number, the seeing, and the faintest star.
     pub stars: bool,
-    /// Stars are found above this many times the noise.
-    #[schemars(range(min = 3.0), extend("x-unit" = "1"))]
-    pub detection_sigma: f64,
-    /// Raw values from this on are saturated, in ADU.
-    #[schemars(range(min = 1.0), extend("x-unit" = "ADU"))]
-    pub saturation: f64,
-    /// Gain in electrons per ADU; 0 takes that of the flat, else that of the header.
-    #[schemars(range(min = 0.0), extend("x-unit" = "electrons/ADU"))]
-    pub gain: f64,
-    /// Read noise in ADU; 0 takes that of the bias.
-    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
-    pub read_noise: f64,
+    #[serde(flatten)]
+    detection: Detection,
+    #[serde(flatten)]
+    exposure: Exposure,
     /// Largest fraction of the field that may be saturated in a good image.
     #[schemars(range(min = 0.0, max = 1.0), extend("x-unit" = "1"))]
     pub saturated_high: f64,
@@ -69,16 +53,11 @@ impl Default for Parameters {
         Parameters {
             pedestal: true,
             illumination: true,
-            cosmic_rays: true,
-            cosmic_sigma: 5.0,
-            cosmic_contrast: 2.5,
-            dead_pixels: DeadPixels::Interpolate,
+            defects: ImageDefects::default(),
             wcs: true,
             stars: true,
-            detection_sigma: 5.0,
-            saturation: 65000.0,
-            gain: 0.0,
-            read_noise: 0.0,
+            detection: Detection::default(),
+            exposure: Exposure::default(),
             saturated_high: 0.01,
         }
     }
@@ -120,14 +99,14 @@ impl Recipe for ScienceImaging {
 
     fn run(&self, task: &Task, parameters: Parameters, host: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one image"))?;
-        let frame = RawFrame::open(input)?;
-        let (shape, window) = (frame.shape(), frame.window());
-        let bias = calibration::require(task, "bias", shape, window)?;
-        let flat = calibration::load(task, "flat", shape, window)?;
+        let frame = RawFrame::open(input, &Cafos)?;
+        let bias = calibration::require(task, "bias", &Cafos, frame.footprint())?;
+        let flat = calibration::load(task, "flat", &Cafos, frame.footprint())?;
         host.progress(0.2, "bias and flat");
-        let noise = noise_of(&frame, &bias, flat.as_ref().map(|f| &f.header), &parameters)?;
+        let noise = noise_of(&frame.header, &bias.header, flat.as_ref().map(|f| &f.header), parameters.exposure.given());
+        let noise = noise.or_of_background(&frame, &bias, &CREDIBLE_GAIN)?;
         let well = frame.header.real("CCDSAT").ok().filter(|w| *w > 0.0).map(|w| w as f32);
-        let saturation = Saturation { converter: parameters.saturation as f32, well };
+        let saturation = parameters.exposure.levels(well);
         let mut outcome = Outcome::default();
         let illumination = match &flat {
             Some(flat) if parameters.illumination => illumination(task, &frame, flat)?,
@@ -143,12 +122,20 @@ impl Recipe for ScienceImaging {
         let flats = flat.iter().chain(&illumination).collect();
         let mut image = correct(
             &frame,
-            &Corrections { bias: &bias, pedestal: pedestal.map_or(0.0, |p| p.level as f32), flats, noise, saturation, blank_outside: true },
+            &Corrections {
+                bias: &bias,
+                pedestal: pedestal.map_or(0.0, |p| p.level as f32),
+                flats,
+                noise: noise.model,
+                saturation,
+                blank_outside: true,
+            },
         )?;
-        let dead = treat_dead(&mut image, parameters.dead_pixels);
-        let struck = if parameters.cosmic_rays {
+        let dead = treat_dead(&mut image, parameters.defects.dead_pixels);
+        let defects = &parameters.defects;
+        let struck = if defects.cosmic_rays {
             host.progress(0.4, "cosmic rays");
-            Some(remove_rays(&mut image, parameters.cosmic_sigma, parameters.cosmic_contrast))
+            Some(remove_rays(&mut image, defects.cosmic_sigma, defects.cosmic_contrast))
         } else {
             None
         };
@@ -159,7 +146,7 @@ impl Recipe for ScienceImaging {
         }
         if parameters.stars {
             host.progress(0.7, "stars");
-            let field = stars::measure(&image, parameters.detection_sigma, APERTURE);
+            let field = stars::measure(&image, parameters.detection.detection_sigma, APERTURE);
             let binning = frame.header.real("CCDBINX").ok().filter(|b| *b >= 1.0).unwrap_or(1.0);
             let scale = frame.header.real("INSTRSCL").map_or(f64::NAN, |s| s * binning);
             outcome.quality.extend(stars::numbers(&field, scale, frame.header.real("EXPTIME").unwrap_or(f64::NAN)));
@@ -168,7 +155,7 @@ impl Recipe for ScienceImaging {
         header.set("BUNIT", "adu", "");
         noise.write(&mut header);
         if parameters.wcs {
-            match Tan::of_pointing(&frame.header, shape) {
+            match Tan::of_pointing(&frame.header, frame.shape()) {
                 Some(tan) => tan.write(&mut header),
                 None => outcome.notes.push("no world coordinates: RA, DEC, MJD-OBS or INSTRSCL is missing".into()),
             }
@@ -180,33 +167,15 @@ impl Recipe for ScienceImaging {
     }
 }
 
-/// The noise model; the gain of the background where neither flat nor header nor user says it.
-fn noise_of(frame: &RawFrame, bias: &Calibration, flat: Option<&Header>, parameters: &Parameters) -> Result<NoiseModel, RecipeError> {
-    let mut noise = noise_model(&frame.header, &bias.header, flat, parameters.gain, parameters.read_noise);
-    if noise.gain_from == "usual value of the chip" {
-        let (rows, columns) = frame.shape();
-        let (middle, height) = (rows / 2, (rows / 2).min(64));
-        let mut pixels = vec![0.0; height * columns];
-        frame.read_corrected(middle..middle + height, &mut pixels)?;
-        let mut level = Vec::new();
-        bias.read_data(middle..middle + height, &mut level)?;
-        pixels.iter_mut().zip(&level).for_each(|(v, b)| *v -= b);
-        if let Some(gain) = gain_from_background(&pixels, noise.model.read_noise).filter(|g| CREDIBLE_GAIN.contains(g)) {
-            noise = NoiseModel::new(noise.model.read_noise, gain, "background of the image");
-        }
-    }
-    Ok(noise)
-}
-
 /// The illumination correction, which is relative to dome flats.
 fn illumination(task: &Task, frame: &RawFrame, flat: &Calibration) -> Result<Option<Calibration>, RecipeError> {
     if flat.header.text("IMAGETYP").is_ok_and(|t| t.trim().eq_ignore_ascii_case("twilight")) {
         return Ok(None);
     }
-    calibration::load(task, "illumination", frame.shape(), frame.window())
+    calibration::load(task, "illumination", &Cafos, frame.footprint())
 }
 
-fn judge(outcome: &mut Outcome, image: &Image, noise: &NoiseModel, dead: usize, struck: Option<usize>, parameters: &Parameters) {
+fn judge(outcome: &mut Outcome, image: &Image, noise: &FrameNoise, dead: usize, struck: Option<usize>, parameters: &Parameters) {
     let unusable = quality::MISSING | quality::OUTSIDE | quality::DEAD;
     let field = image.quality.iter().filter(|q| **q & unusable == 0).count().max(1) as f64;
     let sky = clipped_moments(&products::sample(image, unusable, 300_000), 3.0);
@@ -223,7 +192,7 @@ fn judge(outcome: &mut Outcome, image: &Image, noise: &NoiseModel, dead: usize, 
         QualityNumber::new("N DEAD", dead as f64, "", "pixels without response in the field"),
         QualityNumber::new("N MISSING", count(quality::MISSING), "", "pixels without data"),
         QualityNumber::new("READ NOISE", noise.model.read_noise, "adu", "read noise that was used"),
-        QualityNumber::new("GAIN", noise.model.gain, "e-/adu", noise.gain_from),
+        QualityNumber::new("GAIN", noise.model.gain, "e-/adu", noise.gain_from.words()),
     ]);
     if let Some(struck) = struck {
         outcome.quality.push(QualityNumber::new("N COSMIC", struck as f64, "", "pixels struck by cosmic rays"));

@@ -2,54 +2,27 @@
 
 use ifured_core::recipe::{MainInput, Memory, ProductSpec};
 use ifured_core::{Host, Outcome, QualityNumber, Recipe, RecipeDescription, RecipeError, Task};
+use ifured_pixels::detector::{Corrections, RawFrame, calibration, correct, treat_dead};
 use ifured_pixels::quality;
 use ifured_pixels::task;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cosmic_rays::remove_rays;
 use super::inputs;
-use super::single_frame::{Corrections, DeadPixels, Saturation, correct, remove_rays, treat_dead};
-use crate::calibration::{self, noise_model};
-use crate::raw::RawFrame;
+use super::parameters::{Exposure, SpectrumDefects};
+use crate::Cafos;
+use crate::detector::noise_of;
 use crate::{products, signatures, tags};
 
 /// Parameters of `science-spectroscopy`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
-    /// Whether cosmic rays are found and removed.
-    pub cosmic_rays: bool,
-    /// Limit of the search for cosmic rays, in units of the noise.
-    #[schemars(range(min = 3.0, max = 100.0), extend("x-unit" = "1"))]
-    pub cosmic_sigma: f64,
-    /// How much sharper than the finest structure of the spectrum a cosmic ray must be; sky lines are sharp, so more than in images.
-    #[schemars(range(min = 0.5, max = 50.0), extend("x-unit" = "1"))]
-    pub cosmic_contrast: f64,
-    /// What becomes of pixels without response.
-    pub dead_pixels: DeadPixels,
-    /// Raw values from this on are saturated, in ADU.
-    #[schemars(range(min = 1.0), extend("x-unit" = "ADU"))]
-    pub saturation: f64,
-    /// Gain in electrons per ADU; 0 takes that of the flat, else that of the header.
-    #[schemars(range(min = 0.0), extend("x-unit" = "electrons/ADU"))]
-    pub gain: f64,
-    /// Read noise in ADU; 0 takes that of the bias.
-    #[schemars(range(min = 0.0), extend("x-unit" = "ADU"))]
-    pub read_noise: f64,
-}
-
-impl Default for Parameters {
-    fn default() -> Self {
-        Parameters {
-            cosmic_rays: true,
-            cosmic_sigma: 6.0,
-            cosmic_contrast: 5.0,
-            dead_pixels: DeadPixels::Interpolate,
-            saturation: 65000.0,
-            gain: 0.0,
-            read_noise: 0.0,
-        }
-    }
+    #[serde(flatten)]
+    defects: SpectrumDefects,
+    #[serde(flatten)]
+    exposure: Exposure,
 }
 
 /// The recipe.
@@ -82,19 +55,21 @@ impl Recipe for ScienceSpectroscopy {
 
     fn run(&self, task: &Task, parameters: Parameters, host: &dyn Host) -> Result<Outcome, RecipeError> {
         let input = task.main().next().ok_or_else(|| RecipeError::new("no frame", "give one spectrum"))?;
-        let frame = RawFrame::open(input)?;
-        let bias = calibration::require(task, "bias", frame.shape(), frame.window())?;
-        let flat = calibration::load(task, "flat", frame.shape(), frame.window())?;
-        let noise = noise_model(&frame.header, &bias.header, flat.as_ref().map(|f| &f.header), parameters.gain, parameters.read_noise);
+        let frame = RawFrame::open(input, &Cafos)?;
+        let bias = calibration::require(task, "bias", &Cafos, frame.footprint())?;
+        let flat = calibration::load(task, "flat", &Cafos, frame.footprint())?;
+        let noise = noise_of(&frame.header, &bias.header, flat.as_ref().map(|f| &f.header), parameters.exposure.given());
         host.progress(0.2, "bias and flat");
-        let saturation = Saturation { converter: parameters.saturation as f32, well: None };
-        let corrections = Corrections { bias: &bias, pedestal: 0.0, flats: flat.iter().collect(), noise, saturation, blank_outside: false };
+        let saturation = parameters.exposure.levels(None);
+        let corrections =
+            Corrections { bias: &bias, pedestal: 0.0, flats: flat.iter().collect(), noise: noise.model, saturation, blank_outside: false };
         let mut image = correct(&frame, &corrections)?;
-        let dead = treat_dead(&mut image, parameters.dead_pixels);
+        let dead = treat_dead(&mut image, parameters.defects.dead_pixels);
         let mut outcome = Outcome::default();
-        if parameters.cosmic_rays {
+        let defects = &parameters.defects;
+        if defects.cosmic_rays {
             host.progress(0.4, "cosmic rays");
-            let struck = remove_rays(&mut image, parameters.cosmic_sigma, parameters.cosmic_contrast);
+            let struck = remove_rays(&mut image, defects.cosmic_sigma, defects.cosmic_contrast);
             outcome.quality.push(QualityNumber::new("N COSMIC", struck as f64, "", "pixels struck by cosmic rays"));
         }
         let saturated = image.quality.iter().filter(|q| **q & quality::SATURATED_CONVERTER != 0).count();
@@ -102,7 +77,7 @@ impl Recipe for ScienceSpectroscopy {
             QualityNumber::new("N SATURATED", saturated as f64, "", "saturated pixels"),
             QualityNumber::new("N DEAD", dead as f64, "", "pixels without response"),
             QualityNumber::new("READ NOISE", noise.model.read_noise, "adu", "read noise that was used"),
-            QualityNumber::new("GAIN", noise.model.gain, "e-/adu", noise.gain_from),
+            QualityNumber::new("GAIN", noise.model.gain, "e-/adu", noise.gain_from.words()),
         ]);
         let mut header = products::header_of(&frame.header);
         header.set("BUNIT", "adu", "");

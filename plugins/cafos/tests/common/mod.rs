@@ -186,7 +186,7 @@ impl MiniEngine {
             .iter()
             .map(|p| {
                 let name = p.path.replace("{night}", &first.night).replace("{stem}", &stem);
-                TaskOutput { tag: p.tag.clone(), path: self.output.join(&name), name }
+                TaskOutput { tag: p.tag.clone(), path: self.output.join(&name), name, ..TaskOutput::default() }
             })
             .collect();
         let mut parameters = spec.engines[0].defaults.clone();
@@ -270,7 +270,12 @@ pub fn task(spec: &RecipeDescription, parameters: serde_json::Value, inputs: Vec
         parameters,
         night: "night".into(),
         inputs,
-        outputs: vec![TaskOutput { tag: spec.products[0].tag.clone(), path: to.to_owned(), name: "out.fits".into() }],
+        outputs: vec![TaskOutput {
+            tag: spec.products[0].tag.clone(),
+            path: to.to_owned(),
+            name: "out.fits".into(),
+            ..TaskOutput::default()
+        }],
         ..Task::default()
     }
 }

@@ -186,7 +186,7 @@ mod tests {
         let description = PairingRecipe.description();
         let output = |p: &ProductSpec| {
             let name = if p.format == ProductFormat::Text { "PAIRING.txt" } else { "PAIRING.fits" };
-            TaskOutput { tag: p.tag.clone(), path: directory.path().join("out").join(name), name: name.into() }
+            TaskOutput { tag: p.tag.clone(), path: directory.path().join("out").join(name), name: name.into(), ..TaskOutput::default() }
         };
         let outputs = description.products.iter().map(output).collect();
         let task = Task { recipe: description.name, inputs, outputs, ..Task::default() };

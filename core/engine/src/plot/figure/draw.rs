@@ -5,6 +5,7 @@ use super::content::{Content, Curve, Kind, Panel, label};
 use super::frame::Frame;
 use super::legend::Legend;
 use super::marks::{self, MANY, c};
+use super::number::pretty;
 use super::range::{axis, quantile, robust};
 use crate::plot::svg::{COLOURS, Svg, marker, n};
 use crate::plot::ticks::Axis;
@@ -316,26 +317,6 @@ fn with_offset(name: &str, offset: Option<String>) -> String {
     match offset {
         Some(offset) => format!("{name} {}", fitted(&pretty(&offset), 22)),
         None => name.to_owned(),
-    }
-}
-
-/// A number of a tick as it is set in print: a true minus, a power of ten.
-pub(super) fn pretty(text: &str) -> String {
-    let Some((mantissa, exponent)) = text.split_once('e') else { return text.replace('-', "−") };
-    let raised: String = exponent
-        .chars()
-        .map(|d| match d {
-            '-' => '⁻',
-            '1' => '¹',
-            '2' => '²',
-            '3' => '³',
-            d => d.to_digit(10).and_then(|n| char::from_u32(0x2070 + n)).unwrap_or(d),
-        })
-        .collect();
-    match mantissa {
-        "1" => format!("10{raised}"),
-        "-1" => format!("−10{raised}"),
-        m => format!("{}×10{raised}", m.replace('-', "−")),
     }
 }
 

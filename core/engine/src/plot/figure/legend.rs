@@ -3,6 +3,7 @@
 use super::arrows::{Scale, arrow, step};
 use super::content::{Curve, Kind, Panel};
 use super::marks::c;
+use super::number::pretty;
 use crate::plot::svg::{COLOURS, Svg, marker};
 
 /// Height of a row.
@@ -117,7 +118,7 @@ fn key(curve: &Curve, scale: &Scale) -> Entry {
         1 => String::new(),
         n => format!(" (1 of {n} arrows is drawn)"),
     };
-    let text = format!("{} {unit}", super::draw::pretty(&shortest(scale.key)));
+    let text = format!("{} {unit}", pretty(&shortest(scale.key)));
     Entry { symbol, wide: length + 6.0, text: format!("{}{few}", text.trim_end()) }
 }
 

@@ -9,6 +9,7 @@ mod draw;
 mod frame;
 mod legend;
 mod marks;
+mod number;
 mod range;
 
 use std::path::Path;

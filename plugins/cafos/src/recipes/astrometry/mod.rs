@@ -20,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::calibration::Matched;
+use super::parameters::Detection;
 use crate::wcs::Tan;
 use crate::{products, signatures, stars, tags};
 
@@ -37,9 +38,8 @@ pub struct Parameters {
     /// Epoch of the positions of a catalogue that has no column `ref_epoch`, as a Julian year; Gaia DR3 has 2016.
     #[schemars(range(min = 1900.0, max = 2100.0), extend("x-unit" = "years"))]
     pub epoch: f64,
-    /// Stars are found above this many times the noise.
-    #[schemars(range(min = 3.0), extend("x-unit" = "1"))]
-    pub detection_sigma: f64,
+    #[serde(flatten)]
+    detection: Detection,
     /// Radius of the apertures of the photometry, in units of the full width at half maximum of stars.
     #[schemars(range(min = 0.5, max = 2.5), extend("x-unit" = "1"))]
     pub aperture: f64,
@@ -65,7 +65,7 @@ impl Default for Parameters {
         Parameters {
             catalogue: String::new(),
             epoch: 2016.0,
-            detection_sigma: 5.0,
+            detection: Detection::default(),
             aperture: 1.5,
             search: 180.0,
             scale_error: 0.2,
@@ -121,7 +121,7 @@ impl Recipe for Astrometry {
         host.progress(0.1, "catalogue");
         let (places, band) = stars_of_catalogue(task, &parameters, &header, image.shape(), &expected)?;
         host.progress(0.2, "finding stars");
-        let field = stars::measure(&image, parameters.detection_sigma, parameters.aperture);
+        let field = stars::measure(&image, parameters.detection.detection_sigma, parameters.aperture);
         host.progress(0.6, "matching");
         let found: Vec<ImageStar> = field.stars.iter().map(|s| ImageStar { x: s.fit.x, y: s.fit.y, error: s.fit.error }).collect();
         let options = SolveOptions { most_order: parameters.distortion_order as usize, clip: parameters.clip_sigma };

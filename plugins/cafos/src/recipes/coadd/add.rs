@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use ifured_core::{Host, RecipeError};
+use ifured_pixels::combine::samples::{self, Sample};
 use ifured_pixels::fits::ImageBands;
 use ifured_pixels::resample::{ResampleOptions, SmoothMap, resample};
 use ifured_pixels::{Image, quality};
@@ -11,7 +12,6 @@ use ndarray::Array2;
 use super::grid::Grid;
 use super::layer::Placed;
 use super::{Parameters, Weighting};
-use crate::stack::{self, Sample};
 use crate::stars;
 
 const UNUSABLE: u32 = stars::UNUSABLE | stars::SATURATED | quality::COSMIC_RAY;
@@ -79,7 +79,7 @@ pub fn add(layers: &[Placed], weights: &[f64], grid: &Grid, parameters: &Paramet
         let gather = |at: [usize; 2], samples: &mut Vec<Sample>| {
             samples.clear();
             samples.extend(parts.iter().filter_map(|p| p.sample(at)));
-            stack::centre(samples)
+            samples::centre(samples)
         };
         let centres = Array2::from_shape_fn((wide.len(), columns), |(y, x)| gather([y, x], &mut samples).unwrap_or(f32::NEG_INFINITY));
         let light = largest_nearby(&centres, margin);
@@ -87,7 +87,7 @@ pub fn add(layers: &[Placed], weights: &[f64], grid: &Grid, parameters: &Paramet
             for x in 0..columns {
                 let at = [y - wide.start, x];
                 let Some(centre) = gather(at, &mut samples) else { continue };
-                let found = stack::combine(&samples, centre, parameters.clip_sigma as f32, light[at]);
+                let found = samples::combine(&samples, centre, parameters.clip_sigma as f32, light[at]);
                 sum.samples += samples.len();
                 sum.rejected += samples.len() - found.kept;
                 let at = [y, x];

@@ -1,14 +1,14 @@
 //! One image of a sum: its stars, and where it lies.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ifured_core::{Header, RecipeError, provenance, recipe::TaskInput};
 use ifured_pixels::astrometry::TanSip;
-use ifured_pixels::fits::read_image;
+use ifured_pixels::fits::{hdus, read_image};
 use ifured_pixels::sources::{Alignment, MeasuredStar, Source, StarField, align};
 
 use super::Parameters;
-use crate::stars;
+use crate::stars::{self, Magnitudes};
 use crate::wcs::Tan;
 
 /// Images with fewer stars are placed by the pointing.
@@ -34,8 +34,8 @@ pub struct Layer {
     pub fwhm: f64,
     /// World coordinates that were fitted to stars.
     pub wcs: Option<TanSip>,
-    /// Magnitude of 1 adu, with its error, where the image has been calibrated.
-    pub magnitude_of_one: Option<(f64, f64)>,
+    /// Magnitude of 1 adu, where the image has been calibrated.
+    pub magnitudes: Option<Magnitudes>,
     stars: Vec<Source>,
 }
 
@@ -50,7 +50,7 @@ impl Layer {
     /// Reads an image and finds its stars.
     pub fn read(input: &TaskInput, parameters: &Parameters) -> Result<Layer, RecipeError> {
         let (header, image) = read_image(&input.path)?;
-        let field = stars::measure(&image, parameters.detection_sigma, APERTURE);
+        let field = stars::measure(&image, parameters.detection.detection_sigma, APERTURE);
         let is_fitted = header.text("IFURED WCS").is_ok_and(|t| t.trim() == "fitted");
         let exposure = header.real("EXPTIME").unwrap_or(0.0);
         Ok(Layer {
@@ -62,7 +62,7 @@ impl Layer {
             noise: field.noise,
             fwhm: field.fwhm,
             wcs: TanSip::of_header(&header).filter(|_| is_fitted),
-            magnitude_of_one: zero_point(&header, exposure),
+            magnitudes: magnitudes(&header, &input.path, exposure)?,
             stars: lone_stars(&field),
             header,
         })
@@ -110,11 +110,14 @@ fn expected_shift(first: &Header, other: &Header) -> (f64, f64) {
     (x - a.crpix.0, y - a.crpix.1)
 }
 
-fn zero_point(header: &Header, exposure: f64) -> Option<(f64, f64)> {
+/// The zero point that the astrometry wrote; the name of the magnitude is with its table of stars.
+fn magnitudes(header: &Header, path: &Path, exposure: f64) -> Result<Option<Magnitudes>, RecipeError> {
     let numbers = provenance::outcome(header).quality;
-    let found = numbers.iter().find(|q| q.name == "ZERO POINT")?;
-    let value = found.value.filter(|_| exposure > 0.0)?;
-    Some((value + 2.5 * exposure.log10(), found.error.unwrap_or(f64::NAN)))
+    let Some(found) = numbers.iter().find(|q| q.name == "ZERO POINT").filter(|_| exposure > 0.0) else { return Ok(None) };
+    let Some(per_second) = found.value else { return Ok(None) };
+    let band = hdus(path)?.iter().find_map(|h| h.header.text("PHOTBAND").map(|b| b.trim().to_owned()).ok()).unwrap_or_default();
+    let of_one = per_second + 2.5 * exposure.log10();
+    Ok(Some(Magnitudes { band, of_one, error: found.error.unwrap_or(f64::NAN) }))
 }
 
 /// The brightest stars with whole apertures; cosmic rays that were removed are estimates, and do not spoil a star.

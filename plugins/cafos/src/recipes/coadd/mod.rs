@@ -3,7 +3,7 @@
 //! Stars are found in each image above its background. Images that the recipe `astrometry` has solved are placed by their fitted world coordinates,
 //! distortion and all; the others by the shift and small turn between their stars and those of the first ([`grid`]). Each image, less its sky
 //! level and scaled to the first by the fluxes of its stars, is interpolated onto one grid; samples of a pixel are averaged with the weights of
-//! their images and without outliers ([`crate::stack`]). The weights are best for stars: inverse sky variance in the scale of the first image
+//! their images and without outliers ([`ifured_pixels::combine::samples`]). The weights are best for stars: inverse sky variance in the scale of the first image
 //! (noise and transparency), over the area of the seeing. Interpolation correlates the noise of neighbours: the variance is that of single
 //! pixels, and the number `NOISE CORR` says by how much the variance of a sum over many pixels is larger. Images are read by bands of rows.
 
@@ -23,6 +23,7 @@ use self::add::Sum;
 use self::grid::Grid;
 use self::layer::{Layer, Placed};
 use super::in_order;
+use super::parameters::Detection;
 use crate::products::sky;
 use crate::stars::Magnitudes;
 use crate::wcs::Tan;
@@ -71,9 +72,8 @@ impl Interpolation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
-    /// Stars are found above this many times the noise.
-    #[schemars(range(min = 3.0), extend("x-unit" = "1"))]
-    pub detection_sigma: f64,
+    #[serde(flatten)]
+    detection: Detection,
     /// How far the pointing may be off, in pixels; not asked of images with fitted world coordinates.
     #[schemars(range(min = 1.0), extend("x-unit" = "pixels"))]
     pub search: f64,
@@ -95,7 +95,7 @@ pub struct Parameters {
 impl Default for Parameters {
     fn default() -> Self {
         Parameters {
-            detection_sigma: 5.0,
+            detection: Detection::default(),
             search: 60.0,
             weights: Weighting::Stars,
             interpolation: Interpolation::Bilinear,
@@ -157,7 +157,7 @@ impl Recipe for Coadd {
         let weights = add::weights(&layers, parameters.weights);
         let sum = add::add(&layers, &weights, &grid, &parameters, host)?;
         let correlation = add::correlation(&layers, &weights, &parameters);
-        let field = stars::measure(&sum.image, parameters.detection_sigma, APERTURE);
+        let field = stars::measure(&sum.image, parameters.detection.detection_sigma, APERTURE);
         host.progress(0.9, "stars of the sum");
         let magnitudes = magnitudes(&layers);
         let first = &layers[0].layer;
@@ -219,14 +219,11 @@ fn nothing_to_add(task: &Task, outcome: &Outcome) -> String {
 /// Magnitude of 1 adu of the sum, which has the scale of the first image: the mean over the calibrated images. Their errors are those of one
 /// catalogue and are taken as common.
 fn magnitudes(layers: &[Placed]) -> Option<Magnitudes> {
-    let of = |p: &Placed| p.layer.magnitude_of_one.map(|(m, error)| (m - 2.5 * p.alignment.flux_ratio.log10(), error));
-    let all: Vec<(f64, f64)> = layers.iter().filter_map(of).collect();
-    let mean = |f: &dyn Fn(&(f64, f64)) -> f64| all.iter().map(f).sum::<f64>() / all.len() as f64;
-    let calibrated = layers.iter().find(|p| p.layer.magnitude_of_one.is_some())?;
-    let title = ifured_core::provenance::outcome(&calibrated.layer.header).quality;
-    let title = title.iter().find(|q| q.name == "ZERO POINT").map_or(String::new(), |q| q.title.clone());
-    let band = title.split(' ').next().unwrap_or_default().to_owned();
-    Some(Magnitudes { band, of_one: mean(&|v| v.0), error: mean(&|v| v.1) })
+    let calibrated = || layers.iter().filter_map(|p| p.layer.magnitudes.as_ref().map(|m| (m, p.alignment.flux_ratio)));
+    let band = calibrated().next()?.0.band.clone();
+    let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / calibrated().count() as f64;
+    let of_one = mean(&mut calibrated().map(|(m, flux_ratio)| m.of_one - 2.5 * flux_ratio.log10()));
+    Some(Magnitudes { band, of_one, error: mean(&mut calibrated().map(|(m, _)| m.error)) })
 }
 
 /// World coordinates of the sum: fitted, or those of the pointing.

@@ -85,7 +85,12 @@ impl Field {
     fn task(&self, images: &[PathBuf], list: Option<&Path>, parameters: Value) -> Task {
         let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
         let input = |role: &str, path: &Path| TaskInput { role: role.into(), path: path.into(), name: name(path), ..TaskInput::default() };
-        let output = |tag: &str| TaskOutput { tag: tag.into(), path: self.path(&format!("{tag}.fits")), name: format!("{tag}.fits") };
+        let output = |tag: &str| TaskOutput {
+            tag: tag.into(),
+            path: self.path(&format!("{tag}.fits")),
+            name: format!("{tag}.fits"),
+            ..TaskOutput::default()
+        };
         let mut inputs: Vec<TaskInput> = images.iter().map(|i| input("main", i)).collect();
         inputs.extend(list.map(|l| input("offsets", l)));
         let parameters = {

@@ -1,14 +1,14 @@
-//! The pedestal: how far the bias level of a frame has drifted from that of the master bias.
+//! The pedestal: how far the bias level of a frame has drifted from that of the master bias, where there is no overscan to tell.
 //!
-//! CAFOS has no overscan, and its bias level drifts by some tenths of an ADU from frame to frame, which is some tenths of a percent
-//! of a faint sky. The corners of the chip see no sky: there a frame holds `bias + pedestal + sky * response` with a response near
-//! 0, which the flat tells. Assumed is that what light does reach the corners does so in the frame as in the flat.
+//! Pixels that see no sky, as the corners of a chip that is larger than the field, hold `bias + pedestal + sky * response` with a
+//! response near 0, which the flat tells. Assumes that what light does reach them does so in the frame as in the flat. A drift of
+//! some tenths of an ADU is some tenths of a percent of a faint sky.
 
 use ifured_core::RecipeError;
-use ifured_pixels::statistics::{clipped_moments, median};
 
-use crate::calibration::Calibration;
-use crate::raw::RawFrame;
+use super::calibration::Calibration;
+use super::raw_frame::RawFrame;
+use crate::statistics::{clipped_moments, median};
 
 /// Response up to which a pixel is dark.
 const DARK: f32 = 0.02;
@@ -29,6 +29,9 @@ pub struct Pedestal {
 }
 
 /// The pedestal of a frame; `None` where a frame has overscan or too few dark pixels.
+///
+/// # Errors
+/// If one of the three cannot be read.
 pub fn pedestal(frame: &RawFrame, bias: &Calibration, flat: &Calibration) -> Result<Option<Pedestal>, RecipeError> {
     let (rows, columns) = frame.shape();
     if frame.has_overscan() {

@@ -1,15 +1,16 @@
-//! What is done to one frame: bias, saturation, variance, flat, dead pixels.
+//! What is done to one frame: overscan, bias, saturation, variance, flats, dead pixels.
+//!
+//! All of it happens to a band of rows while the band is in the cache.
 
 use ifured_core::RecipeError;
-use ifured_pixels::badpixel::interpolate_at;
-use ifured_pixels::cosmic::{CosmicOptions, remove_cosmic_rays};
-use ifured_pixels::{GrowingImage, Image, quality};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::calibration::{Calibration, Rows};
-use crate::noise::NoiseModel;
-use crate::raw::RawFrame;
+use super::calibration::{Calibration, Rows};
+use super::noise::NoiseModel;
+use super::raw_frame::RawFrame;
+use crate::badpixel::interpolate_at;
+use crate::{GrowingImage, Image, quality};
 
 /// What becomes of pixels that have no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,7 +23,7 @@ pub enum DeadPixels {
 }
 
 /// Levels from which a pixel is saturated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Saturation {
     /// Raw value in ADU at which the converter ends.
     pub converter: f32,
@@ -48,12 +49,15 @@ pub struct Corrections<'a> {
     pub noise: NoiseModel,
     /// Levels of saturation.
     pub saturation: Saturation,
-    /// Whether pixels outside the field become 0, as CAFOS users expect of a masked image.
+    /// Whether pixels that a flat flags as outside the field become 0, as in a masked image.
     pub blank_outside: bool,
 }
 
 /// The corrected frame, variance by the noise model and the calibrations, saturated and missing pixels flagged. What the flats say of
 /// their pixels joins the quality.
+///
+/// # Errors
+/// If frame or calibrations cannot be read.
 pub fn correct(frame: &RawFrame, corrections: &Corrections) -> Result<Image, RecipeError> {
     let shape = frame.shape();
     let mut image = GrowingImage::new(shape);
@@ -88,7 +92,7 @@ pub fn correct(frame: &RawFrame, corrections: &Corrections) -> Result<Image, Rec
 }
 
 fn subtract_bias(data: &mut [f32], variance: &mut [f32], bits: &mut [u32], bias: &Rows, corrections: &Corrections) {
-    let (noise, pedestal) = (corrections.noise.model, corrections.pedestal);
+    let (noise, pedestal) = (corrections.noise, corrections.pedestal);
     let well = corrections.saturation.well.map_or(f32::INFINITY, |electrons| electrons / noise.gain as f32);
     let of_bias = bias.data.iter().zip(&bias.variance).zip(&bias.quality);
     for (((v, s), q), ((b, bias_variance), bias_bits)) in data.iter_mut().zip(variance).zip(bits).zip(of_bias) {
@@ -125,11 +129,4 @@ pub fn treat_dead(image: &mut Image, how: DeadPixels) -> usize {
         interpolate_at(image, &dead, UNUSABLE);
     }
     dead.len()
-}
-
-/// Removes cosmic rays (van Dokkum 2001, PASP 113, 1420); says how many pixels were struck.
-pub fn remove_rays(image: &mut Image, sigma: f64, contrast: f64) -> usize {
-    // Weak pixels can be struck like others.
-    let exclude = !(quality::QUESTIONABLE | quality::LOW_SENSITIVITY);
-    remove_cosmic_rays(image, &CosmicOptions { sigma_limit: sigma, contrast, exclude, ..CosmicOptions::default() }).pixels
 }

@@ -1,16 +1,17 @@
-//! Master calibrations as a recipe needs them: as they are, cut to the window of a frame, or reduced to their level.
+//! Master calibrations as a frame needs them: as they are, cut to its window, or reduced to their level.
+//!
+//! Which of them is the association's choice: a [`Level`](ifured_core::recipe::Level) of an input says it in `adapt`.
 
 use std::ops::Range;
 
 use ifured_core::recipe::TaskInput;
-use ifured_core::{Header, RecipeError, Section, Task};
-use ifured_pixels::fits::{FitsError, ImageBands};
-use ifured_pixels::statistics::clipped_moments;
-use ifured_pixels::{Image, quality};
+use ifured_core::{Header, RecipeError, Task};
 use ndarray::{Array2, ShapeError, s};
 
-use crate::noise::{self, GAIN, NoiseModel, READ_NOISE, USUAL_GAIN, USUAL_READ_NOISE};
-use crate::raw::window;
+use super::format::{Footprint, RawFormat};
+use crate::fits::{FitsError, ImageBands};
+use crate::statistics::clipped_moments;
+use crate::{Image, quality};
 
 /// Adaptation: a window is cut from a calibration of a larger one.
 pub const CUT_WINDOW: &str = "cut-window";
@@ -47,6 +48,9 @@ pub struct Rows {
 
 impl Calibration {
     /// Reads rows (from 0, as those of the frames) into a buffer.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
     pub fn read_rows(&self, rows: Range<usize>, into: &mut Rows) -> Result<(), RecipeError> {
         let columns = self.shape.1;
         let size = rows.len() * columns;
@@ -76,6 +80,9 @@ impl Calibration {
     }
 
     /// Reads the values of rows alone.
+    ///
+    /// # Errors
+    /// As [`Calibration::read_rows`].
     pub fn read_data(&self, rows: Range<usize>, into: &mut Vec<f32>) -> Result<(), RecipeError> {
         into.resize(rows.len() * self.shape.1, 0.0);
         match &self.pixels {
@@ -92,6 +99,9 @@ impl Calibration {
     }
 
     /// The whole calibration.
+    ///
+    /// # Errors
+    /// As [`Calibration::read_rows`].
     pub fn image(&self) -> Result<Image, RecipeError> {
         let mut rows = Rows::default();
         self.read_rows(0..self.shape.0, &mut rows)?;
@@ -109,28 +119,35 @@ impl Calibration {
     }
 }
 
-/// The first input of a role, adapted to frames of that shape and window; `None` if the task has none.
-pub fn load(task: &Task, role: &str, shape: (usize, usize), frame: Section) -> Result<Option<Calibration>, RecipeError> {
-    task.role(role).next().map(|input| adapt(input, shape, frame)).transpose()
+/// The first input of a role, adapted to frames of that footprint; `None` if the task has none.
+///
+/// # Errors
+/// If the file cannot be read, or does not show the pixels of the frames.
+pub fn load(task: &Task, role: &str, format: &dyn RawFormat, frame: Footprint) -> Result<Option<Calibration>, RecipeError> {
+    task.role(role).next().map(|input| adapt(input, format, frame)).transpose()
 }
 
 /// As [`load`], for a calibration that the recipe cannot do without.
-pub fn require(task: &Task, role: &str, shape: (usize, usize), frame: Section) -> Result<Calibration, RecipeError> {
-    load(task, role, shape, frame)?.ok_or_else(|| {
+///
+/// # Errors
+/// As there, and if there is none.
+pub fn require(task: &Task, role: &str, format: &dyn RawFormat, frame: Footprint) -> Result<Calibration, RecipeError> {
+    load(task, role, format, frame)?.ok_or_else(|| {
         RecipeError::new(format!("no {role} among the inputs"), format!("make one first, or see `ifured why` for the {role}"))
     })
 }
 
-fn adapt(input: &TaskInput, shape: (usize, usize), frame: Section) -> Result<Calibration, RecipeError> {
+fn adapt(input: &TaskInput, format: &dyn RawFormat, frame: Footprint) -> Result<Calibration, RecipeError> {
     let file = ImageBands::open(&input.path)?;
     let mut header = file.header().clone();
     for (keyword, value) in &input.corrections {
         header.set(keyword, value.clone(), "");
     }
+    let shape = frame.shape;
     let pixels = match input.adapt.as_deref() {
         None if file.shape() == shape => Pixels::File { file: Box::new(file), row: 0, column: 0 },
         None | Some(CUT_WINDOW) => {
-            let (row, column) = cut(&header, file.shape(), shape, frame).map_err(|what| mismatch(input, what))?;
+            let (row, column) = cut(format.footprint(&header, file.shape()), frame).map_err(|what| mismatch(input, what))?;
             Pixels::File { file: Box::new(file), row, column }
         }
         Some(LEVEL_ONLY) => level(&file)?,
@@ -144,18 +161,19 @@ fn mismatch(input: &TaskInput, what: String) -> RecipeError {
 }
 
 /// Row and column at which the window of a frame begins in a calibration of the same binning.
-fn cut(header: &Header, has: (usize, usize), shape: (usize, usize), frame: Section) -> Result<(usize, usize), String> {
-    let have = window(header, has);
-    let fail = |what: &str| Err(format!("window {have} of {has:?} pixels, needed {frame} of {shape:?}: {what}"));
-    if !have.contains(&frame) {
+fn cut(calibration: Footprint, frame: Footprint) -> Result<(usize, usize), String> {
+    let (have, has) = (calibration.window, calibration.shape);
+    let (need, shape) = (frame.window, frame.shape);
+    let fail = |what: &str| Err(format!("window {have} of {has:?} pixels, needed {need} of {shape:?}: {what}"));
+    if !have.contains(&need) {
         return fail("it does not hold the window of the frame");
     }
     let (binning_x, binning_y) = (have.width() / has.1.max(1), have.height() / has.0.max(1));
     if binning_x == 0 || binning_y == 0 {
-        return fail("DATASEC is smaller than the image");
+        return fail("it is smaller than the image");
     }
-    let x = (frame.x1 - have.x1) as usize / binning_x;
-    let y = (frame.y1 - have.y1) as usize / binning_y;
+    let x = (need.x1 - have.x1) as usize / binning_x;
+    let y = (need.y1 - have.y1) as usize / binning_y;
     if y + shape.0 > has.0 || x + shape.1 > has.1 {
         return fail("the sizes do not fit");
     }
@@ -168,22 +186,4 @@ fn level(file: &ImageBands) -> Result<Pixels, RecipeError> {
     let values: Vec<f32> = image.data.iter().zip(&image.quality).filter(|(_, q)| **q & quality::MISSING == 0).map(|(v, _)| *v).collect();
     let found = clipped_moments(&values, 4.0);
     Ok(Pixels::Constant { value: found.mean as f32, variance: (found.sigma * found.sigma) as f32 })
-}
-
-/// Gain and read noise for a frame: measured in the calibrations, else stated by the header, else the usual ones of the chip.
-///
-/// `gain` and `read_noise` are given by the user where they are positive.
-pub fn noise_model(raw: &Header, bias: &Header, flat: Option<&Header>, gain: f64, read_noise: f64) -> NoiseModel {
-    let given = |value: f64| (value > 0.0).then_some(value);
-    let read_noise = given(read_noise)
-        .or_else(|| noise::measured(bias, READ_NOISE))
-        .or_else(|| noise::header_read_noise(raw))
-        .unwrap_or(USUAL_READ_NOISE);
-    let flat_gain = flat.and_then(|h| noise::measured(h, GAIN));
-    let (gain, gain_from) = given(gain)
-        .map(|g| (g, "parameter"))
-        .or_else(|| flat_gain.map(|g| (g, "flat")))
-        .or_else(|| noise::header_gain(raw).map(|g| (g, "header")))
-        .unwrap_or((USUAL_GAIN, "usual value of the chip"));
-    NoiseModel::new(read_noise, gain, gain_from)
 }
