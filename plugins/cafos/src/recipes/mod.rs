@@ -77,8 +77,8 @@ mod tests {
                 let task = Task { recipe: description.name.clone(), parameters, ..Task::default() };
                 recipe.execute(&task, &QuietHost).is_err_and(|e| e.what.starts_with("parameters of recipe"))
             };
-            assert!(!refused(description.defaults.clone()), "{}", description.name);
-            let mut more = description.defaults.clone();
+            assert!(!refused(description.engines[0].defaults.clone()), "{}", description.name);
+            let mut more = description.engines[0].defaults.clone();
             more["no_such_parameter"] = 1.into();
             assert!(refused(more), "{}", description.name);
         }
