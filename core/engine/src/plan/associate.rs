@@ -35,6 +35,9 @@ pub struct Candidate {
     /// What keeps it from all levels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unusable: Option<Obstacle>,
+    /// What hints say of it; it has moved the level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<Named>,
 }
 
 impl Candidate {
@@ -303,6 +306,7 @@ impl<'a> Candidates<'a> {
             fit: self.fit(wanted, rank),
             failed: self.spec.levels[..looked_at].iter().filter_map(failed).collect(),
             unusable,
+            named: rank.named,
         }
     }
 
