@@ -302,7 +302,7 @@ pub(crate) mod tests {
                 ..TaskInput::default()
             };
             let inputs = needs.split_whitespace().map(input).collect();
-            let outputs = vec![TaskOutput { tag: "T".into(), path: name.into(), name: name.into() }];
+            let outputs = vec![TaskOutput { tag: "T".into(), path: name.into(), name: name.into(), ..TaskOutput::default() }];
             Arc::new(PlannedTask { task: Task { id: name.into(), inputs, outputs, ..Task::default() }, ..PlannedTask::default() })
         };
         Plan::new("test", lines.iter().map(task).collect())
