@@ -137,11 +137,15 @@ fn set_of(planned: &PlannedTask, instrument: &InstrumentDescription, before: &[&
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use ifured_core::Signature;
     use ifured_core::recipe::{InputSpec, MainInput, MissingInput, TaskInput, TaskOutput};
     use serde_json::json;
 
     use super::*;
+    use crate::plan::product_identity;
+    use crate::plan::reason::Lack;
 
     fn recipe() -> RecipeDescription {
         RecipeDescription {
@@ -190,18 +194,20 @@ mod tests {
         assert!(error(b"f.fits \xff\n").contains("cannot read it"));
     }
 
-    fn planned(id: &str, extension: Option<&str>, inputs: Vec<TaskInput>, depends_on: &[&str]) -> PlannedTask {
+    fn planned(id: &str, extension: Option<&str>, inputs: Vec<TaskInput>) -> Arc<PlannedTask> {
         let task = Task {
             id: id.into(),
             recipe: "muse_flat".into(),
             extension: extension.map(str::to_owned),
             parameters: json!({"samples": true, "combine": "sigclip"}),
             inputs,
-            outputs: vec![TaskOutput { tag: "X".into(), path: "/out/x.fits".into(), name: "x.fits".into() }],
-            missing: vec![MissingInput { role: "dark".into(), otherwise: "none".into(), level: 0, why: String::new() }],
+            outputs: vec![TaskOutput { tag: "MASTER_BIAS".into(), name: "bias.fits".into(), ..TaskOutput::default() }],
+            missing: vec![MissingInput { role: "dark".into(), otherwise: "none".into(), level: 0 }],
             ..Task::default()
         };
-        PlannedTask { task, depends_on: depends_on.iter().map(|d| (*d).to_owned()).collect(), associations: vec![] }
+        let mut planned = PlannedTask::default();
+        (planned.task, planned.lacks) = (task, vec![Lack::NotGiven]);
+        Arc::new(planned)
     }
 
     fn input(role: &str, tag: &str, path: &str) -> TaskInput {
@@ -223,8 +229,9 @@ mod tests {
                 input("table", "file", "/home/table.txt"),
             ]
         };
-        let mut plan =
-            Plan { tasks: vec![planned("1", None, inputs(), &[]), planned("2", Some("CHAN01"), inputs(), &["1"])], ..Plan::default() };
+        let mut needing = inputs();
+        needing[4].identity = product_identity(&"1".into(), &"MASTER_BIAS".into());
+        let plan = Plan::new("test", vec![planned("1", None, inputs()), planned("2", Some("CHAN01"), needing)]);
         let files = write(&plan, &instrument, directory.path()).unwrap();
         let names: Vec<_> = files.iter().map(|f| f.file_name().unwrap().to_string_lossy().into_owned()).collect();
         assert_eq!(names, ["0001-muse_flat-b.sof", "0002-muse_flat-CHAN01-b.sof"]);
@@ -237,13 +244,15 @@ mod tests {
         );
         // A smaller plan leaves nothing of the larger one; files of others stay.
         std::fs::write(directory.path().join("mine.sof"), "/raw/a.fits FLAT\n").unwrap();
-        plan.tasks.truncate(1);
-        write(&plan, &instrument, directory.path()).unwrap();
+        let smaller = Plan::new("test", vec![planned("1", None, inputs())]);
+        write(&smaller, &instrument, directory.path()).unwrap();
         let mut left: Vec<_> =
             std::fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         left.sort();
         assert_eq!(left, ["0001-muse_flat-b.sof", "mine.sof"]);
-        plan.tasks[0].task.inputs[0].path = "/raw data/b.fits".into();
+        let mut with_blank = inputs();
+        with_blank[0].path = "/raw data/b.fits".into();
+        let plan = Plan::new("test", vec![planned("1", None, with_blank)]);
         assert_eq!(write(&plan, &instrument, directory.path()).unwrap_err().exit_code(), 2);
         assert!(directory.path().join("0001-muse_flat-b.sof").is_file());
     }

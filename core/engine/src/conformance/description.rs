@@ -213,8 +213,8 @@ fn init_faults(d: &InstrumentDescription) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use ifured_core::instrument::{FrameType, Role};
-    use ifured_core::recipe::{InputSpec, Level, MainInput, ProductSpec, RecipeDescription};
+    use ifured_core::instrument::{FrameType, Purpose};
+    use ifured_core::recipe::{Engine, InputSpec, Level, MainInput, ProductSpec, RecipeDescription};
     use ifured_core::{KnownObject, KnownObjects, Signature, key};
     use serde_json::json;
 
@@ -229,8 +229,11 @@ mod tests {
             description: name.into(),
             main: MainInput::single(&[from], &sig),
             products: vec![ProductSpec::new(makes, makes, &format!("{name}/{{stem}}_{name}.fits"), &sig)],
-            schema: json!({"type": "object", "properties": {"sigma": {"type": "number", "description": "Limit."}}}),
-            defaults: json!({"sigma": 3.0}),
+            engines: vec![Engine {
+                schema: json!({"type": "object", "properties": {"sigma": {"type": "number", "description": "Limit."}}}),
+                defaults: json!({"sigma": 3.0}),
+                ..Engine::default()
+            }],
             ..RecipeDescription::default()
         };
         let mut science = recipe("science", "object", "reduced");
@@ -287,9 +290,9 @@ mod tests {
             (|d| d.recipes[0].inputs[0].required = false, "say in `otherwise`"),
             (|d| d.recipes[0].main.tags = vec!["objekt".into()], "nothing has the tag objekt"),
             (|d| d.recipes[1].main.tags = vec!["reduced".into()], "waits for what no recipe before it makes"),
-            (|d| d.recipes[0].schema = json!({"type": "objekt"}), "schemas are JSON Schema, Draft 2020-12: science"),
-            (|d| d.recipes[0].defaults = json!({"sigma": "three"}), "defaults validate against their schemas: science"),
-            (|d| d.recipes[0].schema["properties"]["sigma"] = json!({"type": "number"}), "recipes.science.sigma"),
+            (|d| d.recipes[0].engines[0].schema = json!({"type": "objekt"}), "schemas are JSON Schema, Draft 2020-12: science"),
+            (|d| d.recipes[0].engines[0].defaults = json!({"sigma": "three"}), "defaults validate against their schemas: science"),
+            (|d| d.recipes[0].engines[0].schema["properties"]["sigma"] = json!({"type": "number"}), "recipes.science.sigma"),
         ];
         for (n, (spoil, said)) in table.iter().enumerate() {
             let mut description = good();

@@ -1,19 +1,27 @@
-use ifured_core::{FrameType, Imported, ImportedSetting, InstrumentDescription, NotNeeded, RecipeDescription, UnknownKey};
+use ifured_core::instrument::Purpose;
+use ifured_core::recipe::{Engine, MainInput};
+use ifured_core::{FrameType, Imported, ImportedSetting, InstrumentDescription, NotNeeded, RecipeDescription, Signature, UnknownKey};
 use serde_json::{Value, json};
 
 use super::{Import, configuration};
 use crate::init::Format;
 
 fn instrument() -> InstrumentDescription {
-    let frame_type: FrameType =
-        serde_json::from_value(json!({"tag": "bias", "when": [], "expect": [], "title": "Bias", "role": "calibration", "signature": []}))
-            .unwrap();
-    let recipe: RecipeDescription = serde_json::from_value(json!({"name": "master-bias", "version": 1, "title": "", "description": "",
-        "main": {"tags": ["bias"], "group": {"signature": [], "min_frames": 1}}, "inputs": [], "products": [], "enabled": true,
-        "memory": {"fixed": 0.0, "per_pixel": 0.0, "per_pixel_and_frame": 0.0},
-        "schema": {"type": "object", "properties": {"sigma": {"type": "number", "minimum": 1}}}}))
-    .unwrap();
-    InstrumentDescription { name: "fix".into(), frame_types: vec![frame_type], recipes: vec![recipe], ..InstrumentDescription::default() }
+    let signature = Signature::default();
+    let engine =
+        Engine { schema: json!({"type": "object", "properties": {"sigma": {"type": "number", "minimum": 1}}}), ..Engine::default() };
+    let recipe = RecipeDescription {
+        name: "master-bias".into(),
+        main: MainInput::single(&["bias"], &signature),
+        engines: vec![engine],
+        ..RecipeDescription::default()
+    };
+    InstrumentDescription {
+        name: "fix".into(),
+        frame_types: vec![FrameType::new("bias", "Bias", Purpose::Calibration, &signature, vec![])],
+        recipes: vec![recipe],
+        ..InstrumentDescription::default()
+    }
 }
 
 fn setting(key: &str, value: Value) -> ImportedSetting {

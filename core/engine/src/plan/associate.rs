@@ -385,7 +385,13 @@ mod tests {
     use ifured_core::{Compare, Signature, SignatureKey, Value};
 
     use super::*;
-    use crate::group::tests::item;
+    use crate::plan::group::tests::item;
+
+    /// What is taken, and all candidates.
+    fn associate(wanted: &Item, spec: &InputSpec, change: &AssociationChange, items: &[Arc<Item>]) -> (Vec<Chosen>, Association) {
+        let candidates = Candidates::new(spec, change.clone(), items);
+        (candidates.choose(wanted, None).unwrap_or_default(), candidates.explain(wanted, None))
+    }
 
     fn spec() -> InputSpec {
         let level = |level, title: &str, signature, same_night, max_age_days, adapt: Option<&str>| Level {
@@ -431,18 +437,18 @@ mod tests {
             bias("full", "n2", 100.01, "A", "[1,1:100,100]"),
             bias("other-ccd", "n2", 100.0, "B", small),
         ];
-        let (choice, association) = associate(&wanted, &spec(), &AssociationChange::default(), &items, None);
+        let (choice, association) = associate(&wanted, &spec(), &AssociationChange::default(), &items);
         let choice = &choice[0];
         assert_eq!(
-            (choice.item.name.as_str(), choice.level, choice.why.as_str()),
+            (choice.item.name.as_str(), choice.level, choice.fit.to_string().as_str()),
             ("same-night", 0, "same set-up, same night, 21.6 h later")
         );
-        let rows: Vec<_> = association.candidates.iter().map(|c| (c.name.as_str(), c.level)).collect();
+        let rows: Vec<_> = association.candidates.iter().map(|c| (c.name.as_str(), c.level())).collect();
         assert_eq!(
             rows,
             [("same-night", Some(0)), ("near-other-night", Some(1)), ("full", Some(2)), ("far", Some(2)), ("other-ccd", None)]
         );
-        assert_eq!(association.candidates[4].why, "CCD is `B`, needed `A`");
+        assert_eq!(association.candidates[4].why(), "CCD is `B`, needed `A`");
         let other_night = Obstacle::OtherNight { found: "n1".into(), wanted: "n2".into() };
         assert_eq!(association.candidates[1].failed, [(0, other_night)]);
         let (level, obstacle) = &association.candidates[3].failed[1];
@@ -453,13 +459,13 @@ mod tests {
     fn a_candidate_without_a_time_comes_last_and_survives_the_plan_file() {
         let wanted = bias("science", "n2", 100.0, "A", "[11,11:20,20]");
         let items = vec![bias("no-time", "n2", f64::NAN, "A", "[11,11:20,20]"), bias("far", "n2", 160.0, "A", "[11,11:20,20]")];
-        let (choice, association) = associate(&wanted, &spec(), &AssociationChange::default(), &items, None);
+        let (choice, association) = associate(&wanted, &spec(), &AssociationChange::default(), &items);
         assert_eq!(choice[0].item.name, "far");
         let text = serde_json::to_string(&association).unwrap();
         assert_eq!(serde_json::from_str::<Association>(&text).unwrap(), association);
         let limited = AssociationChange { max_age_days: Some(5.0), ..Default::default() };
-        let (_, association) = associate(&wanted, &spec(), &limited, &items, None);
-        assert_eq!(association.candidates[1].why, "without a date, limit 5 d");
+        let (_, association) = associate(&wanted, &spec(), &limited, &items);
+        assert_eq!(association.candidates[1].why(), "without a date, limit 5 d");
     }
 
     #[test]
@@ -476,7 +482,7 @@ mod tests {
         ];
         let names = |take: Take, wanted: &Item| {
             let spec = spec().take(take);
-            let (chosen, association) = associate(wanted, &spec, &AssociationChange::default(), &items, None);
+            let (chosen, association) = associate(wanted, &spec, &AssociationChange::default(), &items);
             assert_eq!(association.chosen, chosen.iter().map(|c| c.item.name.clone()).collect::<Vec<_>>());
             association.chosen.join(" ")
         };
@@ -496,7 +502,7 @@ mod tests {
         let items = vec![made("made", "n2", 100.3), bias("found", "n2", 100.2, "A", section), made("made-before", "n1", 99.9)];
         for (prefer, first) in [(None, "found"), (Some(Source::Raw), "made"), (Some(Source::Archive), "found")] {
             let change = AssociationChange { prefer, ..Default::default() };
-            assert_eq!(associate(&wanted, &spec(), &change, &items, None).0[0].item.name, first);
+            assert_eq!(associate(&wanted, &spec(), &change, &items).0[0].item.name, first);
         }
     }
 
@@ -507,7 +513,7 @@ mod tests {
         let way = |tag: &str| Level { title: tag.into(), when: vec![ifured_core::key("TAG").is(tag)], ..Level::default() };
         let tagged = |tag: &str, mjd: f64| Arc::new(Item { tag: tag.into(), ..(*bias(tag, "n2", mjd, "A", section)).clone() });
         let spec = InputSpec { levels: vec![way("tied"), way("plain")], ..InputSpec::required("offsets", "plain").or_tag("tied") };
-        let names = |items: &[Arc<Item>]| associate(&wanted, &spec, &AssociationChange::default(), items, None).1.chosen;
+        let names = |items: &[Arc<Item>]| associate(&wanted, &spec, &AssociationChange::default(), items).1.chosen;
         assert_eq!(names(&[tagged("plain", 100.0), tagged("tied", 105.0)]), ["tied"]);
         assert_eq!(names(&[tagged("plain", 100.0)]), ["plain"]);
     }
@@ -517,8 +523,8 @@ mod tests {
         let wanted = bias("science", "n2", 100.0, "A", "[11,11:20,20]");
         let items = vec![bias("full", "n2", 100.01, "A", "[1,1:100,100]"), bias("old", "n0", 90.0, "A", "[11,11:20,20]")];
         let change = AssociationChange { max_level: Some(1), max_age_days: Some(5.0), ..Default::default() };
-        let (choice, association) = associate(&wanted, &spec(), &change, &items, None);
+        let (choice, association) = associate(&wanted, &spec(), &change, &items);
         assert!(choice.is_empty());
-        assert_eq!(association.candidates[0].why, "level 2 is worse than max_level of the configuration");
+        assert_eq!(association.candidates[0].why(), "level 2 is worse than max_level of the configuration");
     }
 }

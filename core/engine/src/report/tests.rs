@@ -3,15 +3,17 @@ use std::sync::Mutex;
 use ifured_core::module::abi::{PrefixTypeTrait, RResult, RStr};
 use ifured_core::module::{Answer, HostObject, ModuleTable};
 use ifured_core::recipe::{QualityNumber, RejectedFrame, WrittenProduct};
-use ifured_core::{Figure, Grade, Header};
+use ifured_core::{Figure, Grade, Header, Task};
 use ifured_pixels::fits::{HduToWrite, Layout, Table, write_image, write_image_and_tables, write_product};
 use ifured_pixels::{Image, quality};
 use ndarray::Array2;
 
 use super::*;
-use crate::catalogue::ProductRow;
+use crate::attempt::{self, Attempt, Cause, Cost, Ending};
 use crate::execute::Happening;
-use crate::run::{FailedTask, Reporter, Setup};
+use crate::reduce::FailedTask;
+use crate::session::{Opening, Reporter, Setup};
+use crate::usage::Usage;
 
 struct Silent(Mutex<Vec<String>>);
 
@@ -21,7 +23,7 @@ impl Reporter for Silent {
         self.0.lock().unwrap().push(text.to_owned());
     }
     fn planned(&self, _: usize, _: usize) {}
-    fn happening(&self, _: &Happening<'_>) {}
+    fn happening(&self, _: &Task, _: &Happening) {}
 }
 
 extern "C" fn describe(_: RStr<'_>, _: &HostObject<'_>) -> Answer {
@@ -56,6 +58,26 @@ fn trend() -> Table {
     table.push("TIME", "h", vec![16.0, 16.1, 16.2].into());
     table.push("LEVEL", "adu", vec![700.1, 700.4, 699.8].into());
     table
+}
+
+/// Writes the product of a task; gives what came out.
+fn made(task: &Task, n: usize) -> Outcome {
+    let output = &task.outputs[0];
+    std::fs::create_dir_all(output.path.parent().unwrap()).unwrap();
+    let mut header = Header::new();
+    header.set("BUNIT", "adu", "");
+    let tables = if n == 0 { vec![trend()] } else { vec![] };
+    write_image_and_tables(&output.path, &header, &scene(260, 330, 700.0 + n as f32), Layout::PrimaryData, &tables).unwrap();
+    let noise = QualityNumber::new("READ NOISE", 4.2 + n as f64, "e-", "read noise from pairs").with_error(0.03);
+    let rejected = RejectedFrame { name: "caf-0-16:02:00-cal-bias.fits".into(), why: "its median is 8.1 sigma off".into() };
+    let mut outcome = Outcome {
+        quality: vec![noise.within(3.0, 6.0, Grade::Questionable), QualityNumber::new("LEVEL", 700.0 + n as f64, "adu", "median")],
+        rejected: if n == 0 { vec![rejected] } else { vec![] },
+        notes: vec!["gain taken from the <default>".into()],
+        ..Outcome::default()
+    };
+    outcome.add(output, format!("{n:032x}"), 1_030_000);
+    outcome
 }
 
 /// A session with a few nights of frames on disk, products for all tasks but one, which failed.
@@ -99,61 +121,26 @@ pub(crate) fn session(directory: &Path, nights: usize, sciences: usize) -> (Sess
     .leak_into_prefix();
     let instrument = ifured_core::LoadedInstrument::new(module).unwrap();
     let setup = Setup { output: directory.join("out"), ..Setup::default() };
-    let mut session = Session::open(&setup, &[instrument], Some(&[data]), &Silent(Mutex::new(vec![]))).unwrap();
+    let mut session = Session::open(&setup, &[instrument], Opening::Work(&[data]), &Silent(Mutex::new(vec![]))).unwrap();
     let plan = session.plan(&Default::default()).unwrap();
-    let mut summary = RunSummary { ran: plan.tasks.len() - 1, seconds: 12.3, ..RunSummary::default() };
+    let mut summary = RunSummary { ran: plan.len() - 1, seconds: 12.3, ..RunSummary::default() };
     summary.run = session.catalogue.start_run("ifured reduce data --output out", "test", "{}", "plan.json").unwrap();
-    for (n, planned) in plan.tasks.iter().enumerate() {
-        let task = &planned.task;
-        let mut attempt =
-            Attempt { task: task.id.clone(), run: summary.run, state: "done".into(), seconds: 1.5 + n as f64, ..Attempt::default() };
-        (attempt.cpu_seconds, attempt.peak_memory, attempt.bytes_read, attempt.bytes_written) = (1.25, 84_000_000, 12_000_000, 5_000_000);
-        if n + 1 == plan.tasks.len() {
+    for (n, planned) in plan.tasks().enumerate() {
+        let usage = Usage { cpu_seconds: 1.25, peak_memory: 84_000_000, bytes_read: 12_000_000, bytes_written: 5_000_000 };
+        let cost = Cost { seconds: 1.5 + n as f64, usage };
+        let (ending, log) = if n + 1 == plan.len() {
             let error = RecipeError::new("no star found in <field>", "lower recipes.science.threshold");
-            (attempt.state, attempt.error, attempt.log) =
-                ("failed".into(), error.what.clone(), "thread main: no star\n  at detection".into());
-            summary.failed.push(FailedTask { planned: planned.clone(), error });
+            summary.failed.push(FailedTask { planned: planned.clone(), error: error.clone() });
+            (Ending::Failed { cause: Cause::Recipe(error) }, "thread main: no star\n  at detection")
         } else {
-            let output = &task.outputs[0];
-            std::fs::create_dir_all(output.path.parent().unwrap()).unwrap();
-            let mut header = Header::new();
-            header.set("BUNIT", "adu", "");
-            let tables = if n == 0 { vec![trend()] } else { vec![] };
-            write_image_and_tables(&output.path, &header, &scene(260, 330, 700.0 + n as f32), Layout::PrimaryData, &tables).unwrap();
-            let noise = QualityNumber::new("READ NOISE", 4.2 + n as f64, "e-", "read noise from pairs").with_error(0.03).within(
-                3.0,
-                6.0,
-                Grade::Questionable,
-            );
-            let level = QualityNumber::new("LEVEL", 700.0 + n as f64, "adu", "median");
-            let outcome = Outcome {
-                products: vec![WrittenProduct {
-                    tag: output.tag.clone(),
-                    name: output.name.clone(),
-                    hash: format!("{n:032x}"),
-                    bytes: 1_030_000,
-                }],
-                quality: vec![noise, level],
-                rejected: if n == 0 {
-                    vec![RejectedFrame { name: "caf-0-16:02:00-cal-bias.fits".into(), why: "its median is 8.1 sigma off".into() }]
-                } else {
-                    vec![]
-                },
-                notes: vec!["gain taken from the <default>".into()],
-            };
-            let product = &outcome.products[0];
-            let row = ProductRow {
-                name: product.name.clone(),
-                tag: product.tag.clone(),
-                task: task.id.clone(),
-                hash: product.hash.clone(),
-                bytes: product.bytes,
-                fingerprint: None,
-            };
-            session.catalogue.store_done(task, &outcome, &[row]).unwrap();
-            summary.outcomes.insert(task.id.clone(), outcome);
-        }
-        session.catalogue.store_attempt(&attempt).unwrap();
+            let outcome = made(&planned.task, n);
+            summary.outcomes.insert(planned.task.id.clone(), outcome.clone());
+            (Ending::Done { products: attempt::made(&outcome, &session.output), outcome }, "")
+        };
+        let started = std::time::SystemTime::now();
+        let attempt = Attempt::of(&planned.task, Some(summary.run), started, ending, cost, log.to_owned());
+        let record = attempt.write(&session.output).unwrap();
+        session.take_in(record, attempt).unwrap();
     }
     summary.plan = plan;
     (session, summary)
@@ -192,7 +179,7 @@ fn pages_are_complete_and_written_once() {
     }
     let failures = html.find("id=\"failures\"").unwrap();
     assert!(failures < html.find("id=\"tasks\"").unwrap());
-    let pages: Vec<PathBuf> = summary.plan.tasks.iter().map(|t| session.output.join(DIRECTORY).join(page_of(&t.task.id))).collect();
+    let pages: Vec<PathBuf> = summary.plan.tasks().map(|t| session.output.join(DIRECTORY).join(page_of(&t.task.id))).collect();
     let failed = std::fs::read_to_string(pages.last().unwrap()).unwrap();
     assert!(failed.contains("thread main: no star") && failed.contains("same night"));
     let first = std::fs::read_to_string(&pages[0]).unwrap();

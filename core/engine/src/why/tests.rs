@@ -1,13 +1,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ifured_core::recipe::{Grouping, InputSpec, Level, MainInput, Memory, ProductSpec};
-use ifured_core::{Condition, Config, FrameType, InstrumentDescription, NightRule, RecipeDescription, Role, Rule, Signature, Test, Value};
+use ifured_core::instrument::Purpose;
+use ifured_core::recipe::{Engine, Grouping, InputSpec, Level, MainInput, Memory, ProductFormat, ProductSpec};
+use ifured_core::{Condition, Config, FrameType, InstrumentDescription, NightRule, RecipeDescription, Rule, Signature, Test, Value};
 
 use super::*;
-use crate::associate::Obstacle;
-use crate::group::tests::item;
-use crate::plan::{Verdicts, plan};
+use crate::plan::group::tests::item;
+use crate::plan::{Request, Verdicts, plan};
 
 fn recipe(name: &str, tag: &str, min_frames: usize, inputs: Vec<InputSpec>) -> RecipeDescription {
     RecipeDescription {
@@ -26,9 +26,11 @@ fn recipe(name: &str, tag: &str, min_frames: usize, inputs: Vec<InputSpec>) -> R
             title: String::new(),
             path: format!("{name}/{{night}}/{{stem}}_red.fits"),
             signature: Signature::exact(&["CCD"]),
+            format: ProductFormat::Fits,
         }],
         enabled: true,
-        memory: Memory { fixed: 0.0, per_pixel: 0.0, per_pixel_and_frame: 0.0 },
+        memory: Memory { fixed: 0.0, per_pixel: 0.0, per_pixel_and_frame: 0.0, ..Memory::default() },
+        engines: vec![Engine { schema: serde_json::json!({"type": "object"}), ..Engine::default() }],
         ..RecipeDescription::default()
     }
 }
@@ -59,7 +61,7 @@ fn kind(name: &str) -> FrameType {
     FrameType {
         rule,
         title: String::new(),
-        role: Purpose::Calibration,
+        purpose: Purpose::Calibration,
         signature: Signature::exact(&["CCD"]),
         timeless: false,
         product: false,
@@ -105,8 +107,10 @@ pub(crate) fn example() -> (Plan, Vec<Arc<Frame>>) {
     let mut wrong = (*frame("data/n1/bad.fits", "wrong-bias", "n1", 100.1, "SITE1d")).clone();
     (wrong.state, wrong.why) = (FrameState::Wrong, "EXPTIME is `3.0`, not `0.0`".into());
     frames.push(Arc::new(wrong));
-    let instrument = instrument();
-    (plan(&frames, &instrument, &Config::default(), Path::new("/out"), &[], &Verdicts::default()).unwrap(), frames)
+    let (instrument, config, verdicts) = (Arc::new(instrument()), Arc::new(Config::default()), Verdicts::default());
+    let request =
+        Request { frames: &frames, instrument: &instrument, config: &config, output: Path::new("/out"), hints: &[], verdicts: &verdicts };
+    (plan(&request).unwrap(), frames)
 }
 
 #[test]
@@ -139,7 +143,7 @@ flat: 0 of 2 candidates fit
       not level 0: night n0, needed n1
       admitted by [association.science.flat] max_age_days = 41
 
-* taken: best level first, then nearest in time
+* taken: best level first, then best grade, then nearest in time
 "##);
 }
 
@@ -221,16 +225,14 @@ fn a_relaxation_admits_the_candidate() {
     let old = explained.inputs[1].candidates.iter().find(|c| c.name.contains("f1")).unwrap();
     let relaxation = old.relaxation.clone().unwrap();
     assert_eq!(relaxation.to_string(), "[association.science.flat] max_age_days = 41");
-    let closed = crate::associate::Candidate {
-        named: None,
+    let closed = Candidate {
         name: "x".into(),
-        level: None,
-        why: String::new(),
+        fit: None,
         days: Some(1.0),
         failed: vec![(0, Obstacle::OtherNight { found: "n1".into(), wanted: "n2".into() }), (2, Obstacle::LevelClosed { level: 2 })],
         unusable: None,
     };
-    assert_eq!(super::relaxation("r", "bias", &closed).unwrap().to_string(), "[association.r.bias] max_level = 2");
+    assert_eq!(super::relaxation("r", &"bias".into(), &closed).unwrap().to_string(), "[association.r.bias] max_level = 2");
     let json = serde_json::to_value(&explained).unwrap();
     assert_eq!(json["inputs"][1]["candidates"][1]["relaxation"]["key"], "max_age_days");
 }
