@@ -44,6 +44,10 @@ pub fn exec(context: &Context, task: Option<&str>, file: Option<&Path>, worker: 
             say("done already");
             return Ok(0);
         }
+        Executed::NotAnyMore(what) => {
+            say(&what);
+            return Ok(0);
+        }
         Executed::Now(attempt) => attempt,
     };
     if let Some(cause) = attempt.cause() {

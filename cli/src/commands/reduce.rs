@@ -8,7 +8,7 @@ use ifured_engine::execute::process::WorkerCommand;
 use ifured_engine::plan::{Targets, drawing};
 use ifured_engine::reduce::{self, ReduceOptions, RunSummary};
 use ifured_engine::session::{Opening, Session};
-use ifured_engine::{Error, report};
+use ifured_engine::{Error, files, report};
 
 use super::{print_json, say};
 use crate::Context;
@@ -31,7 +31,7 @@ pub fn reduce(context: &Context, directories: &[PathBuf], typed: &TargetArgument
         super::scan::print_census(&session);
     }
     let targets = super::planning::targets(&session, typed)?;
-    let command = std::env::args().collect::<Vec<_>>().join(" ");
+    let command = files::command_line();
     let options = ReduceOptions { targets, force, dry_run, command };
     let worker = worker(&session.instrument)?;
     let mut executor = LocalExecutor::new(session.output.clone(), session.limits(), worker);
@@ -108,9 +108,9 @@ fn summary_json(session: &Session, summary: &RunSummary, page: Option<&std::path
         })
         .collect();
     serde_json::json!({
-        "instrument": session.instrument.name, "output": session.output, "exit_code": code, "frames": session.frames.len(),
+        "instrument": session.instrument.name, "output": ifured_core::path::shown(&session.output), "exit_code": code, "frames": session.frames.len(),
         "refused": refused, "tasks": tasks, "ran": summary.ran, "reused": summary.reused, "failed": failed,
-        "blocked": summary.plan.blocked, "left_out": summary.plan.skipped, "report": page, "seconds": summary.seconds,
+        "blocked": summary.plan.blocked, "left_out": summary.plan.skipped, "report": page.map(ifured_core::path::shown), "seconds": summary.seconds,
     })
 }
 

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use ifured_core::recipe::Outcome;
-use ifured_core::{LoadedInstrument, Task, TaskId};
+use ifured_core::{LoadedInstrument, RecipeError, Task, TaskId};
 
 use crate::attempt::Attempt;
 use crate::catalogue::{Catalogue, Known};
@@ -27,6 +27,8 @@ pub enum Executed {
     Before(Box<Outcome>),
     /// It was run.
     Now(Box<Attempt>),
+    /// Nothing: as things turned out, the plan makes no such product any more.
+    NotAnyMore(String),
 }
 
 /// Runs the task of a plan whose identity begins so, unless it is done.
@@ -54,18 +56,33 @@ pub fn exec(
     }
     match reduce::is_out_of_date(&saved.plan, place, &known) {
         None => run(&saved.plan, place, &mut known, &output, executor, reporter),
-        Some(defect) if !saved.edited.is_empty() => Err(out_of_date(planned, &defect, "edit it again, or make it anew with `ifured plan`")),
+        Some(defect) if saved.edited.values().any(|now| *now == id) => {
+            Err(out_of_date(planned, &defect, "edit it again, or make it anew with `ifured plan`"))
+        }
         Some(defect) => {
             let mut session = Session::open(setup, instruments, Opening::Look, reporter)
                 .map_err(|_| out_of_date(planned, &defect, "make the plan anew with `ifured plan`"))?;
             let now = session.plan(&Targets::default())?;
-            let place = planned.task.outputs.iter().find_map(|o| now.maker(&o.name));
-            let place = place.ok_or_else(|| out_of_date(planned, &defect, "`ifured plan` shows what is made now"))?;
+            let Some(place) = planned.task.outputs.iter().find_map(|o| now.maker(&o.name)) else {
+                return not_any_more(planned, &now, &defect);
+            };
             if now.at(place).task.id != id {
                 reporter.note(&format!("task {id} is out of date: {defect}. In its place runs task {}", now.at(place).task.id));
             }
             run(&now, place, &mut session.known, &output, executor, reporter)
         }
+    }
+}
+
+/// The plan makes the products of a task no longer: that is how a reduction ends, too, unless the group is blocked.
+fn not_any_more(planned: &PlannedTask, now: &Plan, defect: &Defect) -> Result<Executed> {
+    let is_same = |frames: &[String]| planned.task.main().any(|m| frames.iter().any(|f| f.ends_with(&m.name)));
+    match now.blocked.iter().find(|b| b.recipe == planned.task.recipe && is_same(&b.frames)) {
+        Some(blocked) => {
+            let what = format!("{} cannot be made: {}", planned.task.name(), blocked.why());
+            Err(Error::Recipe(RecipeError::new(what, "`ifured plan` shows what can be made")))
+        }
+        None => Ok(Executed::NotAnyMore(format!("{} is not made any more: of what it needs, {defect}", planned.task.name()))),
     }
 }
 

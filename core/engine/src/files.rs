@@ -114,16 +114,20 @@ impl DirectoryLock {
             }
             Err(fs::TryLockError::Error(source)) => return Err(Error::Io { what: "cannot lock", path, source }),
         }
-        let command: Vec<String> = std::env::args().collect();
         let _ = file.set_len(0);
         let _ = file.rewind();
-        let _ = write!(file, "process {}: {}", std::process::id(), command.join(" "));
+        let _ = write!(file, "process {}: {}", std::process::id(), command_line());
         Ok(DirectoryLock { _file: file })
     }
 }
 
 /// Directories in which recipes of version 0.1 ran; now there is a place for them (see [`crate::execute::scratch`]).
 const OLD_SCRATCH: &str = ".ifured-esorex-";
+
+/// What was typed, for the record.
+pub fn command_line() -> String {
+    std::env::args_os().map(ifured_core::path::shown).collect::<Vec<_>>().join(" ")
+}
 
 /// Removes what a killed run left unfinished below a directory. Only with the lock held.
 pub fn remove_unfinished(directory: &Path) -> usize {

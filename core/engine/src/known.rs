@@ -28,6 +28,10 @@ pub fn known(catalogue: &mut Catalogue, output: &Path, merge: bool) -> Result<Kn
     } else {
         records.into_iter().for_each(|record| take_in(&mut known, record));
     }
+    // What an attempt made is a memory of its own, which may be lost without the attempt.
+    let is_lost = |last: &&LastAttempt| last.attempt.outcome().is_some() && !known.tasks.contains_key(&last.attempt.task.id);
+    let lost: Vec<LastAttempt> = known.attempts.values().filter(is_lost).cloned().collect();
+    lost.into_iter().for_each(|last| take_in(&mut known, (last.record, last.attempt)));
     Ok(known)
 }
 

@@ -252,8 +252,15 @@ pub fn summary_of(known: &Known, run: i64, plan: Plan, standings: &[Standing]) -
     RunSummary { run, reused: outcomes.len(), plan, outcomes, failed, ..RunSummary::default() }
 }
 
-/// Whether the products of a task that others need are not as the plan counts on: it is to be made again.
+/// Whether something that a task needs, directly or not, turned out otherwise than the plan counts on: the plan is to be made again.
 pub fn is_out_of_date(plan: &Plan, place: usize, known: &Known) -> Option<Defect> {
+    let mut all = plan.requirements(place);
+    all.insert(place);
+    all.into_iter().find_map(|at| turned_out_otherwise(plan, at, known))
+}
+
+/// The first of what a task needs itself that turned out otherwise.
+fn turned_out_otherwise(plan: &Plan, place: usize, known: &Known) -> Option<Defect> {
     let task = &plan.at(place).task;
     for &maker in plan.needs(place) {
         let maker = &plan.at(maker).task;
