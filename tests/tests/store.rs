@@ -86,7 +86,8 @@ fn a_directory_that_is_gone_is_forgotten_with_a_note() {
 
     s.ifured(&["-o", "out", "scan", "--forget", "night/raw"]).code(0).says("forgot ");
     s.ifured(&["-o", "out", "scan", "--forget", "night/raw"]).code(2).says("was not scanned");
-    s.ifured(&["-i", "cafos", "-o", "out", "ls"]).code(3);
+    let frames = s.ifured(&["-i", "cafos", "-o", "out", "ls", "--json"]).code(0).json();
+    assert_eq!(frames.as_array().map(Vec::len), Some(0), "{frames}");
     assert!(s.join("night/raw").is_dir());
 }
 
@@ -127,4 +128,31 @@ fn a_plan_is_shown_while_a_run_is_on() {
     s.ifured(&["ls"]).code(0);
     s.ifured(&["why", "coadd"]).code(2);
     s.ifured(&["-i", "cafos", "reduce", "night/raw"]).code(1).says("another ifured is working");
+}
+
+#[test]
+fn the_scratch_of_a_killed_task_goes_with_the_next_run_or_with_clean() {
+    let (s, _) = reduced();
+    let left = s.join("out/.ifured-scratch/0123456789ab-1-0");
+    let old = s.join("out/bias/.ifured-esorex-muse_bias-0123456789ab");
+    let leave = || {
+        for directory in [&left, &old] {
+            fs::create_dir_all(directory.join("deep")).unwrap();
+            fs::write(directory.join("deep/PIXTABLE.fits"), vec![0; 1 << 20]).unwrap();
+        }
+        fs::write(left.with_extension("lock"), "").unwrap();
+    };
+    leave();
+    s.ifured(&["-o", "out", "clean", "--left-over", "--dry-run"]).code(0).says("would remove .ifured-scratch/0123456789ab-1-0");
+    assert!(left.exists());
+    s.ifured(&["-o", "out", "clean", "--left-over"]).code(0).says("the scratch of a task that was killed");
+    assert!(!left.exists());
+    leave();
+    // What is in use stays.
+    let used = s.join("out/.ifured-scratch/abcdef-2-0");
+    fs::create_dir_all(&used).unwrap();
+    let lock = fs::File::create(used.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    s.ifured(&["-o", "out", "reduce"]).code(0).says("removed what an interrupted run had left unfinished");
+    assert!(!left.exists() && !old.exists() && used.exists());
 }
