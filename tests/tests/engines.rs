@@ -57,8 +57,10 @@ impl AnyRecipe for Second {
         let mut description = first().description();
         let engine = &mut description.engines[0];
         engine.name = self.engine();
-        engine.external = Some(External { program: OTHER.into(), recipe: "other_bias".into(), version: "2.0".into(), reduces_simulated: true });
-        engine.schema = json!({"type": "object", "properties": {"kappa": {"type": "number", "description": "Clipping.", "title": "kappa"}}});
+        engine.external =
+            Some(External { program: OTHER.into(), recipe: "other_bias".into(), version: "2.0".into(), reduces_simulated: true });
+        engine.schema =
+            json!({"type": "object", "properties": {"kappa": {"type": "number", "description": "Clipping.", "title": "kappa"}}});
         engine.defaults = json!({"kappa": 3.0});
         description
     }
@@ -136,7 +138,8 @@ fn an_engine_is_chosen_for_all_for_an_instrument_or_for_a_recipe() {
     };
     let (native, id, kappa) = engines(&[]);
     assert_eq!((native.as_str(), kappa), ("native", false));
-    for set in [&["engine=esorex"][..], &["engines.cafos=esorex"], &["recipes.master-bias.engine=esorex", "recipes.master-bias.kappa=3.0"]] {
+    for set in [&["engine=esorex"][..], &["engines.cafos=esorex"], &["recipes.master-bias.engine=esorex", "recipes.master-bias.kappa=3.0"]]
+    {
         let (name, other, kappa) = engines(set);
         assert_eq!((name.as_str(), kappa), (OTHER, true), "{set:?}");
         assert_ne!(other, id, "engine and version are part of the identity");

@@ -122,7 +122,10 @@ fn a_plan_is_shown_while_a_run_is_on() {
     lock.lock().unwrap();
     fs::write(s.join(".ifured.lock"), "process 1: somebody").unwrap();
     let since = Instant::now();
-    s.ifured(&["-i", "cafos", "plan", "night/raw"]).code(0).says("30 tasks, 0 done").says("another ifured is at work here (process 1: somebody)");
+    s.ifured(&["-i", "cafos", "plan", "night/raw"])
+        .code(0)
+        .says("30 tasks, 0 done")
+        .says("another ifured is at work here (process 1: somebody)");
     assert!(since.elapsed() < Duration::from_secs(60), "it waits for nobody");
     assert!(!s.join("plan.json").exists(), "nothing is written");
     s.ifured(&["ls"]).code(0);

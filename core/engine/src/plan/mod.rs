@@ -18,6 +18,8 @@ mod identity;
 pub mod item;
 mod naming;
 pub mod reason;
+#[cfg(test)]
+mod tests;
 
 pub use draft::{COMPARISON, OTHER, Request, Verdicts, plan};
 pub use engines::{enabled, engines};

@@ -231,6 +231,7 @@ fn a_relaxation_admits_the_candidate() {
         days: Some(1.0),
         failed: vec![(0, Obstacle::OtherNight { found: "n1".into(), wanted: "n2".into() }), (2, Obstacle::LevelClosed { level: 2 })],
         unusable: None,
+        named: None,
     };
     assert_eq!(super::relaxation("r", &"bias".into(), &closed).unwrap().to_string(), "[association.r.bias] max_level = 2");
     let json = serde_json::to_value(&explained).unwrap();
