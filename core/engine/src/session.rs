@@ -18,7 +18,7 @@ use crate::execute::local::available_memory;
 use crate::execute::{Happening, Limits, scratch};
 use crate::file_parameters;
 use crate::files::{self, DirectoryLock};
-use crate::frame::{Frame, FrameState};
+use crate::frame::Frame;
 use crate::hints::{self, HintFile};
 use crate::known;
 use crate::plan::{self, Plan, Request, Targets, Verdicts};
@@ -276,11 +276,6 @@ impl Session {
     /// Writes the plan beside the catalogue.
     pub fn write_plan(&self, plan: &Plan) -> Result<()> {
         plan::write(&self.output.join(plan::FILE), plan)
-    }
-
-    /// Frames that cannot be used and should have been.
-    pub fn refused(&self) -> impl Iterator<Item = &Arc<Frame>> {
-        self.frames.iter().filter(|f| f.state == FrameState::Refused)
     }
 
     /// Products that no task of the plan makes: left over from other frames or parameters.

@@ -16,8 +16,8 @@ use crate::error::Result;
 use crate::frame::{Frame, FrameState};
 use crate::plan::reason::Defect;
 use crate::plan::{Plan, Targets};
-use crate::view::plan_groups;
 use crate::session::{Opening, Reporter, Session, Setup};
+use crate::view::plan_groups;
 use crate::{verify, worker};
 
 /// Seed of the simulated frames.

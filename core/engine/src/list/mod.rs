@@ -4,6 +4,7 @@
 //! the keywords and pixel statistics of its frame, or of the first frame a product was made from. They are looked up in that
 //! order, by one name without regard to case.
 
+pub mod answer;
 mod origin;
 mod render;
 mod rows;

@@ -152,9 +152,7 @@ fn task_table(tasks: &[TaskReport<'_>]) -> String {
         let (verdict, remarks) = match &t.state {
             State::Failed(error) => (mark("bad", "✖", "failed"), esc(&error.what)),
             State::Waiting(why) => (mark("waiting", "○", "not run"), esc(why)),
-            State::Done(outcome) => {
-                (grade(outcome.grade()), t.view.remarks.iter().map(remark).collect::<Vec<_>>().join("; "))
-            }
+            State::Done(outcome) => (grade(outcome.grade()), t.view.remarks.iter().map(remark).collect::<Vec<_>>().join("; ")),
         };
         vec![task_link(t), esc(&task.recipe), esc(&task.night), task.main().count().to_string(), level(task.level), verdict, remarks]
     };

@@ -3,6 +3,7 @@
 //! A view holds values; what is said of them in words is beside them, made from the same values. Nothing here reads the disk, takes a lock or asks the
 //! catalogue.
 
+pub mod answer;
 pub mod frames;
 pub mod groups;
 pub mod plan;
@@ -10,6 +11,7 @@ pub mod plan_groups;
 pub mod products;
 pub mod quality;
 pub mod run;
+pub mod schemas;
 mod snapshot;
 mod state;
 pub mod tasks;

@@ -246,7 +246,7 @@ impl RunView {
         RunView {
             instrument: snapshot.instrument.name.clone(),
             output: snapshot.output.display().to_string(),
-            exit_code: u8::from(!summary.failed.is_empty() || !plan.blocked.is_empty() || !census.refused.is_empty()),
+            exit_code: summary.exit_code(&snapshot.frames),
             run: head.map(|r| RunHead { number: r.number, started: r.started.clone(), command: r.command.clone() }),
             counts: counts(snapshot, summary, &tasks, &given_up),
             frames: census.frames,
