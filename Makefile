@@ -56,6 +56,7 @@ docs: system $(MDBOOK)/bin/mdbook
 schemas: build
 	@for i in cafos kmos muse; do target/release/ifured --instrument $$i schema > schemas/$$i.json; done
 	@cd schemas && ../target/release/ifured --quiet schema > any.json
+	@target/release/ifured schema --write schemas
 
 bench: build
 	@./docs/system-libraries.sh bench

@@ -82,7 +82,7 @@ pub enum Command {
         #[arg(long, requires = "directories")]
         forget: bool,
     },
-    /// List frames, groups, tasks or products.
+    /// List frames, groups, tasks, products or quality numbers.
     #[command(after_help = "\
 Examples:
   ifured ls                                         all frames
@@ -204,9 +204,17 @@ Examples:
 Examples:
   ifured --instrument cafos schema > ifured-cafos.schema.json
   ifured schema                                     of the instrument that the configuration names, or of any
+  ifured schema --of why                            of what `ifured why --json` prints
 
 `ifured init` writes it beside the configuration.")]
-    Schema,
+    Schema {
+        /// What a command prints with --json (why, ls-frames, ...), or a file in the output directory (plan.json, attempt.json).
+        #[arg(long, value_name = "COMMAND|FILE")]
+        of: Option<String>,
+        /// Write the schemas of all answers and files into a directory.
+        #[arg(long, value_name = "DIR", hide = true, conflicts_with = "of")]
+        write: Option<PathBuf>,
+    },
     /// Check a configuration, or show what it comes to.
     Config {
         #[command(subcommand)]
@@ -507,6 +515,8 @@ pub enum Kind {
     Groups,
     Tasks,
     Products,
+    /// Quality numbers of the products, over time.
+    Quality,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use ifured_core::LoadedInstrument;
 use ifured_engine::session::Setup;
+use ifured_engine::view::answer::ErrorView;
 use ifured_engine::{Error, answers, config, plugin};
 
 use arguments::{Arguments, Command, ConfigCommand, Global, PluginCommand};
@@ -66,11 +67,7 @@ fn start_log(global: &Global) {
 fn complain(error: &Error, json: bool) {
     let advice = error.advice();
     if json {
-        let mut answer = serde_json::json!({"error": error.to_string(), "advice": advice, "exit_code": error.exit_code()});
-        if let Error::Configuration(problems) = error {
-            answer["problems"] = serde_json::json!(problems);
-        }
-        println!("{answer}");
+        println!("{}", serde_json::to_string(&ErrorView::from(error)).unwrap_or_default());
         return;
     }
     match error {
@@ -168,7 +165,9 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
     match arguments.command {
         Command::Init { directory, format, full, force } => commands::configuration::init(&context, &directory, format, full, force),
         Command::Import(arguments) => commands::import::import(&context, &arguments),
-        Command::Schema => commands::configuration::schema(&context),
+        Command::Schema { write: Some(directory), .. } => commands::configuration::write_schemas(&directory),
+        Command::Schema { of: Some(name), .. } => commands::configuration::schema_of(&name),
+        Command::Schema { .. } => commands::configuration::schema(&context),
         Command::Config { what } => commands::check::config(&context, what),
         Command::Scan { forget: true, directories } => commands::scan::forget(&context, &directories),
         Command::Scan { directories, .. } => commands::scan::scan(&context, &directories),

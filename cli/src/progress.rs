@@ -66,8 +66,8 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 /// What a task is about, in a few words.
-pub fn title(task: &Task) -> String {
-    format!("{:<20} {}", task.recipe, task.name())
+pub fn title(recipe: &str, name: &str) -> String {
+    format!("{recipe:<20} {name}")
 }
 
 impl Reporter for Progress {
@@ -128,13 +128,13 @@ impl Reporter for Progress {
             Happening::Started(_) if self.terminal => {
                 let bar = self.bars.add(ProgressBar::new_spinner());
                 bar.set_style(style("  {spinner} {msg}"));
-                bar.set_message(title(task));
+                bar.set_message(title(&task.recipe, task.name()));
                 bar.enable_steady_tick(Duration::from_millis(120));
                 state.tasks.insert(task.id.clone(), bar);
             }
             Happening::Progress { fraction, what, .. } => {
                 if let Some(bar) = state.tasks.get(&task.id) {
-                    bar.set_message(format!("{}  {:.0} % {what}", title(task), fraction * 100.0));
+                    bar.set_message(format!("{}  {:.0} % {what}", title(&task.recipe, task.name()), fraction * 100.0));
                 }
             }
             Happening::Ended { attempt, .. } => {
@@ -156,7 +156,7 @@ impl Progress {
     fn ended(&self, task: &Task, attempt: &Attempt, n: usize, of: usize) {
         let of = of.max(n);
         match (attempt.cause(), attempt.outcome()) {
-            (Some(cause), _) => self.line(&format!("[{n}/{of}] FAILED {}: {}", title(task), cause.error().what)),
+            (Some(cause), _) => self.line(&format!("[{n}/{of}] FAILED {}: {}", title(&task.recipe, task.name()), cause.error().what)),
             (None, None) => {}
             (None, Some(outcome)) => {
                 let grade = match outcome.grade() {
@@ -165,7 +165,7 @@ impl Progress {
                     Grade::Bad => "  BAD: not used as a calibration",
                 };
                 let level = if task.level > 0 { format!("  level {}", task.level) } else { String::new() };
-                self.line(&format!("[{n}/{of}] {}  {:.1} s{level}{grade}", title(task), attempt.cost.seconds));
+                self.line(&format!("[{n}/{of}] {}  {:.1} s{level}{grade}", title(&task.recipe, task.name()), attempt.cost.seconds));
                 for rejected in &outcome.rejected {
                     self.line(&format!("        left out {}: {}", rejected.name, rejected.why));
                 }

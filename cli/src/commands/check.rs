@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ifured_core::InstrumentDescription;
 use ifured_engine::config::{self, Document, Problem, Problems, Setting};
+use ifured_engine::view::answer::ConfigCheckView;
 use ifured_engine::{Error, classify};
 
 use super::{print_json, say};
@@ -55,11 +56,10 @@ fn check(context: &Context, file: Option<PathBuf>) -> Result<u8, Error> {
     }
     let name = name(file.as_deref());
     if context.json {
-        let answer = serde_json::json!({
-            "file": file, "instrument": instrument.map(|d| &d.name), "valid": problems.is_empty(), "problems": problems
-        });
-        print_json(&answer)?;
-        return Ok(if problems.is_empty() { 0 } else { 2 });
+        let valid = problems.is_empty();
+        let file = file.map(|f| f.display().to_string());
+        print_json(&ConfigCheckView { file, instrument: instrument.map(|d| d.name.clone()), valid, problems })?;
+        return Ok(if valid { 0 } else { 2 });
     }
     if !problems.is_empty() {
         return Err(Error::Configuration(Problems(problems)));

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use clap::CommandFactory;
-use ifured_engine::{Error, config, files, init};
+use ifured_engine::view::schemas;
+use ifured_engine::{Error, classify, config, files, init};
 
 use super::{named_description, print_json, say};
 use crate::Context;
@@ -47,6 +48,28 @@ pub fn schema(context: &Context) -> Result<u8, Error> {
     if named.is_none() && !context.quiet && !context.json {
         let names: Vec<&str> = all.iter().map(|d| d.name.as_str()).collect();
         eprintln!("note: no instrument is named, so the keys of recipes are not in it; add --instrument with one of {}", names.join(", "));
+    }
+    Ok(0)
+}
+
+/// Prints the schema of what a command answers, or of a file in the output directory.
+pub fn schema_of(name: &str) -> Result<u8, Error> {
+    let file = name.strip_suffix(".json");
+    let table = if file.is_some() { schemas::FILES } else { schemas::ANSWERS };
+    let Some(entry) = table.iter().find(|e| e.name == file.unwrap_or(name)) else {
+        let answers = schemas::ANSWERS.iter().map(|e| e.name.to_owned());
+        let known: Vec<String> = answers.chain(schemas::FILES.iter().map(|e| format!("{}.json", e.name))).collect();
+        let what = format!("nothing that is printed or written is called `{name}`{}", classify::nearest(name, &known));
+        return Err(Error::usage(what, format!("there are {}", known.join(", "))));
+    };
+    print_json(&entry.schema())?;
+    Ok(0)
+}
+
+/// Writes the schemas of all answers and files, for `make schemas`.
+pub fn write_schemas(directory: &Path) -> Result<u8, Error> {
+    for (name, text) in schemas::all() {
+        files::write_atomically(&directory.join(name), text.as_bytes())?;
     }
     Ok(0)
 }

@@ -6,6 +6,7 @@ use ifured_core::Value;
 use ifured_engine::list::{self, ListOptions, What};
 use ifured_engine::preview::{self, ColourMap, Stretch};
 use ifured_engine::session::{Opening, Session};
+use ifured_engine::view::answer::ShowView;
 use ifured_engine::{Error, classify, files, plot};
 use ifured_pixels::fits::{self, HduSelect};
 
@@ -26,36 +27,20 @@ pub fn show(context: &Context, frame: &Path, whole: bool, to: Option<&Path>) -> 
     let header = file.hdus.first().map(|h| h.header.clone()).unwrap_or_default();
     let descriptions: Vec<_> = context.instruments.iter().map(|i| i.description().clone()).collect();
     let figures = plot::figure::titles(frame)?;
-    let recognised: Vec<&str> = classify::recognised(&header, &descriptions).iter().map(|d| d.name.as_str()).collect();
+    let recognised = classify::recognised(&header, &descriptions).iter().map(|d| d.name.clone()).collect();
+    let view = ShowView::of(frame, &file, recognised, figures);
     if context.json {
-        let hdus: Vec<_> = file
-            .hdus
-            .iter()
-            .map(|h| serde_json::json!({"index": h.index, "name": h.name(), "kind": h.kind.describe(), "issues": h.issues}))
-            .collect();
-        let cards: Vec<_> = header
-            .cards()
-            .iter()
-            .map(|c| serde_json::json!({"keyword": c.keyword, "value": c.value(), "text": c.text(), "comment": c.comment()}))
-            .collect();
-        print_json(&serde_json::json!({
-            "file": frame, "bytes": file.bytes, "hash": file.hash, "instruments": recognised, "hdus": hdus,
-            "statistics": file.statistics, "figures": figures, "header": cards,
-        }))?;
+        print_json(&view)?;
     } else {
-        say(&format!(
-            "{}: {} bytes, {}",
-            frame.display(),
-            file.bytes,
-            if recognised.is_empty() { "no known instrument".into() } else { recognised.join(", ") }
-        ));
-        for hdu in &file.hdus {
-            say(&format!("  HDU {} {:<10} {}", hdu.index, hdu.name().unwrap_or("-"), hdu.kind.describe()));
+        let known = if view.instruments.is_empty() { "no known instrument".to_owned() } else { view.instruments.join(", ") };
+        say(&format!("{}: {} bytes, {known}", view.file, view.bytes));
+        for hdu in &view.hdus {
+            say(&format!("  HDU {} {:<10} {}", hdu.index, hdu.name.as_deref().unwrap_or("-"), hdu.kind));
             for issue in &hdu.issues {
                 say(&format!("      {issue}"));
             }
         }
-        for issue in header.issues() {
+        for issue in &view.issues {
             say(&format!("  {issue}"));
         }
         match &file.statistics {
@@ -65,10 +50,10 @@ pub fn show(context: &Context, frame: &Path, whole: bool, to: Option<&Path>) -> 
             )),
             None => say("  no pixels"),
         }
-        for (n, title) in figures.iter().enumerate() {
+        for (n, title) in view.figures.iter().enumerate() {
             say(&format!("  figure {} {title}", n + 1));
         }
-        if !figures.is_empty() {
+        if !view.figures.is_empty() {
             say("  draw one with: ifured plot --frame FILE --figure N --to figure.svg");
         }
         print_header(&header, whole);
@@ -138,7 +123,9 @@ fn pairs(context: &Context, keywords: &[String], selection: &Selection) -> Resul
         columns: keywords.to_vec(),
         ..ListOptions::default()
     };
-    let mut table = list::list(&mut session, What::from(selection.of), &options)?;
+    let what = What::from(selection.of);
+    let snapshot = super::lists::snapshot(&mut session, what)?;
+    let mut table = list::list(&snapshot, what, &options)?;
     table.keep(keywords)?;
     let title = format!("{} of {}", table.count(), session.instrument.name);
     let statistics = |key: &str| key.starts_with("QUANT") || matches!(key, "FMINIMUM" | "FMAXIMUM" | "ROBUSTSTD");

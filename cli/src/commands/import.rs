@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use ifured_core::{ImportRequest, ImportSource, LoadedInstrument};
 use ifured_engine::import::{Import, PlacedSetting, configuration};
+use ifured_engine::view::answer::ImportView;
 use ifured_engine::{Error, classify, config, files, init};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{named_instrument, print_json, say};
 use crate::Context;
@@ -49,14 +50,13 @@ pub fn import(context: &Context, arguments: &ImportArguments) -> Result<u8, Erro
         }
     };
     if context.json {
-        let mut answer = serde_json::to_value(&import).map_err(|e| Error::Inconsistent(e.to_string()))?;
-        answer["program"] = json!(source.program);
-        answer["instrument"] = json!(description.name);
-        answer["written"] = json!(written);
-        if written.is_none() {
-            answer["text"] = json!(import.text);
-        }
-        print_json(&answer)?;
+        print_json(&ImportView {
+            program: source.program.clone(),
+            instrument: description.name.clone(),
+            written: written.map(|path| path.display().to_string()),
+            text: written.is_none().then(|| import.text.clone()),
+            import,
+        })?;
     } else if let Some(path) = written {
         if !context.quiet {
             say(&table(&import));

@@ -2,7 +2,9 @@
 
 use ifured_engine::Error;
 use ifured_engine::list::{self, Format, ListOptions, Table, What};
+use ifured_engine::plan::Targets;
 use ifured_engine::session::{Opening, Session};
+use ifured_engine::view::Snapshot;
 
 use super::{print_json, say};
 use crate::Context;
@@ -15,11 +17,17 @@ impl From<Kind> for What {
             Kind::Groups => What::Groups,
             Kind::Tasks => What::Tasks,
             Kind::Products => What::Products,
+            Kind::Quality => What::Quality,
         }
     }
 }
 
-/// Lists frames, groups, tasks or products.
+/// A snapshot with a plan if the list needs one.
+pub fn snapshot(session: &mut Session, what: What) -> Result<Snapshot, Error> {
+    if what.needs_plan() { session.snapshot(&Targets::default()) } else { session.look() }
+}
+
+/// Lists frames, groups, tasks, products or quality numbers.
 pub fn ls(context: &Context, typed: &Ls) -> Result<u8, Error> {
     let mut session = Session::open(&context.setup, &context.instruments, Opening::Look, &context.progress)?;
     let all_keys = typed.columns.iter().any(|c| c.eq_ignore_ascii_case("all"));
@@ -33,8 +41,9 @@ pub fn ls(context: &Context, typed: &Ls) -> Result<u8, Error> {
         decimals: typed.decimals,
     };
     let what = What::from(typed.kind);
+    let snapshot = snapshot(&mut session, what)?;
     if all_keys {
-        let keys = list::keys(&mut session, what, &options)?;
+        let keys = list::keys(&snapshot, what, &options)?;
         if context.json {
             print_json(&keys)?
         } else {
@@ -50,9 +59,9 @@ pub fn ls(context: &Context, typed: &Ls) -> Result<u8, Error> {
         _ => Format::Text,
     };
     if let Some(product) = &typed.made_from {
-        return origin(&session, product, &options, format);
+        return origin(&snapshot, product, &options, format);
     }
-    let table = list::list(&mut session, what, &options)?;
+    let table = list::list(&snapshot, what, &options)?;
     print(context, &table, format);
     Ok(0)
 }
@@ -67,8 +76,8 @@ fn print(context: &Context, table: &Table, format: Format) {
     }
 }
 
-fn origin(session: &Session, product: &str, options: &ListOptions, format: Format) -> Result<u8, Error> {
-    let origin = list::origin(session, product, options)?;
+fn origin(snapshot: &Snapshot, product: &str, options: &ListOptions, format: Format) -> Result<u8, Error> {
+    let origin = list::origin(snapshot, product, options)?;
     if format == Format::Json {
         print_json(&serde_json::json!({"product": origin.product, "frames": origin.frames.json(), "siblings": origin.siblings.json()}))?;
         return Ok(0);

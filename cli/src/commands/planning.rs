@@ -1,13 +1,16 @@
 //! `plan`, `why`, `whynot`.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use ifured_core::Tag;
-use ifured_engine::plan::{Plan, PlannedTask, Targets, drawing as graph};
+use ifured_engine::plan::{Targets, drawing as graph};
 use ifured_engine::session::{Opening, Session};
-use ifured_engine::standing::Standing;
-use ifured_engine::{Error, calplan, classify, files, sof, view, why};
+use ifured_engine::view::TaskState;
+use ifured_engine::view::frames::census;
+use ifured_engine::view::plan::PlanView;
+use ifured_engine::view::plan_groups::{PlanGroups, TaskGroup};
+use ifured_engine::view::why;
+use ifured_engine::{Error, calplan, classify, files, sof};
 
 use super::{print_json, say};
 use crate::Context;
@@ -38,20 +41,22 @@ pub fn plan(
     let mut session = Session::open(&context.setup, &context.instruments, Opening::Preview(directories), &context.progress)?;
     context.progress.finish();
     let targets = targets(&session, typed)?;
-    let plan = session.plan(&targets)?;
+    let snapshot = session.snapshot(&targets)?;
+    let planned = snapshot.planned()?;
+    let plan = &*planned.plan;
     if plan.is_empty() && plan.blocked.is_empty() {
-        super::scan::print_census(&session);
+        super::scan::print_census(&census(&snapshot));
         return Err(Error::Nothing {
             what: format!("nothing to reduce for {}", session.instrument.name),
             advice: "`ifured ls` shows all frames and why they are not used".into(),
         });
     }
     if session.writes() {
-        session.write_plan(&plan)?;
+        session.write_plan(plan)?;
     }
-    let written = sets.map(|directory| sof::write(&plan, &session.instrument, directory)).transpose()?;
+    let written = sets.map(|directory| sof::write(plan, &session.instrument, directory)).transpose()?;
     if let Some(file) = calplan {
-        let table = calplan::text(&plan, &session.frames, &session.instrument);
+        let table = calplan::text(plan, &session.frames, &session.instrument);
         if file == Path::new("-") {
             say(table.trim_end());
         } else {
@@ -61,12 +66,11 @@ pub fn plan(
         return Ok(0);
     }
     match drawing {
-        Some(Graph::Dot) => say(graph::dot(&plan).trim_end()),
-        Some(Graph::Mermaid) => say(graph::mermaid(&plan).trim_end()),
-        None if context.json => print_json(&view::plan::PlanView::of(&plan))?,
+        Some(Graph::Dot) => say(graph::dot(plan).trim_end()),
+        Some(Graph::Mermaid) => say(graph::mermaid(plan).trim_end()),
+        None if context.json => print_json(&PlanView::of(&snapshot)?)?,
         None => {
-            let standings = session.standings(&plan)?;
-            print_plan(&plan, &standings);
+            print_plan(&PlanGroups::of(planned));
             if let (Some(written), Some(directory)) = (written, sets) {
                 say(&format!("{} sets of frames in {}", written.len(), directory.display()));
             }
@@ -75,98 +79,47 @@ pub fn plan(
     Ok(0)
 }
 
-/// A task as a person reads it.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct TaskText {
-    recipe: String,
-    state: &'static str,
-    /// First product, number of frames, level.
-    makes: String,
-    /// Its calibrations and what is missing.
-    lines: Vec<String>,
-}
-
-impl TaskText {
-    fn of(planned: &PlannedTask, standing: &Standing, name: &dyn Fn(&str) -> String) -> Self {
-        let task = &planned.task;
-        let frames = task.main().count();
-        let state = match standing {
-            Standing::Done(_) => "done",
-            Standing::ToDo(_) => "to do",
-        };
-        let product = task.outputs.first().map(|o| name(&o.name)).unwrap_or_default();
-        let level = if task.level > 0 { format!(", level {}", task.level) } else { String::new() };
-        let makes = format!("{product}  ({frames} frame{}{level})", if frames == 1 { "" } else { "s" });
-        let inputs = task.calibrations().map(|i| format!("{} {}: {}", i.role, name(&i.name), i.choice));
-        let missing = task.missing.iter().zip(&planned.lacks);
-        let missing = missing.map(|(m, lack)| format!("no {}: {} (level {}; {lack})", m.role, m.otherwise, m.level));
-        TaskText { recipe: task.recipe.clone(), state, makes, lines: inputs.chain(missing).collect() }
-    }
-
-    /// Prints it: lines that are there several times once with their number, what is there once as it is in `exact`.
-    fn print(&self, exact: &TaskText, of: &str) {
-        say(&format!("  {:<26} {:<6} {}{of}", self.recipe, self.state, exact.makes));
-        let mut counted: Vec<(&String, &String, usize)> = Vec::new();
-        for (line, exact) in self.lines.iter().zip(&exact.lines) {
-            match counted.iter_mut().find(|(l, ..)| *l == line) {
-                Some((_, _, times)) => *times += 1,
-                None => counted.push((line, exact, 1)),
-            }
-        }
-        for (line, exact, times) in counted {
-            let line = if times > 1 { format!("{line} (x {times})") } else { exact.clone() };
-            say(&format!("  {:<26}        {line}", ""));
-        }
-    }
-}
-
-/// The plan as a person reads it: tasks that differ in the extension alone are one.
-pub fn print_plan(plan: &Plan, standings: &[Standing]) {
-    let extension_of = |t: &PlannedTask| t.task.extension.clone();
-    let general = |name: &str| calplan::shared_name(name, plan.maker(name).map(|at| &plan.at(at).task));
-    let mut texts: Vec<(&str, TaskText, Vec<&PlannedTask>, &Standing)> = Vec::new();
-    let mut places: HashMap<(&str, TaskText), usize> = HashMap::new();
-    for (planned, standing) in plan.tasks().zip(standings) {
-        let night = planned.task.night.as_str();
-        let text = TaskText::of(planned, standing, &general);
-        let place = *places.entry((night, text.clone())).or_insert(texts.len());
-        match texts.get_mut(place) {
-            Some((_, _, tasks, _)) => tasks.push(planned),
-            None => texts.push((night, text, vec![planned], standing)),
-        }
-    }
+/// The plan as a person reads it.
+fn print_plan(view: &PlanGroups) {
     let mut last = "";
-    for (night, text, tasks, standing) in &texts {
-        if *night != last {
-            last = night;
-            say(&format!("night {night}"));
+    for group in &view.tasks {
+        if group.night != last {
+            last = &group.night;
+            say(&format!("night {last}"));
         }
-        match tasks.as_slice() {
-            [one] => text.print(&TaskText::of(one, standing, &|name: &str| name.to_owned()), ""),
-            [first, .., last] => {
-                let extension = |t: &PlannedTask| extension_of(t).unwrap_or_default();
-                text.print(text, &format!("  [{} extensions, {} to {}]", tasks.len(), extension(first), extension(last)));
-            }
-            [] => {}
-        }
+        print_group(group);
     }
-    plan.notes.iter().for_each(|note| say(&format!("note: {note}")));
-    graph::blocked_lines(plan).iter().for_each(|line| say(line));
-    for skipped in &plan.skipped {
-        say(&format!("left out: {} of {}: {}", skipped.recipe, skipped.frames[0], skipped.reason));
+    view.notes.iter().for_each(|note| say(&format!("note: {note}")));
+    view.blocked.iter().for_each(|group| say(&group.to_string()));
+    for skipped in &view.skipped {
+        say(&format!("left out: {} of {}: {}", skipped.recipe, skipped.frames.first().map_or("", |f| f), skipped.why));
     }
-    let done = standings.iter().filter(|s| matches!(s, Standing::Done(_))).count();
-    say(&format!("{} tasks, {done} done, {} blocked", plan.len(), plan.blocked.len()));
+    say(&format!("{} tasks, {} done, {} blocked", view.counts.tasks, view.counts.done, view.counts.blocked));
+}
+
+fn print_group(group: &TaskGroup) {
+    let level = if group.level > 0 { format!(", level {}", group.level) } else { String::new() };
+    let frames = if group.frames == 1 { "frame" } else { "frames" };
+    let of = match group.extensions.as_slice() {
+        [first, .., last] if group.tasks.len() > 1 => format!("  [{} extensions, {first} to {last}]", group.tasks.len()),
+        _ => String::new(),
+    };
+    let state = if group.state == TaskState::Done { "done" } else { "to do" };
+    say(&format!("  {:<26} {state:<6} {}  ({} {frames}{level}){of}", group.recipe, group.product, group.frames));
+    let line = |text: String| say(&format!("  {:<26}        {text}", ""));
+    for c in &group.calibrations {
+        let times = if c.count > 1 { format!(" (x {})", c.count) } else { String::new() };
+        line(format!("{} {}: {}{times}", c.role, c.name, c.why));
+    }
+    for m in &group.missing {
+        line(format!("no {}: {} (level {}; {})", m.role, m.otherwise, m.level, m.why));
+    }
 }
 
 /// Why a product is made with these calibrations, or a frame is what it is.
 pub fn why(context: &Context, product: &str) -> Result<u8, Error> {
     let mut session = Session::open(&context.setup, &context.instruments, Opening::Look, &context.progress)?;
-    let plan = session.plan(&Targets::default())?;
-    let mut answer = why::why(&plan, &session.frames, product)?;
-    if let Some(at) = plan.maker(&answer.name) {
-        answer.state = session.standings(&plan)?.get(at).map(why::State::from);
-    }
+    let answer = why::why(&session.snapshot(&Targets::default())?, product)?;
     if context.json {
         print_json(&answer)?
     } else {
@@ -178,8 +131,7 @@ pub fn why(context: &Context, product: &str) -> Result<u8, Error> {
 /// Why a calibration is not used for a frame.
 pub fn whynot(context: &Context, frame: &str, calibration: &str) -> Result<u8, Error> {
     let mut session = Session::open(&context.setup, &context.instruments, Opening::Look, &context.progress)?;
-    let plan = session.plan(&Targets::default())?;
-    let answer = why::why_not(&plan, &session.frames, frame, calibration)?;
+    let answer = why::why_not(&session.snapshot(&Targets::default())?, frame, calibration)?;
     if context.json {
         print_json(&answer)?
     } else {

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ifured_core::LoadedInstrument;
 use ifured_core::module::INTERFACE_VERSION;
+use ifured_core::{InstrumentDescription, LoadedInstrument};
 use ifured_engine::conformance::{self, Check};
+use ifured_engine::view::answer::PluginView;
 use ifured_engine::{Error, answers, plugin};
 
 use super::{named_instrument, print_json, say};
@@ -40,7 +41,8 @@ fn describe(library: &Path) -> Result<u8, Error> {
 fn list(context: &Context) -> Result<u8, Error> {
     let all = || context.instruments.iter().map(|i| i.description());
     if context.json {
-        let rows: Vec<_> = all().map(|d| serde_json::json!({"interface_version": INTERFACE_VERSION, "description": d})).collect();
+        let row = |d: &InstrumentDescription| PluginView { interface_version: INTERFACE_VERSION, description: d.clone() };
+        let rows: Vec<PluginView> = all().map(row).collect();
         print_json(&rows)?;
         return Ok(0);
     }

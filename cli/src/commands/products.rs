@@ -6,10 +6,11 @@ use ifured_core::module::TruthRequest;
 use ifured_core::path::shown;
 use ifured_core::recipe::ProductPath;
 use ifured_engine::catalogue::Catalogue;
-use ifured_engine::collect::{self, Collected, Means, Wanted};
+use ifured_engine::collect::{self, Means, Wanted};
 use ifured_engine::execute::scratch;
 use ifured_engine::plan::Targets;
 use ifured_engine::session::{Opening, Session};
+use ifured_engine::view::answer::VerifiedView;
 use ifured_engine::{Error, known, remove, verify};
 
 use super::{print_json, say};
@@ -26,24 +27,20 @@ pub fn verify(context: &Context, products: &[PathBuf], truth: Option<&Path>) -> 
     }
     let output = &context.setup.output;
     let known = if Catalogue::exists(output) { Some(known::of_directory(output)?) } else { None };
-    let mut wrong = 0;
-    let mut all = Vec::new();
-    for path in products {
-        let checks = verify::verify(path, known.as_ref());
-        let bad = checks.iter().filter(|c| c.right == Some(false)).count();
-        wrong += usize::from(bad > 0);
-        if !context.json {
-            say(&format!("{}: {}", path.display(), if bad == 0 { "right" } else { "WRONG" }));
-            for c in checks.iter().filter(|c| !context.quiet || c.right == Some(false)) {
-                say(&format!("  {c}"));
-            }
-        }
-        all.push(serde_json::json!({"product": path, "right": bad == 0, "checks": checks}));
-    }
+    let all: Vec<VerifiedView> = products.iter().map(|path| VerifiedView::of(path, verify::verify(path, known.as_ref()))).collect();
     if context.json {
         print_json(&all)?;
+    } else {
+        all.iter().for_each(|product| print_verified(context, product));
     }
-    Ok(u8::from(wrong > 0))
+    Ok(u8::from(all.iter().any(|product| !product.right)))
+}
+
+fn print_verified(context: &Context, view: &VerifiedView) {
+    say(&format!("{}: {}", view.product, if view.right { "right" } else { "WRONG" }));
+    for c in view.checks.iter().filter(|c| !context.quiet || c.right == Some(false)) {
+        say(&format!("  {c}"));
+    }
 }
 
 fn against_truth(context: &Context, truth: &Path) -> Result<u8, Error> {
@@ -89,8 +86,7 @@ pub fn collect(context: &Context, typed: &CollectArguments) -> Result<u8, Error>
     }
     let new = collected.iter().filter(|c| !c.there_before).count();
     if context.json {
-        let row = |c: &Collected| serde_json::json!({"name": c.name, "product": c.product, "there_before": c.there_before});
-        print_json(&collected.iter().map(row).collect::<Vec<_>>())?;
+        print_json(&collected)?;
     } else if !context.quiet {
         for c in collected.iter().filter(|c| !c.there_before) {
             say(&format!("{}  <- {}", c.name, c.product));

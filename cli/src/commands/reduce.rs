@@ -2,17 +2,20 @@
 
 use std::path::PathBuf;
 
-use ifured_core::{Grade, InstrumentDescription};
+use ifured_core::InstrumentDescription;
 use ifured_engine::execute::local::LocalExecutor;
 use ifured_engine::execute::process::WorkerCommand;
-use ifured_engine::plan::{Targets, drawing};
-use ifured_engine::reduce::{self, ReduceOptions, RunSummary};
+use ifured_engine::plan::Targets;
+use ifured_engine::reduce::{self, ReduceOptions};
 use ifured_engine::session::{Opening, Session};
+use ifured_engine::view::frames::census;
+use ifured_engine::view::run::RunView;
 use ifured_engine::{Error, files, report};
 
 use super::{print_json, say};
 use crate::Context;
 use crate::arguments::TargetArguments;
+use crate::progress::title;
 
 /// This very program as a worker, with the library of the instrument.
 pub fn worker(instrument: &InstrumentDescription) -> Result<WorkerCommand, Error> {
@@ -28,7 +31,7 @@ pub fn worker(instrument: &InstrumentDescription) -> Result<WorkerCommand, Error
 pub fn reduce(context: &Context, directories: &[PathBuf], typed: &TargetArguments, force: bool, dry_run: bool) -> Result<u8, Error> {
     let mut session = Session::open(&context.setup, &context.instruments, Opening::Work(directories), &context.progress)?;
     if !context.quiet && !context.json {
-        super::scan::print_census(&session);
+        super::scan::print_census(&census(&session.look()?));
     }
     let targets = super::planning::targets(&session, typed)?;
     let command = files::command_line();
@@ -37,91 +40,59 @@ pub fn reduce(context: &Context, directories: &[PathBuf], typed: &TargetArgument
     let mut executor = LocalExecutor::new(session.output.clone(), session.limits(), worker);
     let summary = reduce::reduce(&mut session, &mut executor, &options, &context.progress)?;
     context.progress.finish();
-    let page = if dry_run { None } else { Some(report::write(&session, &summary)?) };
-    let code = summary.exit_code(&session);
-    if context.json {
-        print_json(&summary_json(&session, &summary, page.as_deref(), code))?;
-    } else {
-        print_summary(context, &session, &summary, page.as_deref());
+    let snapshot = session.look()?;
+    let mut view = RunView::of(&snapshot, &summary);
+    if !dry_run {
+        view.report = Some(report::write(&snapshot, &summary, &view)?.display().to_string());
     }
-    Ok(code)
+    if context.json {
+        print_json(&view)?;
+    } else {
+        print_run(context, &view);
+    }
+    Ok(view.exit_code)
 }
 
-fn print_summary(context: &Context, session: &Session, summary: &RunSummary, page: Option<&std::path::Path>) {
-    let products: usize = summary.outcomes.values().map(|o| o.products.len()).sum();
+fn print_run(context: &Context, view: &RunView) {
     if !context.quiet {
-        for planned in summary.plan.tasks() {
-            if let Some((_, why)) = summary.to_do.iter().find(|(id, _)| *id == planned.task.id) {
-                say(&format!("would run {}: {why}", crate::progress::title(&planned.task)));
+        for task in &view.tasks {
+            if let Some(why) = &task.would_run_because {
+                say(&format!("would run {}: {why}", title(&task.recipe, &task.name)));
             }
         }
-        let questionable = summary.outcomes.values().filter(|o| o.grade() == Grade::Questionable).count();
-        let bad = summary.outcomes.values().filter(|o| o.grade() == Grade::Bad).count();
-        let (all, to_do, blocked) = (summary.plan.len(), summary.to_do.len(), summary.plan.blocked.len());
-        say(&match page {
+        let c = &view.counts;
+        say(&match view.report {
             // A dry run.
-            None => format!("{all} tasks: {to_do} would run, {} done before, {blocked} blocked", all - to_do),
+            None => {
+                format!("{} tasks: {} would run, {} done before, {} blocked", c.tasks, c.would_run, c.tasks - c.would_run, c.blocked)
+            }
             Some(_) => format!(
-                "{all} tasks: {} run now, {} done before, {} failed, {blocked} blocked; {products} products ({questionable} questionable, {bad} bad) in {} ({:.1} s)",
-                summary.ran,
-                summary.reused,
-                summary.failed.len(),
-                session.output.display(),
-                summary.seconds
+                "{} tasks: {} run now, {} done before, {} failed, {} blocked; {} products ({} questionable, {} bad) in {} ({:.1} s)",
+                c.tasks, c.ran, c.reused, c.failed_now, c.blocked, c.products, c.questionable, c.bad, view.output, view.seconds
             ),
         });
     }
-    for failed in &summary.failed {
-        eprintln!("failed: {}: {}", crate::progress::title(&failed.planned.task), failed.error.what);
-        if !failed.error.advice.is_empty() {
-            eprintln!("   help: {}", failed.error.advice);
+    for failed in &view.failed {
+        eprintln!("failed: {}: {}", title(&failed.recipe, &failed.name), failed.error);
+        if !failed.advice.is_empty() {
+            eprintln!("   help: {}", failed.advice);
         }
     }
-    drawing::blocked_lines(&summary.plan).iter().for_each(|line| eprintln!("{line}"));
-    let refused = session.refused().count();
-    if refused > 0 {
-        eprintln!("{refused} frame(s) refused; `ifured ls --where 'STATE == \"refused\"'` says why");
+    view.blocked_groups.iter().for_each(|group| eprintln!("{group}"));
+    if view.counts.refused > 0 {
+        eprintln!("{} frame(s) refused; `ifured ls --where 'STATE == \"refused\"'` says why", view.counts.refused);
     }
-    if let (Some(page), false) = (page, context.quiet) {
-        say(&format!("report: {}", page.display()));
+    if let (Some(page), false) = (&view.report, context.quiet) {
+        say(&format!("report: {page}"));
     }
-}
-
-fn summary_json(session: &Session, summary: &RunSummary, page: Option<&std::path::Path>, code: u8) -> serde_json::Value {
-    let failed: Vec<_> = summary
-        .failed
-        .iter()
-        .map(|f| serde_json::json!({"task": f.planned.task.id, "recipe": f.planned.task.recipe, "error": f.error.what, "advice": f.error.advice}))
-        .collect();
-    let refused: Vec<_> = session.refused().map(|f| serde_json::json!({"frame": f.name, "why": f.why})).collect();
-    let tasks: Vec<_> = summary
-        .plan
-        .tasks()
-        .map(|t| {
-            let outcome = summary.outcomes.get(&t.task.id);
-            serde_json::json!({
-                "id": t.task.id, "recipe": t.task.recipe, "night": t.task.night, "level": t.task.level,
-                "products": t.task.outputs.iter().map(|o| &o.name).collect::<Vec<_>>(),
-                "done": outcome.is_some(), "outcome": outcome,
-                "would_run_because": summary.to_do.iter().find(|(id, _)| *id == t.task.id).map(|(_, why)| why.to_string()),
-            })
-        })
-        .collect();
-    serde_json::json!({
-        "instrument": session.instrument.name, "output": ifured_core::path::shown(&session.output), "exit_code": code, "frames": session.frames.len(),
-        "refused": refused, "tasks": tasks, "ran": summary.ran, "reused": summary.reused, "failed": failed,
-        "blocked": summary.plan.blocked, "left_out": summary.plan.skipped, "report": page.map(ifured_core::path::shown), "seconds": summary.seconds,
-    })
 }
 
 /// Writes the report of what there is, without running anything.
 pub fn report(context: &Context) -> Result<u8, Error> {
     let mut session = Session::open(&context.setup, &context.instruments, Opening::Look, &context.progress)?;
-    let plan = session.plan(&Targets::default())?;
-    let standings = session.standings(&plan)?;
-    let run = session.catalogue.last_run()?.map_or(0, |r| r.number);
-    let summary = reduce::summary_of(&session.known, run, plan, &standings);
-    let page = report::write(&session, &summary)?;
+    let snapshot = session.snapshot(&Targets::default())?;
+    let summary = reduce::summary_of(&snapshot)?;
+    let page = report::write(&snapshot, &summary, &RunView::of(&snapshot, &summary))?;
     say(&page.display().to_string());
     Ok(0)
 }

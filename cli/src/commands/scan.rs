@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use ifured_core::path::shown;
 use ifured_core::recipe::{QuietHost, SimulationRequest};
+use ifured_engine::Error;
 use ifured_engine::catalogue::Catalogue;
 use ifured_engine::files::DirectoryLock;
 use ifured_engine::frame::FrameState;
 use ifured_engine::session::{Opening, Session};
-use ifured_engine::{Error, classify};
+use ifured_engine::view::frames::{CensusView, census};
 
 use super::{named_instrument, print_json, say};
 use crate::Context;
@@ -17,18 +18,16 @@ use crate::Context;
 pub fn scan(context: &Context, directories: &[PathBuf]) -> Result<u8, Error> {
     let session = Session::open(&context.setup, &context.instruments, Opening::Work(directories), &context.progress)?;
     context.progress.finish();
-    let frames = &session.frames;
-    let census = classify::census(frames, &session.instrument);
+    let view = census(&session.look()?);
     if context.json {
-        let rows: Vec<_> = census.iter().map(|(tag, state, n)| serde_json::json!({"tag": tag, "state": state, "frames": n})).collect();
-        print_json(&serde_json::json!({"instrument": session.instrument.name, "frames": frames.len(), "census": rows}))?;
+        print_json(&view)?;
     } else if !context.quiet {
-        print_census(&session);
+        print_census(&view);
     }
-    if frames.is_empty() {
+    if view.frames == 0 {
         return Ok(3);
     }
-    Ok(u8::from(session.refused().next().is_some()))
+    Ok(u8::from(!view.refused.is_empty()))
 }
 
 /// Forgets directories that were scanned, with their frames.
@@ -56,17 +55,14 @@ pub fn forget(context: &Context, directories: &[PathBuf]) -> Result<u8, Error> {
 }
 
 /// How many frames of which kind, and every frame that was refused.
-pub fn print_census(session: &Session) {
-    let frames = &session.frames;
-    let nights: std::collections::BTreeSet<&str> = frames.iter().map(|f| f.night.as_str()).collect();
-    let read: usize = session.scans.iter().map(|(_, s)| s.read).sum();
-    say(&format!("{} frames of {} in {} night(s), {read} read now", frames.len(), session.instrument.name, nights.len()));
-    for (tag, state, n) in classify::census(frames, &session.instrument) {
-        let state = if state == FrameState::Good { String::new() } else { format!("  {}", state.as_str()) };
-        say(&format!("  {n:>6}  {tag}{state}"));
+pub fn print_census(view: &CensusView) {
+    say(&format!("{} frames of {} in {} night(s), {} read now", view.frames, view.instrument, view.nights, view.read_now));
+    for row in &view.census {
+        let state = if row.state == FrameState::Good { String::new() } else { format!("  {}", row.state.as_str()) };
+        say(&format!("  {:>6}  {}{state}", row.frames, row.tag));
     }
-    for frame in session.refused() {
-        say(&format!("  refused {}: {}", frame.name, frame.why));
+    for frame in &view.refused {
+        say(&format!("  refused {}: {}", frame.frame, frame.why));
     }
 }
 

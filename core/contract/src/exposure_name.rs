@@ -3,6 +3,7 @@
 //! Archives name files by the time at which they were written, which says nothing to people. An instrument says as data what a name is made of; names that
 //! would be equal are told apart by a counter. The parts are joined by `_`: `180431-242316_0900_090_00`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::angle::{declination, right_ascension};
@@ -13,7 +14,7 @@ use crate::tag::Tag;
 const COUNTER_DIGITS: usize = 2;
 
 /// One part of a name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum NamePart {
     /// A place on the sky as `hhmmss+ddmmss` or `hhmmss-ddmmss`, rounded to whole seconds.
@@ -40,7 +41,7 @@ pub enum NamePart {
 }
 
 /// How science exposures of an instrument are named, and which of their products are collected.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExposureNames {
     /// The parts, in order; without any, exposures have no names of their own.

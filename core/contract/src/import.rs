@@ -5,13 +5,14 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::recipe::RecipeError;
 
 /// A program whose configuration an instrument can import.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImportSource {
     /// Its name, lower case: `filabres`.
     pub program: String,
@@ -22,17 +23,18 @@ pub struct ImportSource {
 }
 
 /// Files to be imported.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImportRequest {
     /// Name of the program, as in [`ImportSource::program`].
     pub program: String,
     /// Its files.
     #[serde(with = "crate::path::list")]
+    #[schemars(with = "Vec<String>")]
     pub files: Vec<PathBuf>,
 }
 
 /// What a foreign configuration means here. Every value of it is in one of the lists.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Imported {
     /// What has a place in the configuration. Where two say something of one key, the later one counts.
     pub settings: Vec<ImportedSetting>,
@@ -48,7 +50,7 @@ pub struct Imported {
 }
 
 /// One value with a place in the configuration.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ImportedSetting {
     /// Where it goes, parts joined by points: `resources.threads`. `frames.ignore[]` is one entry of the list `frames.ignore`.
     pub key: String,
@@ -65,7 +67,7 @@ pub struct ImportedSetting {
 }
 
 /// A value that is not needed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NotNeeded {
     /// Its key in the other program's words.
     pub key: String,
@@ -78,7 +80,7 @@ pub struct NotNeeded {
 }
 
 /// A key or name that nobody knows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnknownKey {
     /// The key.
     pub key: String,

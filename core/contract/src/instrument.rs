@@ -28,7 +28,7 @@ pub enum Purpose {
 }
 
 /// One kind of raw frame.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FrameType {
     /// When a frame is of this kind, and what a good one fulfils.
     #[serde(flatten)]
@@ -72,7 +72,7 @@ impl FrameType {
 }
 
 /// Which night a frame belongs to.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NightRule {
     /// The name of the directory that holds the file.
@@ -86,7 +86,7 @@ pub enum NightRule {
 }
 
 /// Where the time of a frame is found. The first that gives a sensible value is taken.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TimeKeys {
     /// Modified Julian date.
     pub mjd: String,
@@ -103,17 +103,18 @@ impl Default for TimeKeys {
 }
 
 /// The library that an instrument was loaded from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Library {
     /// Where it is.
     #[serde(with = "crate::path")]
+    #[schemars(with = "String")]
     pub path: PathBuf,
     /// Its content hash.
     pub hash: String,
 }
 
 /// All that the engine needs to know of an instrument; data, so that it can cross a library boundary as JSON.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InstrumentDescription {
     /// Name, lower case: `cafos`.
     pub name: String,
@@ -280,7 +281,7 @@ pub trait Instrument: Send + Sync {
 }
 
 /// Version of a program that does the work of a recipe.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InstalledVersion {
     /// The recipe.
     pub recipe: String,

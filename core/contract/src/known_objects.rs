@@ -2,6 +2,7 @@
 //!
 //! A frame that points at one is given a keyword with its name; conditions, signatures, lists and filters ask for it as for any other.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::angle::{declination, right_ascension};
@@ -9,7 +10,7 @@ use crate::lookup::Lookup;
 use crate::precession::{MJD_J2000, separation, to_j2000};
 
 /// What the coordinates in the headers refer to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Equinox {
     /// J2000 (FK5 or ICRS).
@@ -20,7 +21,7 @@ pub enum Equinox {
 }
 
 /// One object.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct KnownObject {
     /// Its name: the value of the keyword.
     pub name: String,
@@ -58,7 +59,7 @@ impl KnownObject {
 }
 
 /// Objects of one kind, and how a frame is found to be of one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct KnownObjects {
     /// Keyword that a frame of one of them is given, unless its header has it: `STANDARD`.
     pub keyword: String,

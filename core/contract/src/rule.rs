@@ -113,7 +113,7 @@ fn is_nothing(o: &Operand) -> bool {
 }
 
 /// What came out of one test.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "verdict")]
 pub enum Verdict {
     /// It holds.
@@ -383,7 +383,7 @@ pub struct Rule {
 }
 
 /// What the rules say of a frame.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Classification {
     /// The tag: of a rule, `wrong-` and a tag, or `unclassified`.
     pub tag: Tag,
@@ -396,7 +396,7 @@ pub struct Classification {
 }
 
 /// What can be done with a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Usable.

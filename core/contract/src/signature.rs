@@ -58,12 +58,12 @@ fn exact() -> Compare {
 pub struct Signature(pub Vec<SignatureKey>);
 
 /// The values of a signature in one frame, in the order of the keys; `None` where the frame has no such key.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct SignatureValues(pub Vec<(String, Option<Value>)>);
 
 /// A key in which two frames disagree.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Disagreement {
     /// Header keyword.
     pub key: String,

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ifured_core::{Task, TaskId, rule};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::catalogue::ProductRow;
 use crate::error::{Error, Result};
@@ -38,7 +40,7 @@ pub struct Wanted {
 }
 
 /// What was done with a product.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Collected {
     /// Name of the product.
     pub product: String,

@@ -69,7 +69,7 @@ pub fn exec(
             if now.at(place).task.id != id {
                 reporter.note(&format!("task {id} is out of date: {defect}. In its place runs task {}", now.at(place).task.id));
             }
-            run(&now, place, &mut session.known, &output, executor, reporter)
+            run(&now, place, std::sync::Arc::make_mut(&mut session.known), &output, executor, reporter)
         }
     }
 }

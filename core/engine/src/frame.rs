@@ -6,13 +6,14 @@ use ifured_core::header::normal;
 use ifured_core::lookup::{EXPOSURE_NAME, EXTENSIONS, FRAME, STATISTICS};
 use ifured_core::recipe::FrameSize;
 use ifured_core::{Header, Lookup, SignatureValues, Tag, Value};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Pixel statistics by name (see [`STATISTICS`]); what is not finite is left out.
 pub type Statistics = Vec<(String, f64)>;
 
 /// What the engine can do with a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FrameState {
     /// Usable as what its tag says.

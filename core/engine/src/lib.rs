@@ -40,7 +40,6 @@ pub mod time;
 pub mod usage;
 pub mod verify;
 pub mod view;
-pub mod why;
 pub mod worker;
 
 pub use error::{Error, Result};

@@ -1,6 +1,7 @@
 //! The reduction: plan, run what is not done, plan again with what is known now, until nothing changes.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use ifured_core::recipe::{Outcome, RecipeError};
 use ifured_core::{Role, TaskId};
@@ -10,10 +11,12 @@ use crate::catalogue::Known;
 use crate::classify;
 use crate::error::{Error, Result};
 use crate::execute::{Executor, Happening, Job};
+use crate::frame::{Frame, FrameState};
 use crate::plan::reason::{Defect, ToDo};
 use crate::plan::{self, Plan, PlannedTask, Targets, Verdicts};
 use crate::session::{Reporter, Session};
 use crate::standing::{self, Standing};
+use crate::view::Snapshot;
 
 /// What to reduce, and how.
 #[derive(Clone, Debug, Default)]
@@ -60,8 +63,9 @@ pub struct RunSummary {
 
 impl RunSummary {
     /// 0 if all is done, 1 if anything failed, is blocked or was refused.
-    pub fn exit_code(&self, session: &Session) -> u8 {
-        u8::from(!self.failed.is_empty() || !self.plan.blocked.is_empty() || session.refused().next().is_some())
+    pub fn exit_code(&self, frames: &[Arc<Frame>]) -> u8 {
+        let refused = frames.iter().any(|f| f.state == FrameState::Refused);
+        u8::from(!self.failed.is_empty() || !self.plan.blocked.is_empty() || refused)
     }
 }
 
@@ -128,7 +132,7 @@ pub fn reduce(session: &mut Session, executor: &mut dyn Executor, options: &Redu
     summary.seconds = started.elapsed().as_secs_f64();
     if !options.dry_run {
         session.write_plan(&summary.plan)?;
-        session.catalogue.end_run(summary.run, summary.exit_code(session))?;
+        session.catalogue.end_run(summary.run, summary.exit_code(&session.frames))?;
     }
     Ok(summary)
 }
@@ -242,14 +246,19 @@ fn run_round(
 }
 
 /// The state of a plan as a summary, without running anything: for reports.
-pub fn summary_of(known: &Known, run: i64, plan: Plan, standings: &[Standing]) -> RunSummary {
-    let outcomes = outcomes(&plan, standings);
+///
+/// # Errors
+/// If the snapshot has no plan.
+pub fn summary_of(snapshot: &Snapshot) -> Result<RunSummary> {
+    let planned = snapshot.planned()?;
+    let outcomes = outcomes(&planned.plan, &planned.standings);
     let failure = |planned: &PlannedTask| {
-        let cause = known.attempts.get(&planned.task.id)?.attempt.cause()?;
+        let cause = snapshot.last_attempt(planned)?.attempt.cause()?;
         Some(FailedTask { planned: planned.clone(), error: cause.error() })
     };
-    let failed = plan.tasks().filter(|t| !outcomes.contains_key(&t.task.id)).filter_map(failure).collect();
-    RunSummary { run, reused: outcomes.len(), plan, outcomes, failed, ..RunSummary::default() }
+    let failed = planned.plan.tasks().filter(|t| !outcomes.contains_key(&t.task.id)).filter_map(failure).collect();
+    let run = snapshot.last_run.as_ref().map_or(0, |run| run.number);
+    Ok(RunSummary { run, reused: outcomes.len(), plan: (*planned.plan).clone(), outcomes, failed, ..RunSummary::default() })
 }
 
 /// Whether something that a task needs, directly or not, turned out otherwise than the plan counts on: the plan is to be made again.

@@ -18,12 +18,13 @@ use crate::execute::local::available_memory;
 use crate::execute::{Happening, Limits, scratch};
 use crate::file_parameters;
 use crate::files::{self, DirectoryLock};
-use crate::frame::{Frame, FrameState};
+use crate::frame::Frame;
 use crate::hints::{self, HintFile};
 use crate::known;
 use crate::plan::{self, Plan, Request, Targets, Verdicts};
 use crate::scan::{self, ScanSummary};
 use crate::standing::{self, Found, Standing};
+use crate::view::{Planned, Snapshot};
 
 /// What was typed, before anything is looked at.
 #[derive(Clone, Debug, Default)]
@@ -74,15 +75,15 @@ pub struct Session {
     /// The configuration, checked.
     pub config: Arc<Config>,
     /// The configuration as it was resolved, for the record.
-    pub config_text: String,
+    pub config_text: Arc<str>,
     /// The instrument, with the configuration's changes.
     pub instrument: Arc<InstrumentDescription>,
     /// All raw frames, by name.
     pub frames: Arc<[Arc<Frame>]>,
     /// What others say of which frames belong together.
-    pub hints: Vec<HintFile>,
-    /// What is known of tasks and products.
-    pub known: Known,
+    pub hints: Arc<[HintFile]>,
+    /// What is known of tasks and products; snapshots share it.
+    pub known: Arc<Known>,
     /// What was found by scanning, by directory.
     pub scans: Vec<(PathBuf, ScanSummary)>,
     threads: usize,
@@ -175,13 +176,13 @@ impl Session {
         let threads = setup.threads.or(config.resources.threads).unwrap_or_else(cores);
         Ok(Session {
             output,
-            hints,
+            hints: hints.into(),
             catalogue,
             config: Arc::new(config),
-            config_text: written.to_value().to_string(),
+            config_text: written.to_value().to_string().into(),
             instrument: Arc::new(instrument),
             frames,
-            known,
+            known: Arc::new(known),
             scans,
             threads,
             lock,
@@ -221,9 +222,37 @@ impl Session {
     /// How each task of a plan stands: the outcome of each that is done, the reason of each that is not.
     pub fn standings(&mut self, plan: &Plan) -> Result<Vec<Standing>> {
         let mut found = Vec::new();
-        let standings = standing::standings(&mut self.known, plan, &self.output, &mut found)?;
+        let standings = standing::standings(Arc::make_mut(&mut self.known), plan, &self.output, &mut found)?;
         self.remember(&found)?;
         Ok(standings)
+    }
+
+    /// What is known now, without a plan: for views of frames and products.
+    ///
+    /// # Errors
+    /// If the catalogue cannot be read.
+    pub fn look(&self) -> Result<Snapshot> {
+        Ok(Snapshot {
+            output: self.output.as_path().into(),
+            instrument: self.instrument.clone(),
+            config_text: self.config_text.clone(),
+            frames: self.frames.clone(),
+            hints: self.hints.clone(),
+            known: self.known.clone(),
+            last_run: self.catalogue.last_run()?.map(Arc::new),
+            read_now: self.scans.iter().map(|(_, summary)| summary.read).sum(),
+            planned: None,
+        })
+    }
+
+    /// What is known now, with the plan and how its tasks stand.
+    ///
+    /// # Errors
+    /// If there is no plan, or a product cannot be read.
+    pub fn snapshot(&mut self, targets: &Targets) -> Result<Snapshot> {
+        let plan = self.plan(targets)?;
+        let standings = self.standings(&plan)?;
+        Ok(Snapshot { planned: Some(Planned::new(plan, standings)), ..self.look()? })
     }
 
     /// Remembers what was found out about products on the disk.
@@ -240,18 +269,13 @@ impl Session {
         if self.lock.is_some() {
             self.catalogue.merge(std::slice::from_ref(&record))?;
         }
-        known::take_in(&mut self.known, record);
+        known::take_in(Arc::make_mut(&mut self.known), record);
         Ok(())
     }
 
     /// Writes the plan beside the catalogue.
     pub fn write_plan(&self, plan: &Plan) -> Result<()> {
         plan::write(&self.output.join(plan::FILE), plan)
-    }
-
-    /// Frames that cannot be used and should have been.
-    pub fn refused(&self) -> impl Iterator<Item = &Arc<Frame>> {
-        self.frames.iter().filter(|f| f.state == FrameState::Refused)
     }
 
     /// Products that no task of the plan makes: left over from other frames or parameters.

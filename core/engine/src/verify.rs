@@ -4,13 +4,14 @@ use std::path::Path;
 
 use ifured_core::{Header, provenance};
 use ifured_pixels::fits;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::catalogue::Known;
 use crate::standing::content_hash;
 
 /// One thing that was checked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Check {
     /// What was checked.
     pub what: String,

@@ -44,7 +44,7 @@ impl Default for Grouping {
 }
 
 /// The frames that a recipe is about.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MainInput {
     /// Tags of raw frames or products. Where a frame and a product made of it both have one of them, the product takes the place of the frame.
     pub tags: Vec<Tag>,
@@ -98,7 +98,7 @@ impl MainInput {
 ///
 /// Levels follow the convention of ESO's EDPS: 0 is what the calibration plan foresees, 1 is sufficient, 2 probably
 /// acceptable, 3 a significant risk.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Level {
     /// The quality level.
     pub level: i32,
@@ -121,7 +121,7 @@ pub struct Level {
 }
 
 /// How many of the candidates a recipe takes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Take {
     /// The one that fits best: lowest level, then nearest in time.
@@ -134,7 +134,7 @@ pub enum Take {
 }
 
 /// A calibration that a recipe uses.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InputSpec {
     /// What it is for: `bias`, `flat`.
     pub role: Role,
@@ -247,7 +247,7 @@ fn words(signature: &Signature) -> String {
 }
 
 /// What a recipe makes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProductSpec {
     /// Tag of the product.
     pub tag: Tag,
@@ -295,7 +295,7 @@ impl ProductSpec {
 
 /// What a parameter makes necessary: where it has one of these values, the input is required, and recipes that make it are switched on unless the
 /// configuration switches them off.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Requirement {
     /// Name of the parameter.
     pub parameter: String,
@@ -327,7 +327,7 @@ impl Requirement {
 }
 
 /// What the engine needs to know of a recipe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecipeDescription {
     /// Name: `master-bias`.
     pub name: String,

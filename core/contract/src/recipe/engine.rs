@@ -1,5 +1,6 @@
 //! Engines: the programs that can do the work of a recipe. A recipe has one name and one or more of them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Memory;
@@ -24,7 +25,7 @@ impl EngineName {
 }
 
 /// The recipe of a program outside of ifured that does the work.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct External {
     /// The program: `esorex`.
     pub program: String,
@@ -44,7 +45,7 @@ impl std::fmt::Display for External {
 }
 
 /// One way to do the work of a recipe, with what is its own: version, parameters, memory.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Engine {
     /// Its name.
     pub name: EngineName,

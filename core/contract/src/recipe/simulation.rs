@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::tag::Tag;
 
 /// Where simulated frames are wanted and how many.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SimulationRequest {
     /// Directory to write into (created).
     #[serde(with = "crate::path")]
+    #[schemars(with = "String")]
     pub directory: PathBuf,
     /// Seed of everything random.
     pub seed: u64,
@@ -21,20 +23,22 @@ pub struct SimulationRequest {
 }
 
 /// What was simulated.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Simulation {
     /// Directory of the raw frames.
     #[serde(with = "crate::path")]
+    #[schemars(with = "String")]
     pub raw: PathBuf,
     /// Directory of the truth.
     #[serde(with = "crate::path")]
+    #[schemars(with = "String")]
     pub truth: PathBuf,
     /// Raw frames written.
     pub frames: usize,
 }
 
 /// One comparison of a product with the truth it was simulated from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TruthRow {
     /// Name of the product.
     pub product: String,
@@ -63,12 +67,13 @@ impl TruthRow {
 }
 
 /// A product to compare with the truth.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProductPath {
     /// Its tag.
     pub tag: Tag,
     /// Where it is.
     #[serde(with = "crate::path")]
+    #[schemars(with = "String")]
     pub path: PathBuf,
     /// Path below the output directory.
     pub name: String,

@@ -1,6 +1,7 @@
 //! Every value of a configuration with where it came from.
 
 use ifured_core::InstrumentDescription;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ use super::tree::{Content, Node};
 use crate::problem::line_and_column;
 
 /// One value.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Setting {
     /// Its key, from the outermost table on.
     pub key: String,

@@ -15,8 +15,9 @@ use crate::attempt::{self, Attempt, Cost, Ending};
 use crate::error::Result;
 use crate::frame::{Frame, FrameState};
 use crate::plan::reason::Defect;
-use crate::plan::{Plan, Targets, drawing};
+use crate::plan::{Plan, Targets};
 use crate::session::{Opening, Reporter, Session, Setup};
+use crate::view::plan_groups;
 use crate::{verify, worker};
 
 /// Seed of the simulated frames.
@@ -204,7 +205,7 @@ fn unwritten_keys(instrument: &InstrumentDescription, frames: &[&Frame]) -> Vec<
 }
 
 fn idle(instrument: &InstrumentDescription, plan: &Plan) -> Vec<String> {
-    let mut wrong = drawing::blocked_lines(plan);
+    let mut wrong: Vec<String> = plan_groups::blocked(plan).iter().map(ToString::to_string).collect();
     let busy: BTreeSet<&str> = plan.tasks().map(|t| t.task.recipe.as_str()).collect();
     // What goes on from a recipe that is off until it is asked for has nothing to do until then.
     let makers =

@@ -7,6 +7,7 @@
 mod text;
 
 use ifured_core::{Imported, ImportedSetting, InstrumentDescription, NotNeeded, UnknownKey};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -15,7 +16,7 @@ use crate::init::Format;
 use crate::{classify, config};
 
 /// What became of a foreign configuration.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Import {
     /// The settings in their order.
     pub settings: Vec<PlacedSetting>,
@@ -31,7 +32,7 @@ pub struct Import {
 }
 
 /// One setting, and whether it counts.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PlacedSetting {
     /// The setting.
     #[serde(flatten)]

@@ -4,6 +4,7 @@
 //! the keywords and pixel statistics of its frame, or of the first frame a product was made from. They are looked up in that
 //! order, by one name without regard to case.
 
+pub mod answer;
 mod origin;
 mod render;
 mod rows;
@@ -13,12 +14,11 @@ use ifured_core::{Lookup, Value};
 
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Judgement, no_such_key};
-use crate::plan::Targets;
-use crate::session::Session;
+use crate::view::{Snapshot, frames, groups, products, quality, tasks};
 
 pub use origin::{Origin, origin};
 pub use render::Format;
-pub use rows::{Row, frames, groups, products, tasks};
+pub use rows::Row;
 
 /// What is listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub enum What {
     Tasks,
     /// Products in the catalogue.
     Products,
+    /// Quality numbers of the products, over time.
+    Quality,
 }
 
 impl What {
@@ -46,7 +48,14 @@ impl What {
             (What::Tasks, _) => "tasks",
             (What::Products, 1) => "product",
             (What::Products, _) => "products",
+            (What::Quality, 1) => "value",
+            (What::Quality, _) => "values",
         }
+    }
+
+    /// Whether the plan has to be known for it.
+    pub fn needs_plan(self) -> bool {
+        matches!(self, What::Groups | What::Tasks)
     }
 }
 
@@ -87,44 +96,46 @@ pub struct Table {
     decimals: Option<usize>,
 }
 
-/// Lists what is asked for. Groups and tasks need a plan, which is made here.
-pub fn list(session: &mut Session, what: What, options: &ListOptions) -> Result<Table> {
-    let rows = collect(session, what)?;
-    table(what, &rows, options, &usual_columns(session, what, &rows, options))
+/// Lists what is asked for.
+///
+/// # Errors
+/// As [`table`]; if the snapshot has no plan and one is needed.
+pub fn list(snapshot: &Snapshot, what: What, options: &ListOptions) -> Result<Table> {
+    let rows = collect(snapshot, what)?;
+    table(what, &rows, options, &usual_columns(snapshot, what, &rows, options))
 }
 
 /// The keys that columns, sorting and filters of such a list can name, in alphabetical order: for `--columns all`.
-pub fn keys(session: &mut Session, what: What, options: &ListOptions) -> Result<Vec<String>> {
-    let rows = collect(session, what)?;
+///
+/// # Errors
+/// If the snapshot has no plan and one is needed.
+pub fn keys(snapshot: &Snapshot, what: What, options: &ListOptions) -> Result<Vec<String>> {
+    let rows = collect(snapshot, what)?;
     let chosen: Vec<&Row> = rows.iter().filter(|r| is_selected(r, options)).collect();
     Ok(known_keys(&chosen))
 }
 
-fn collect(session: &mut Session, what: What) -> Result<Vec<Row>> {
-    match what {
-        What::Frames => Ok(frames(session)),
-        What::Products => Ok(products(session)),
-        What::Groups => {
-            let plan = session.plan(&Targets::default())?;
-            Ok(groups(session, &plan))
-        }
-        What::Tasks => {
-            let plan = session.plan(&Targets::default())?;
-            Ok(tasks(session, &plan))
-        }
-    }
+fn collect(snapshot: &Snapshot, what: What) -> Result<Vec<Row>> {
+    Ok(match what {
+        What::Frames => frames::frames(snapshot).into_iter().map(rows::of_frame).collect(),
+        What::Products => products::products(snapshot).into_iter().map(rows::of_product).collect(),
+        What::Groups => groups::groups(snapshot, snapshot.planned()?).into_iter().map(rows::of_group).collect(),
+        What::Tasks => tasks::tasks(snapshot, snapshot.planned()?).into_iter().map(rows::of_task).collect(),
+        What::Quality => quality::quality(snapshot).series.iter().flat_map(rows::of_series).collect(),
+    })
 }
 
-fn usual_columns(session: &Session, what: What, rows: &[Row], options: &ListOptions) -> Vec<String> {
+fn usual_columns(snapshot: &Snapshot, what: What, rows: &[Row], options: &ListOptions) -> Vec<String> {
     let mut columns: Vec<&str> = match what {
         What::Frames => vec!["name", "night", "tag", "state"],
         What::Groups => vec!["name", "night", "recipe", "state", "frames"],
         What::Tasks => vec!["name", "recipe", "night", "state", "level", "grade", "cpu", "peak_mb"],
         What::Products => vec!["name", "tag", "night", "level", "grade", "frames"],
+        What::Quality => vec!["name", "tag", "night", "number", "value", "error", "unit", "median", "mad", "limits", "grade"],
     };
     if what == What::Frames {
         let listed: Vec<&Row> = rows.iter().filter(|r| is_selected(r, options)).collect();
-        columns.extend(session.instrument.columns.iter().map(String::as_str).filter(|c| listed.iter().any(|r| r.has(c))));
+        columns.extend(snapshot.instrument.columns.iter().map(String::as_str).filter(|c| listed.iter().any(|r| r.has(c))));
     }
     columns.into_iter().map(str::to_owned).collect()
 }

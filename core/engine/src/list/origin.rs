@@ -2,10 +2,10 @@
 
 use ifured_core::Task;
 
-use super::{ListOptions, Row, Table, What, products, table};
+use super::{ListOptions, Row, Table, What, rows, table};
 use crate::classify::nearest;
 use crate::error::{Error, Result};
-use crate::session::Session;
+use crate::view::{Snapshot, frames, products};
 
 /// The frames of a product, and its siblings.
 #[derive(Clone, Debug)]
@@ -24,15 +24,15 @@ pub struct Origin {
 ///
 /// # Errors
 /// If there is no such product, or several.
-pub fn origin(session: &Session, product: &str, options: &ListOptions) -> Result<Origin> {
-    let rows: Vec<&crate::catalogue::ProductRow> = session.known.products.values().collect();
-    let wanted = product.strip_prefix(&format!("{}/", session.output.display())).unwrap_or(product);
+pub fn origin(snapshot: &Snapshot, product: &str, options: &ListOptions) -> Result<Origin> {
+    let all_products: Vec<&crate::catalogue::ProductRow> = snapshot.known.products.values().collect();
+    let wanted = product.strip_prefix(&format!("{}/", snapshot.output.display())).unwrap_or(product);
     let wanted = wanted.strip_prefix("./").unwrap_or(wanted);
-    let mut found: Vec<_> = rows.iter().filter(|r| r.name == wanted).collect();
+    let mut found: Vec<_> = all_products.iter().filter(|r| r.name == wanted).collect();
     if found.is_empty() {
-        found = rows.iter().filter(|r| wanted.ends_with(&format!("/{}", r.name)) || r.name.ends_with(wanted)).collect();
+        found = all_products.iter().filter(|r| wanted.ends_with(&format!("/{}", r.name)) || r.name.ends_with(wanted)).collect();
     }
-    let names: Vec<String> = rows.iter().map(|r| r.name.clone()).collect();
+    let names: Vec<String> = all_products.iter().map(|r| r.name.clone()).collect();
     let row = match found[..] {
         [one] => one,
         [] => {
@@ -47,11 +47,11 @@ pub fn origin(session: &Session, product: &str, options: &ListOptions) -> Result
             ));
         }
     };
-    let done = &session.known.tasks;
+    let done = &snapshot.known.tasks;
     let Some(made) = done.get(&row.task) else {
         return Err(Error::usage(format!("the catalogue does not know the task that made {}", row.name), "make it again with --force"));
     };
-    let all = super::frames(session);
+    let all: Vec<Row> = frames::frames(snapshot).into_iter().map(rows::of_frame).collect();
     let members: Vec<Row> = made
         .task
         .main()
@@ -73,8 +73,9 @@ pub fn origin(session: &Session, product: &str, options: &ListOptions) -> Result
         })
         .collect();
     let usual = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
-    let siblings: Vec<Row> = products(session)
+    let siblings: Vec<Row> = products::products(snapshot)
         .into_iter()
+        .map(rows::of_product)
         .filter(|r| {
             let other = r.fields.iter().find(|(k, _)| k == "TASK").and_then(|(_, v)| done.get(v.as_text()?));
             r.tags.first().is_some_and(|t| t == row.tag.as_str()) && other.is_some_and(|o| o.task.signature == made.task.signature)

@@ -1,6 +1,7 @@
 use ifured_core::Value;
 
 use super::*;
+use crate::plan::Targets;
 use crate::report::tests::session;
 
 fn row(name: &str, tag: &str, fields: &[(&str, Value)]) -> Row {
@@ -77,22 +78,23 @@ fn names_with_blanks_are_found_without_them() {
 fn lists_of_a_session() {
     let directory = tempfile::tempdir().unwrap();
     let (mut session, _) = session(directory.path(), 2, 2);
+    let snapshot = session.snapshot(&Targets::default()).unwrap();
     let mut shown = Vec::new();
     let options = ListOptions { tags: words(&["bias"]), ..Default::default() };
-    shown.push(list(&mut session, What::Frames, &options).unwrap().render(Format::Text));
-    shown.push(list(&mut session, What::Groups, &ListOptions::default()).unwrap().render(Format::Text));
+    shown.push(list(&snapshot, What::Frames, &options).unwrap().render(Format::Text));
+    shown.push(list(&snapshot, What::Groups, &ListOptions::default()).unwrap().render(Format::Text));
     let options =
         ListOptions { columns: words(&["bias-days", "bias", "flat-level", "read noise"]), decimals: Some(2), ..Default::default() };
-    shown.push(list(&mut session, What::Products, &options).unwrap().render(Format::Text));
+    shown.push(list(&snapshot, What::Products, &options).unwrap().render(Format::Text));
     shown.push(
-        list(&mut session, What::Tasks, &ListOptions { filter: Some("state != 'done'".into()), ..Default::default() })
+        list(&snapshot, What::Tasks, &ListOptions { filter: Some("state != 'done'".into()), ..Default::default() })
             .unwrap()
             .render(Format::Text),
     );
-    let origin = origin(&session, "caf-0-16:00:00-cal-bias_red.fits", &ListOptions::default()).unwrap();
+    let origin = origin(&snapshot, "caf-0-16:00:00-cal-bias_red.fits", &ListOptions::default()).unwrap();
     shown.push(origin.frames.render(Format::Basic));
     shown.push(origin.siblings.render(Format::Text));
-    let keys = keys(&mut session, What::Products, &ListOptions::default()).unwrap();
+    let keys = keys(&snapshot, What::Products, &ListOptions::default()).unwrap();
     assert!(["EXPTIME", "READ NOISE", "BIAS-DAYS", "GRADE"].iter().all(|k| keys.iter().any(|x| x == k)), "{keys:?}");
     let text = shown.join("--\n").replace(&directory.path().display().to_string(), "DIR");
     insta::assert_snapshot!(text, @r##"

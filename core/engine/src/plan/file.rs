@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use ifured_core::recipe::{Choice, Fit, MissingInput, ProductFormat, TaskInput, TaskOutput};
 use ifured_core::{EngineName, Role, Tag, Task, TaskId};
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -26,9 +27,12 @@ use crate::indented::Indented;
 /// Version of the format. It changes with everything that an earlier ifured would misread.
 pub const FORMAT: u32 = 3;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PlanFile {
+    /// The schema that an editor checks the file with; a person may add it.
+    #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
+    schema: Option<String>,
     format: u32,
     version: String,
     instrument: String,
@@ -44,7 +48,7 @@ struct PlanFile {
 }
 
 /// What a recipe is run with.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RecipeLine {
     recipe: String,
@@ -56,12 +60,13 @@ struct RecipeLine {
 }
 
 /// A raw frame, or a file that a parameter names.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FrameLine {
     name: String,
     tag: Tag,
     #[serde(with = "ifured_core::path")]
+    #[schemars(with = "String")]
     path: PathBuf,
     hash: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,7 +75,7 @@ struct FrameLine {
     corrections: Vec<(String, ifured_core::Value)>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TaskLine {
     id: TaskId,
@@ -92,7 +97,7 @@ struct TaskLine {
     missing: Vec<MissingLine>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct InputLine {
     role: Role,
@@ -116,7 +121,7 @@ struct InputLine {
     configured: bool,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct OutputLine {
     tag: Tag,
@@ -125,7 +130,7 @@ struct OutputLine {
     format: ProductFormat,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct MissingLine {
     role: Role,
@@ -228,6 +233,7 @@ fn to_file(plan: &Plan) -> PlanFile {
         });
     }
     PlanFile {
+        schema: None,
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         instrument: plan.instrument.clone(),
@@ -240,6 +246,13 @@ fn to_file(plan: &Plan) -> PlanFile {
         skipped: plan.skipped.clone(),
         notes: plan.notes.clone(),
     }
+}
+
+/// JSON Schema of the file, for the editor of a person who changes it.
+pub fn file_schema() -> Schema {
+    let mut schema = schema_for!(PlanFile);
+    schema.insert("title".into(), "ifured plan".into());
+    schema
 }
 
 /// A plan that was read.

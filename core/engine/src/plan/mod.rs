@@ -23,7 +23,7 @@ mod tests;
 
 pub use draft::{COMPARISON, OTHER, Request, Verdicts, plan};
 pub use engines::{enabled, engines};
-pub use file::{FORMAT, Saved, instrument_of, read, write};
+pub use file::{FORMAT, Saved, file_schema, instrument_of, read, write};
 pub use graph::{Blocked, Plan, PlannedTask, Skipped, Targets};
 pub use identity::{identity, product_identity};
 

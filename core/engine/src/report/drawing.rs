@@ -12,7 +12,7 @@ use ifured_core::{Grade, TaskId};
 use super::html::{count, esc};
 use super::{State, TaskReport};
 use crate::plot::svg::n;
-use crate::reduce::RunSummary;
+use crate::view::run::RunView;
 
 /// Nodes that can be looked at.
 const MOST: usize = 60;
@@ -42,12 +42,12 @@ fn class(task: &TaskReport<'_>) -> &'static str {
 }
 
 /// The drawing as inline SVG; empty without tasks.
-pub(super) fn plan(summary: &RunSummary, tasks: &[TaskReport<'_>]) -> String {
+pub(super) fn plan(view: &RunView, tasks: &[TaskReport<'_>]) -> String {
     if tasks.is_empty() {
         return String::new();
     }
     let mut nodes = nodes(tasks);
-    blocked(summary, &mut nodes);
+    blocked(view, &mut nodes);
     place(&mut nodes);
     draw(&nodes)
 }
@@ -104,9 +104,9 @@ fn second_line(tasks: &[&TaskReport<'_>]) -> String {
     }
 }
 
-fn blocked<'a>(summary: &'a RunSummary, nodes: &mut Vec<Node<'a>>) {
+fn blocked<'a>(view: &'a RunView, nodes: &mut Vec<Node<'a>>) {
     let mut recipes: BTreeMap<&str, usize> = BTreeMap::new();
-    summary.plan.blocked.iter().for_each(|b| *recipes.entry(&b.recipe).or_default() += 1);
+    view.blocked.iter().for_each(|b| *recipes.entry(&b.recipe).or_default() += 1);
     for (recipe, groups) in recipes {
         let second_line = format!("{} blocked", count(groups, "group"));
         nodes.push(Node { tasks: Vec::new(), recipe, second_line, class: "blocked", makers: Vec::new(), layer: 0, y: 0.0 });

@@ -17,13 +17,13 @@ use ifured_core::TaskId;
 use ifured_core::recipe::{Outcome, RecipeError};
 use rayon::prelude::*;
 
-use crate::catalogue::{Known, LastAttempt};
+use crate::catalogue::LastAttempt;
 use crate::error::{Error, Result};
 use crate::files::UNFINISHED;
-use crate::plan::reason::ToDo;
 use crate::plan::{Plan, PlannedTask};
 use crate::reduce::RunSummary;
-use crate::session::Session;
+use crate::view::Snapshot;
+use crate::view::run::{RunTask, RunView};
 
 /// Directory of the pages, below the output directory.
 pub const DIRECTORY: &str = "report";
@@ -35,14 +35,15 @@ const STYLE: &str = include_str!("style.css");
 /// How far a task is.
 enum State<'a> {
     Done(&'a Outcome),
-    Failed(RecipeError),
+    Failed(&'a RecipeError),
     /// Not run, for this reason.
-    Waiting(String),
+    Waiting(&'a str),
 }
 
 /// A task with all that its page shows.
 struct TaskReport<'a> {
     planned: &'a PlannedTask,
+    view: &'a RunTask,
     state: State<'a>,
     /// Tasks whose products it needs.
     needs: Vec<&'a TaskId>,
@@ -79,11 +80,11 @@ fn page_of(id: &TaskId) -> String {
 ///
 /// # Errors
 /// If a page cannot be written. A product that cannot be read is shown without preview.
-pub fn write(session: &Session, summary: &RunSummary) -> Result<PathBuf> {
-    let output = session.output.as_path();
+pub fn write(snapshot: &Snapshot, summary: &RunSummary, view: &RunView) -> Result<PathBuf> {
+    let output = &*snapshot.output;
     let directory = output.join(DIRECTORY);
     std::fs::create_dir_all(&directory).map_err(Error::io("cannot create", &directory))?;
-    let tasks = tasks(summary, &session.known);
+    let tasks = tasks(snapshot, summary, view);
     let makers = makers(&summary.plan);
     tasks.par_iter().try_for_each(|task| task_page::write(&directory, output, &summary.plan, task, &makers))?;
     let is_used = |t: &&TaskReport<'_>| summary.plan.place(t.id()).is_some_and(|at| !summary.plan.users(at).is_empty());
@@ -91,39 +92,25 @@ pub fn write(session: &Session, summary: &RunSummary) -> Result<PathBuf> {
     let thumbnails: HashMap<TaskId, String> =
         shown.par_iter().filter_map(|t| Some((t.id().clone(), previews::thumbnail(&directory, output, t.outcome()?)?))).collect();
     let page = directory.join("index.html");
-    let text = run_page::page(session, summary, &tasks, &thumbnails)?;
-    store(&page, &text)?;
+    store(&page, run_page::page(snapshot, view, &tasks, &thumbnails))?;
     Ok(page)
 }
 
-fn tasks<'a>(summary: &'a RunSummary, known: &'a Known) -> Vec<TaskReport<'a>> {
-    let to_do: HashMap<&TaskId, &ToDo> = summary.to_do.iter().map(|(id, why)| (id, why)).collect();
-    let state = |planned: &PlannedTask| {
-        let id = &planned.task.id;
-        let cause = known.attempts.get(id).and_then(|last| last.attempt.cause());
-        if let Some(failed) = summary.failed.iter().find(|f| f.planned.task.id == *id) {
-            State::Failed(failed.error.clone())
-        } else if let Some(outcome) = summary.outcomes.get(id) {
-            State::Done(outcome)
-        } else if let Some(why) = to_do.get(id) {
-            State::Waiting(why.to_string())
-        } else if let Some(cause) = cause {
-            State::Failed(cause.error())
-        } else {
-            State::Waiting("it was not run".into())
-        }
+/// The tasks of a run as planned and as viewed. What failed is told of, also where the plan does without it by now.
+fn tasks<'a>(snapshot: &'a Snapshot, summary: &'a RunSummary, view: &'a RunView) -> Vec<TaskReport<'a>> {
+    let failed = |id: &TaskId| summary.failed.iter().map(|f| &f.planned).find(|p| p.task.id == *id);
+    let report = |view: &'a RunTask| {
+        let planned = summary.plan.task(&view.id).or_else(|| failed(&view.id))?;
+        let state = match (&view.outcome, &view.error) {
+            (Some(outcome), _) => State::Done(outcome),
+            (None, Some(error)) => State::Failed(error),
+            (None, None) => State::Waiting(view.would_run_because.as_deref().unwrap_or("it was not run")),
+        };
+        let places = summary.plan.place(&view.id).map_or(&[][..], |at| summary.plan.needs(at));
+        let needs = places.iter().map(|&maker| &summary.plan.at(maker).task.id).collect();
+        Some(TaskReport { planned, view, state, needs, attempt: snapshot.last_attempt(planned) })
     };
-    // What failed is told of, also where the plan does without it by now.
-    let left_out = summary.failed.iter().map(|f| &f.planned).filter(|p| summary.plan.task(&p.task.id).is_none());
-    let needs = |id: &TaskId| {
-        let places = summary.plan.place(id).map_or(&[][..], |at| summary.plan.needs(at));
-        places.iter().map(|&maker| &summary.plan.at(maker).task.id).collect()
-    };
-    let report = |planned: &'a PlannedTask| {
-        let id = &planned.task.id;
-        TaskReport { planned, state: state(planned), needs: needs(id), attempt: known.attempts.get(id) }
-    };
-    summary.plan.tasks().chain(left_out).map(report).collect()
+    view.all_tasks().filter_map(report).collect()
 }
 
 /// Pages of the tasks that make each product.

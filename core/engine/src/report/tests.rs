@@ -12,7 +12,7 @@ use super::*;
 use crate::attempt::{self, Attempt, Cause, Cost, Ending};
 use crate::execute::Happening;
 use crate::reduce::FailedTask;
-use crate::session::{Opening, Reporter, Setup};
+use crate::session::{Opening, Reporter, Session, Setup};
 use crate::usage::Usage;
 
 struct Silent(Mutex<Vec<String>>);
@@ -27,7 +27,7 @@ impl Reporter for Silent {
 }
 
 extern "C" fn describe(_: RStr<'_>, _: &HostObject<'_>) -> Answer {
-    RResult::ROk(serde_json::to_string(&crate::why::tests::instrument()).unwrap().into())
+    RResult::ROk(serde_json::to_string(&crate::view::why::tests::instrument()).unwrap().into())
 }
 
 extern "C" fn refuse(_: RStr<'_>, _: &HostObject<'_>) -> Answer {
@@ -164,7 +164,9 @@ fn pages_are_complete_and_written_once() {
     let directory = kept.map_or_else(|_| temporary.path().to_owned(), PathBuf::from);
     let nights = std::env::var("IFURED_KEEP_NIGHTS").ok().and_then(|n| n.parse().ok()).unwrap_or(3);
     let (session, summary) = session(&directory, nights, 4);
-    let index = write(&session, &summary).unwrap();
+    let snapshot = session.look().unwrap();
+    let view = RunView::of(&snapshot, &summary);
+    let index = write(&snapshot, &summary, &view).unwrap();
     let html = std::fs::read_to_string(&index).unwrap();
     well_formed(&html);
     for part in [
@@ -192,7 +194,7 @@ fn pages_are_complete_and_written_once() {
     // Nothing has changed: the same pages, not written again; but one of another attempt is.
     let times = |pages: &[PathBuf]| pages.iter().map(|p| p.metadata().unwrap().modified().unwrap()).collect::<Vec<_>>();
     let before = times(&pages);
-    write(&session, &summary).unwrap();
+    write(&snapshot, &summary, &view).unwrap();
     assert_eq!(times(&pages), before);
     assert_eq!(std::fs::read_to_string(&index).unwrap(), html);
 }

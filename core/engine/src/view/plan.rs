@@ -4,8 +4,11 @@ use ifured_core::Task;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::plan_groups::PlanGroups;
+use super::{Snapshot, TaskState};
+use crate::error::Result;
 use crate::plan::associate::Association;
-use crate::plan::reason::{Block, Lack, Note, Skip};
+use crate::plan::reason::{Lack, Note, Skip};
 use crate::plan::{Blocked, Plan, PlannedTask};
 
 /// A plan.
@@ -21,6 +24,8 @@ pub struct PlanView {
     pub skipped: Vec<SkippedView>,
     /// What a person should know before it runs.
     pub notes: Vec<NoteView>,
+    /// The same as a person reads it: what differs in the extension alone is one.
+    pub groups: PlanGroups,
 }
 
 /// One task.
@@ -29,6 +34,8 @@ pub struct TaskView {
     /// The task.
     #[serde(flatten)]
     pub task: Task,
+    /// How far it is.
+    pub state: TaskState,
     /// Identities of the tasks whose products it needs.
     pub depends_on: Vec<String>,
     /// Why each of its missing inputs is missing, in their order.
@@ -77,10 +84,8 @@ pub struct BlockedView {
     /// The group.
     #[serde(flatten)]
     pub blocked: Blocked,
-    /// What is missing and why, in words.
+    /// What is missing and why, in words; the reasons of the group are the same as values.
     pub why: String,
-    /// The same as values.
-    pub reasons: Vec<Block>,
 }
 
 /// A group that is left out.
@@ -109,11 +114,17 @@ pub struct NoteView {
 
 impl PlanView {
     /// The view of a plan.
-    pub fn of(plan: &Plan) -> Self {
-        PlanView {
+    ///
+    /// # Errors
+    /// If the snapshot was made without one.
+    pub fn of(snapshot: &Snapshot) -> Result<Self> {
+        let planned = snapshot.planned()?;
+        let plan = &*planned.plan;
+        let tasks = planned.tasks().enumerate();
+        Ok(PlanView {
             instrument: plan.instrument.clone(),
-            tasks: plan.tasks().enumerate().map(|(place, planned)| task(plan, place, planned)).collect(),
-            blocked: plan.blocked.iter().map(|b| BlockedView { why: b.why(), reasons: b.reasons.clone(), blocked: b.clone() }).collect(),
+            tasks: tasks.map(|(place, (task, standing))| task_view(plan, place, task, snapshot.state(task, standing))).collect(),
+            blocked: plan.blocked.iter().map(|b| BlockedView { why: b.why(), blocked: b.clone() }).collect(),
             skipped: plan
                 .skipped
                 .iter()
@@ -126,11 +137,12 @@ impl PlanView {
                 })
                 .collect(),
             notes: plan.notes.iter().map(|n| NoteView { text: n.to_string(), note: n.clone() }).collect(),
-        }
+            groups: PlanGroups::of(planned),
+        })
     }
 }
 
-fn task(plan: &Plan, place: usize, planned: &PlannedTask) -> TaskView {
+fn task_view(plan: &Plan, place: usize, planned: &PlannedTask, state: TaskState) -> TaskView {
     let lack = |(m, lack): (&ifured_core::recipe::MissingInput, &Lack)| LackView {
         role: m.role.to_string(),
         why: lack.to_string(),
@@ -138,6 +150,7 @@ fn task(plan: &Plan, place: usize, planned: &PlannedTask) -> TaskView {
     };
     TaskView {
         task: planned.task.clone(),
+        state,
         depends_on: plan.needs(place).iter().map(|&maker| plan.at(maker).task.id.to_string()).collect(),
         lacks: planned.task.missing.iter().zip(&planned.lacks).map(lack).collect(),
         associations: plan.associations(planned).into_iter().map(association).collect(),

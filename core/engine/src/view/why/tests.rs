@@ -91,7 +91,8 @@ pub(crate) fn instrument() -> InstrumentDescription {
     }
 }
 
-pub(crate) fn example() -> (Plan, Vec<Arc<Frame>>) {
+/// Frames of a few nights and their plan, of which nothing is done.
+pub(crate) fn example() -> Snapshot {
     let frame =
         |name: &str, tag: &str, night: &str, mjd: f64, ccd: &str| item(name, tag, night, mjd, &[("CCD", Value::from(ccd))]).first.clone();
     let mut frames = vec![
@@ -110,18 +111,31 @@ pub(crate) fn example() -> (Plan, Vec<Arc<Frame>>) {
     let (instrument, config, verdicts) = (Arc::new(instrument()), Arc::new(Config::default()), Verdicts::default());
     let request =
         Request { frames: &frames, instrument: &instrument, config: &config, output: Path::new("/out"), hints: &[], verdicts: &verdicts };
-    (plan(&request).unwrap(), frames)
+    let plan = plan(&request).unwrap();
+    let standings = plan.tasks().map(|_| Standing::ToDo(ToDo::NotMade)).collect();
+    Snapshot {
+        output: Path::new("/out").into(),
+        instrument,
+        config_text: "{}".into(),
+        frames: frames.into(),
+        hints: Arc::new([]),
+        known: Arc::default(),
+        last_run: None,
+        read_now: 0,
+        planned: Some(Planned::new(plan, standings)),
+    }
 }
 
 #[test]
 fn why_is_readable_and_names_the_smallest_relaxation() {
-    let (plan, frames) = example();
-    let text = why(&plan, &frames, "s1_red.fits").unwrap().to_string();
+    let snapshot = example();
+    let text = why(&snapshot, "s1_red.fits").unwrap().to_string();
     assert!(text.lines().all(|l| l.chars().count() <= 80), "{text}");
     insta::assert_snapshot!(text, @r##"
 science/n1/s1_red.fits
   science in night n1, level 3, from 1 frame, first s1.fits
   signature SITE1d
+  to do: its product does not exist yet
 
 bias: 2 of 3 candidates fit
   * bias/n1/b1_red.fits
@@ -149,17 +163,17 @@ flat: 0 of 2 candidates fit
 
 #[test]
 fn blocked_groups_and_other_calibrations_are_explained() {
-    let (plan, frames) = example();
-    let not = |frame: &str, calibration: &str| why_not(&plan, &frames, frame, calibration).unwrap().to_string();
+    let snapshot = example();
+    let not = |frame: &str, calibration: &str| why_not(&snapshot, frame, calibration).unwrap().to_string();
     let texts = [
-        why(&plan, &frames, "s2").unwrap().to_string(),
+        why(&snapshot, "s2").unwrap().to_string(),
         not("s1", "b3_red.fits"),
         not("s1", "b1_red.fits"),
         not("s1.fits", "f1_red"),
         not("s1", "b2.fits"),
         not("s1", "bad"),
         not("bad.fits", "b1_red"),
-        why(&plan, &frames, "nothing").unwrap_err().to_string(),
+        why(&snapshot, "nothing").unwrap_err().to_string(),
     ];
     insta::assert_snapshot!(texts.join("----\n"), @r##"
 data/n1/s2.fits
@@ -220,8 +234,8 @@ the plan makes nothing called `nothing`; there are bias/n0/b0_red.fits, bias/n1/
 
 #[test]
 fn a_relaxation_admits_the_candidate() {
-    let (plan, frames) = example();
-    let explained = why(&plan, &frames, "s1_red.fits").unwrap();
+    let snapshot = example();
+    let explained = why(&snapshot, "s1_red.fits").unwrap();
     let old = explained.inputs[1].candidates.iter().find(|c| c.name.contains("f1")).unwrap();
     let relaxation = old.relaxation.clone().unwrap();
     assert_eq!(relaxation.to_string(), "[association.science.flat] max_age_days = 41");

@@ -17,6 +17,7 @@ use crate::plan::associate::{Association, Candidate};
 use crate::plan::reason::{Block, Lack, Obstacle, ToDo};
 use crate::plan::{Blocked, Plan, PlannedTask};
 use crate::standing::Standing;
+use crate::view::{Planned, Snapshot};
 
 pub use relax::{Relaxation, relaxation};
 
@@ -178,8 +179,9 @@ fn input(recipe: &str, a: &Association) -> WhyInput {
     }
 }
 
-fn why_task(plan: &Plan, planned: &PlannedTask) -> Why {
-    let task = &planned.task;
+fn why_task(all: &Planned, planned: &PlannedTask) -> Why {
+    let (plan, task) = (&all.plan, &planned.task);
+    let standing = plan.place(&task.id).and_then(|at| all.standings.get(at));
     let of_task = |a: &Association| {
         let missing = task.missing.iter().zip(&planned.lacks).find(|(m, _)| m.role == a.role);
         WhyInput {
@@ -195,7 +197,7 @@ fn why_task(plan: &Plan, planned: &PlannedTask) -> Why {
         signature: task.signature.clone(),
         frames: task.main().map(|m| m.name.clone()).collect(),
         external: task.external.clone(),
-        state: None,
+        state: standing.map(State::from),
         level: Some(task.level),
         blocked: None,
         reasons: Vec::new(),
@@ -229,11 +231,13 @@ fn ends(name: &str, wanted: &str) -> bool {
 ///
 /// # Errors
 /// If nothing in the plan is called so.
-pub fn why(plan: &Plan, frames: &[std::sync::Arc<Frame>], product: &str) -> Result<Why> {
+pub fn why(snapshot: &Snapshot, product: &str) -> Result<Why> {
+    let all = snapshot.planned()?;
+    let (plan, frames) = (&all.plan, &snapshot.frames);
     let by_frame = || plan.tasks().rev().find(|t| t.task.main().any(|m| ends(&m.name, product)));
     let by_stem = || plan.tasks().find(|t| t.task.outputs.iter().any(|o| ends(&o.name, product)));
     if let Some(planned) = plan.producer(product).or_else(by_stem).or_else(by_frame) {
-        return Ok(why_task(plan, planned));
+        return Ok(why_task(all, planned));
     }
     if let Some(blocked) = plan.blocked.iter().find(|b| b.frames.iter().any(|f| ends(f, product))) {
         return Ok(why_blocked(plan, blocked));
@@ -267,8 +271,9 @@ fn not_reduced(plan: &Plan, frames: &[std::sync::Arc<Frame>], name: &str) -> Opt
 ///
 /// # Errors
 /// If there is no such frame in the plan nor among the frames.
-pub fn why_not(plan: &Plan, frames: &[std::sync::Arc<Frame>], frame: &str, calibration: &str) -> Result<WhyNot> {
-    let explained = match why(plan, frames, frame) {
+pub fn why_not(snapshot: &Snapshot, frame: &str, calibration: &str) -> Result<WhyNot> {
+    let (plan, frames) = (&snapshot.planned()?.plan, &snapshot.frames);
+    let explained = match why(snapshot, frame) {
         Ok(explained) => explained,
         Err(e) => {
             return match not_reduced(plan, frames, frame) {

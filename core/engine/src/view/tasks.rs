@@ -1,0 +1,193 @@
+//! Tasks of the plan, with what is known of the last attempt at each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ifured_core::recipe::{QualityNumber, TaskInput};
+use ifured_core::{Grade, Role, Tag, Task, TaskId};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Planned, Snapshot, TaskState};
+use crate::attempt::Cost;
+use crate::frame::{Frame, FrameState};
+use crate::plan::PlannedTask;
+use crate::plan::reason::Lack;
+use crate::standing::Standing;
+
+/// One task.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct TaskSummary {
+    /// Its identity.
+    pub id: TaskId,
+    /// Its first product, or its first frame.
+    pub name: String,
+    /// Where its first product is or will be.
+    pub path: String,
+    /// The recipe.
+    pub recipe: String,
+    /// Night.
+    pub night: String,
+    /// How far it is.
+    pub state: TaskState,
+    /// What went wrong in the last attempt; empty if nothing did.
+    pub why: String,
+    /// Quality level: the worst of all inputs.
+    pub level: i32,
+    /// Grade of what it made.
+    pub grade: Option<Grade>,
+    /// Number of main frames.
+    pub frames: usize,
+    /// Tag of its first product.
+    pub tag: Option<Tag>,
+    /// Tags of its products and main frames.
+    pub tags: Vec<Tag>,
+    /// Values that the group has in common.
+    pub signature: String,
+    /// Memory that it is planned with, in bytes.
+    pub memory: u64,
+    /// What the last attempt cost.
+    pub cost: Option<Cost>,
+    /// What it is calibrated with.
+    pub calibrations: Vec<CalibrationView>,
+    /// Quality numbers of what it made.
+    pub quality: Vec<QualityNumber>,
+    /// Number of main frames that were rejected.
+    pub rejected: Option<usize>,
+    /// The frame whose keywords it has: the first that it was made from.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub frame: Option<Arc<Frame>>,
+}
+
+/// What one role of a task was filled with.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct CalibrationView {
+    /// The role: `bias`.
+    pub role: Role,
+    /// What was taken; empty if nothing was.
+    pub names: Vec<String>,
+    /// The worst level of it, or that of doing without.
+    pub level: i32,
+    /// Why it was taken, or why nothing was.
+    pub why: String,
+    /// Time of the first of it minus mean time of the main frames, in days, where both are known.
+    pub days: Option<f64>,
+}
+
+/// All tasks, in the order of the plan.
+pub fn tasks(snapshot: &Snapshot, planned: &Planned) -> Vec<TaskSummary> {
+    let index = FrameIndex::of(snapshot);
+    let outputs = planned.plan.tasks().flat_map(|p| p.task.outputs.iter().map(move |o| (o.name.as_str(), &p.task)));
+    let makers: HashMap<&str, &Task> = outputs.collect();
+    planned.tasks().map(|(task, standing)| summary(snapshot, task, standing, &index, &makers)).collect()
+}
+
+fn summary(
+    snapshot: &Snapshot,
+    planned: &PlannedTask,
+    standing: &Standing,
+    index: &FrameIndex<'_>,
+    makers: &HashMap<&str, &Task>,
+) -> TaskSummary {
+    let task = &planned.task;
+    let attempt = snapshot.last_attempt(planned).map(|last| &last.attempt);
+    let made = snapshot.known.tasks.get(&task.id);
+    TaskSummary {
+        id: task.id.clone(),
+        name: task.name().to_owned(),
+        path: task.outputs.first().map(|o| o.path.display().to_string()).unwrap_or_default(),
+        recipe: task.recipe.clone(),
+        night: task.night.clone(),
+        state: snapshot.state(planned, standing),
+        why: attempt.and_then(|a| a.cause()).map_or_else(String::new, |cause| cause.error().what),
+        level: task.level,
+        grade: made.map(|m| m.grade),
+        frames: task.main().count(),
+        tag: task.outputs.first().map(|o| o.tag.clone()),
+        tags: tags_of(task),
+        signature: task.signature.clone(),
+        memory: task.memory,
+        cost: attempt.map(|a| a.cost),
+        calibrations: calibrations(task, &planned.lacks),
+        quality: made.map(|m| m.outcome.quality.clone()).unwrap_or_default(),
+        rejected: made.map(|m| m.outcome.rejected.len()),
+        frame: task.main().next().and_then(|m| index.first(m, makers)).cloned(),
+    }
+}
+
+/// Tags of the products and of the main frames, each once.
+pub(super) fn tags_of(task: &Task) -> Vec<Tag> {
+    let mut tags: Vec<Tag> = Vec::new();
+    for tag in task.outputs.iter().map(|o| &o.tag).chain(task.main().map(|m| &m.tag)) {
+        if !tags.contains(tag) {
+            tags.push(tag.clone());
+        }
+    }
+    tags
+}
+
+/// What each role of a task was filled with; `lacks` says why the missing ones are missing, where that is known.
+pub(super) fn calibrations(task: &Task, lacks: &[Lack]) -> Vec<CalibrationView> {
+    let mut roles: Vec<&Role> = task.calibrations().map(|i| &i.role).collect();
+    roles.dedup();
+    let of_role = |role: &Role| {
+        let inputs: Vec<&TaskInput> = task.role(role.as_str()).collect();
+        let first = inputs.first();
+        let days = first.and_then(|i| i.mjd).map(|mjd| mjd - mean_mjd(task)).filter(|d| d.is_finite());
+        CalibrationView {
+            role: role.clone(),
+            names: inputs.iter().map(|i| i.name.clone()).collect(),
+            level: inputs.iter().map(|i| i.level).max().unwrap_or(0),
+            why: first.map_or_else(String::new, |i| i.choice.to_string()),
+            days,
+        }
+    };
+    let missing = task.missing.iter().enumerate().map(|(n, m)| CalibrationView {
+        role: m.role.clone(),
+        names: Vec::new(),
+        level: m.level,
+        why: lacks.get(n).map_or_else(String::new, ToString::to_string),
+        days: None,
+    });
+    roles.into_iter().map(of_role).chain(missing).collect()
+}
+
+/// Mean time of the main frames; not a number if none has one.
+pub(super) fn mean_mjd(task: &Task) -> f64 {
+    let times: Vec<f64> = task.main().filter_map(|m| m.mjd).collect();
+    times.iter().sum::<f64>() / times.len() as f64
+}
+
+/// Raw frames by content, and by file name: to find the first frame of a task.
+pub(super) struct FrameIndex<'a> {
+    by_hash: HashMap<&'a str, &'a Arc<Frame>>,
+    by_name: HashMap<&'a str, &'a Arc<Frame>>,
+}
+
+impl<'a> FrameIndex<'a> {
+    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
+        let good = || snapshot.frames.iter().filter(|f| f.state == FrameState::Good).chain(snapshot.frames.iter()).rev();
+        FrameIndex {
+            by_hash: good().filter(|f| !f.hash.is_empty()).map(|f| (f.hash.as_str(), f)).collect(),
+            by_name: good().map(|f| (f.name.as_str(), f)).collect(),
+        }
+    }
+
+    pub(super) fn named(&self, name: &str) -> Option<&'a Arc<Frame>> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The raw frame of an input, or the first one of the product that it is.
+    pub(super) fn first(&self, input: &TaskInput, makers: &HashMap<&str, &Task>) -> Option<&'a Arc<Frame>> {
+        let mut input = input;
+        // A product of a product of …; a circle cannot be planned, but a catalogue could be damaged.
+        for _ in 0..20 {
+            if let Some(frame) = self.by_hash.get(input.identity.as_str()).or_else(|| self.by_name.get(input.name.as_str())) {
+                return Some(frame);
+            }
+            input = makers.get(input.name.as_str())?.main().next()?;
+        }
+        None
+    }
+}
