@@ -91,7 +91,8 @@ fn every_answer_is_as_its_schema_says() {
     let products = checked.answer("ls-products", json(&["ls", "products", "--tag", "reduced-imaging"]).code(0));
     let product = products[0]["name"].as_str().unwrap();
     checked.answer("ls-made-from", json(&["ls", "--made-from", product]).code(0));
-    let quality = checked.answer("ls-quality", json(&["ls", "quality", "--tag", "master-bias", "--where", "NUMBER = 'READ NOISE'"]).code(0));
+    let quality =
+        checked.answer("ls-quality", json(&["ls", "quality", "--tag", "master-bias", "--where", "NUMBER = 'READ NOISE'"]).code(0));
     assert!(quality[0]["value"].as_f64().unwrap() > 0.0 && quality[0]["median"].is_number(), "{quality}");
     s.ifured(&["ls", "quality", "--tag", "master-bias", "--columns", "MJD", "--csv"]).code(0).says("READ NOISE");
 
@@ -113,7 +114,7 @@ fn every_answer_is_as_its_schema_says() {
     checked.answer("config-show", json(&["-i", "cafos", "config", "show", "--resolved"]).code(0));
     checked.answer("plugin-ls", json(&["plugin", "ls"]).code(0));
     checked.answer("plugin-new", json(&["plugin", "new", "myspec"]).code(0));
-    std::fs::write(s.join("musepack.json"), "{}").unwrap();
+    std::fs::write(s.join("musepack.json"), r#"{"global": {"OB_list": ["a"]}}"#).unwrap();
     checked.answer("import", json(&["import", "musepack", "musepack.json", "--to", "-"]).code(0));
     checked.answer("error", json(&["why", "nothing"]).code(2));
 
