@@ -114,7 +114,7 @@ fn every_answer_is_as_its_schema_says() {
     checked.answer("config-show", json(&["-i", "cafos", "config", "show", "--resolved"]).code(0));
     checked.answer("plugin-ls", json(&["plugin", "ls"]).code(0));
     checked.answer("plugin-new", json(&["plugin", "new", "myspec"]).code(0));
-    std::fs::write(s.join("musepack.json"), "{}").unwrap();
+    std::fs::write(s.join("musepack.json"), r#"{"global": {"OB_list": ["a"]}}"#).unwrap();
     checked.answer("import", json(&["import", "musepack", "musepack.json", "--to", "-"]).code(0));
     checked.answer("error", json(&["why", "nothing"]).code(2));
 

@@ -244,7 +244,7 @@ mod tests {
         let attempt = Attempt::of(&task, Some(3), SystemTime::now(), ending, Cost::default(), "log".into());
         let name = attempt.write(directory.path()).unwrap();
         assert!(name.starts_with("0123456789ab-"));
-        assert_eq!(records(directory.path()), [name.clone()]);
+        assert_eq!(records(directory.path()), std::slice::from_ref(&name));
         assert_eq!(read(directory.path(), &name), Some(attempt.clone()));
         let later = Attempt { format: 99, started_ms: 1, ..attempt };
         assert_eq!(read(directory.path(), &later.write(directory.path()).unwrap()), None);

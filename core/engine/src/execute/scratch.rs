@@ -97,7 +97,7 @@ mod tests {
         let left = output.path().join(DIRECTORY).join("def-1-0");
         fs::create_dir(&left).unwrap();
         fs::write(lock_of(&left), "").unwrap();
-        assert_eq!(abandoned(output.path()), [left.clone()]);
+        assert_eq!(abandoned(output.path()), std::slice::from_ref(&left));
         assert!(remove(&left) && one.path().join("large").exists());
         drop((one, two));
         assert!(!output.path().join(DIRECTORY).exists());

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use ifured_core::Grade;
-use ifured_core::recipe::{Outcome, QualityNumber, RecipeError};
+use ifured_core::recipe::{Outcome, QualityNumber, RecipeError, TaskInput, TaskOutput};
+use ifured_core::{Grade, Task};
 
 use super::plan_groups::PlanGroups;
 use super::quality::{Summary, quality};
@@ -10,11 +10,13 @@ use super::why::tests::example;
 use super::*;
 use crate::attempt::{Attempt, Cause, Cost, Ending, MadeProduct};
 use crate::known;
+use crate::plan::reason::ToDo;
+use crate::plan::{Plan, PlannedTask};
 use crate::reduce::{FailedTask, RunSummary};
 use crate::standing::Standing;
 
 /// What comes out of a task: its products, a read noise, a remark or two.
-fn outcome(planned: &crate::plan::PlannedTask, noise: f64) -> Outcome {
+fn outcome(planned: &PlannedTask, noise: f64) -> Outcome {
     let number = QualityNumber::new("READ NOISE", noise, "e-", "read noise").within(3.0, 6.0, Grade::Questionable);
     let mut outcome = Outcome { quality: vec![number], notes: vec!["cold".into()], ..Outcome::default() };
     planned.task.outputs.iter().for_each(|o| outcome.add(o, "hash".into(), 1));
@@ -120,4 +122,30 @@ fn every_answer_and_file_has_a_schema_with_descriptions() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), all);
+}
+
+#[test]
+fn tasks_that_differ_in_the_extension_alone_are_one() {
+    let task = |extension: &str, from: &str, night: &str| {
+        let bias = TaskInput { role: "bias".into(), name: from.into(), ..TaskInput::default() };
+        let output = TaskOutput { tag: "FLAT".into(), name: format!("{night}/flat-{extension}.fits"), ..TaskOutput::default() };
+        let mut planned = PlannedTask::default();
+        planned.task = Task {
+            id: format!("{night}{extension}").into(),
+            recipe: "flat".into(),
+            night: night.into(),
+            extension: Some(extension.into()),
+            inputs: vec![bias],
+            outputs: vec![output],
+            ..Task::default()
+        };
+        Arc::new(planned)
+    };
+    let of = |extension: &str| task(extension, "bias.fits", "n1");
+    let plan = Plan::new("test", vec![of("CHAN01"), of("CHAN02"), of("CHAN03"), task("CHAN01", "bias.fits", "n2")]);
+    let standings = vec![Standing::ToDo(ToDo::NotMade); 4];
+    let view = PlanGroups::of(&Planned::new(plan, standings));
+    let groups: Vec<_> = view.tasks.iter().map(|g| (g.product.as_str(), g.extensions.join(" "), g.calibrations[0].count)).collect();
+    assert_eq!(groups, [("n1/flat-*.fits", "CHAN01 CHAN02 CHAN03".to_owned(), 1), ("n2/flat-CHAN01.fits", "CHAN01".to_owned(), 1)]);
+    assert_eq!(view.counts.tasks, 4);
 }
