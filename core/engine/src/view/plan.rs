@@ -1,7 +1,6 @@
 //! A plan as an answer: tasks with their choices and candidates, what is blocked, what is left out.
 
 use ifured_core::Task;
-use ifured_core::recipe::Named;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -74,9 +73,6 @@ pub struct CandidateView {
     pub level: Option<i32>,
     /// How it fits, or why not, in words.
     pub why: String,
-    /// What hints say of it, if they do; it has moved the level.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub named: Option<Named>,
     /// The same as values.
     #[serde(flatten)]
     pub candidate: crate::plan::associate::Candidate,
@@ -162,11 +158,6 @@ fn task_view(plan: &Plan, place: usize, planned: &PlannedTask, state: TaskState)
 }
 
 fn association(a: Association) -> AssociationView {
-    let candidate = |c: crate::plan::associate::Candidate| CandidateView {
-        level: c.level(),
-        why: c.why(),
-        named: c.fit.as_ref().and_then(|(_, fit)| fit.named),
-        candidate: c,
-    };
+    let candidate = |c: crate::plan::associate::Candidate| CandidateView { level: c.level(), why: c.why(), candidate: c };
     AssociationView { role: a.role.to_string(), chosen: a.chosen, candidates: a.candidates.into_iter().map(candidate).collect() }
 }
