@@ -253,10 +253,10 @@ pub trait Instrument: Send + Sync {
     /// # Errors
     /// As [`Instrument::recipes`].
     fn installed_versions(&self) -> Result<Vec<InstalledVersion>, RecipeError> {
-        let of = |r: &Box<dyn AnyRecipe>| {
+        let of = |r: &dyn AnyRecipe| {
             Some(InstalledVersion { recipe: r.description().name, engine: r.engine(), version: r.installed_version()? })
         };
-        Ok(self.recipes()?.iter().filter_map(of).collect())
+        Ok(self.recipes()?.iter().filter_map(|r| of(&**r)).collect())
     }
 
     /// As [`Instrument::describe`], with the recipes.

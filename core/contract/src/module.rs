@@ -274,8 +274,8 @@ fn call<A: Serialize, R: DeserializeOwned>(call: Call, argument: &A, host: &dyn 
 /// Dispatches a task to the recipe and engine of its names. Used by [`export_instrument!`](crate::export_instrument).
 pub fn run_task(instrument: &impl Instrument, task: &Task, host: &dyn Host) -> Result<Outcome, RecipeError> {
     let recipes = instrument.recipes()?;
-    let is = |r: &&Box<dyn AnyRecipe>| r.engine() == task.engine && r.description().name == task.recipe;
-    let recipe = recipes.iter().find(is).ok_or_else(|| {
+    let is = |r: &dyn AnyRecipe| r.engine() == task.engine && r.description().name == task.recipe;
+    let recipe = recipes.iter().find(|r| is(&***r)).ok_or_else(|| {
         let what = format!("{} has no recipe `{}` with engine `{}`", task.instrument, task.recipe, task.engine);
         RecipeError::new(what, "see `ifured recipe ls`")
     })?;
