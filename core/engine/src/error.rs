@@ -43,7 +43,7 @@ pub enum Error {
         /// Where it is.
         path: PathBuf,
         /// What is wrong.
-        damage: crate::catalogue::Damage,
+        damage: Damage,
     },
     /// Another run works in the same directory.
     #[error("another ifured is working in {}: {holder}", directory.display())]
@@ -130,6 +130,25 @@ impl Error {
             Error::Usage { .. } | Error::Config(_) | Error::Configuration(_) => 2,
             Error::Nothing { .. } => 3,
             _ => 1,
+        }
+    }
+}
+
+/// Why a file is no catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Damage {
+    /// SQLite cannot read it; its words.
+    Unreadable(String),
+    /// A column is missing, or is not what the version of the catalogue says: `frames.axes`.
+    Column(String),
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Damage::Unreadable(why) => f.write_str(why),
+            Damage::Column(column) => write!(f, "column {column} is missing or of the wrong kind"),
         }
     }
 }

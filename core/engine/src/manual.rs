@@ -77,7 +77,7 @@ pub fn task(
         .filter_map(|s| Some(TaskInput { role: s.role.clone(), ..of_main(s)? }))
         .collect();
     task_inputs.extend(kinds);
-    let engine = plan::engines(recipe, &instrument.name, config).first().copied();
+    let engine = crate::config::engines(recipe, &instrument.name, config).first().copied();
     let engine = engine.ok_or_else(|| Error::Inconsistent(format!("recipe {} has no engine", recipe.name)))?;
     let mut parameters = crate::config::parameters(recipe, engine, config)?;
     let files = crate::file_parameters::take(recipe, engine, &mut parameters);

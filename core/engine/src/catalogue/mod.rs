@@ -31,7 +31,7 @@ mod tests;
 pub use attempts::LastAttempt;
 pub use damage::unused_name;
 pub use frames::ScannedRow;
-pub use remark::{Damage, Remark};
+pub use remark::Remark;
 pub use runs::RunRow;
 pub use tasks::{Known, ProductRow, TaskRow};
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::remark::{Damage, Remark};
+use super::remark::Remark;
 use super::{damage, in_transaction, migrate, schema};
+use crate::error::Damage;
 use crate::error::{Error, Result};
 
 /// How long a process waits for another one that writes.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::error::Damage;
+
 /// What a person should know of a catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -36,25 +38,6 @@ pub enum Remark {
         /// Rows that could not be carried over.
         left_out: usize,
     },
-}
-
-/// Why a file is no catalogue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Damage {
-    /// SQLite cannot read it; its words.
-    Unreadable(String),
-    /// A column is missing, or is not what the version of the catalogue says: `frames.axes`.
-    Column(String),
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Damage::Unreadable(why) => f.write_str(why),
-            Damage::Column(column) => write!(f, "column {column} is missing or of the wrong kind"),
-        }
-    }
 }
 
 impl fmt::Display for Remark {

@@ -7,6 +7,7 @@
 //! [`Config`] is what it means.
 
 mod document;
+mod engines;
 mod explain;
 mod json;
 mod lookup;
@@ -24,6 +25,7 @@ use serde_json::{Value, json};
 
 pub use crate::problem::{Problem, Problems};
 pub use document::Document;
+pub use engines::engines;
 pub use schema::{Demand, schema, schema_of_any, undocumented};
 pub use show::{Setting, settings, toml_text};
 
@@ -100,7 +102,7 @@ fn of_other_engines(document: &Document, instrument: &InstrumentDescription) -> 
     let Ok(config) = serde_json::from_value::<Config>(document.to_value()) else { return Vec::new() };
     let mut found = Vec::new();
     for recipe in instrument.recipes.iter().filter(|r| r.engines.len() > 1) {
-        let at_work = crate::plan::engines(recipe, &instrument.name, &config);
+        let at_work = engines(recipe, &instrument.name, &config);
         let given = config.recipes.get(&recipe.name).into_iter().flat_map(|p| p.keys());
         for key in given.filter(|k| !NO_PARAMETERS.contains(&k.as_str()) && !at_work.iter().any(|e| e.has_parameter(k))) {
             let Some(other) = recipe.engines.iter().find(|e| e.has_parameter(key)) else { continue };

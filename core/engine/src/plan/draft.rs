@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::associate::{Candidates, Chosen};
 use super::belongings::HintIndex;
-use super::engines::{enabled, engines};
+use super::enabled::enabled;
 use super::evidence::{Evidence, Group, Place, calibrated_as, change, is_asked_for, raw_frames};
 use super::graph::{Blocked, Plan, PlannedTask, Skipped};
 use super::group::group;
@@ -208,7 +208,7 @@ impl<'a> Draft<'a> {
     fn work(&self, recipe: &'a RecipeDescription) -> Result<Work<'a>> {
         let config = self.request.config;
         let mut all = Vec::new();
-        for engine in engines(recipe, &self.request.instrument.name, config) {
+        for engine in config::engines(recipe, &self.request.instrument.name, config) {
             let mut parameters = config::parameters(recipe, engine, config)?;
             let files = file_parameters::take(recipe, engine, &mut parameters);
             all.push(EngineWork { engine, parameters, files });

@@ -12,7 +12,6 @@ use serde_json::Value;
 
 use super::associate::{Association, Candidates};
 use super::belongings::HintIndex;
-use super::engines::engines;
 use super::item::Item;
 use crate::config;
 use crate::frame::Frame;
@@ -50,7 +49,7 @@ impl Evidence {
     pub(super) fn associations(&self, place: Place) -> Vec<Association> {
         let group = &self.groups[place.0];
         let recipe = &self.instrument.recipes[group.recipe];
-        let engine = engines(recipe, &self.instrument.name, &self.config).first().copied();
+        let engine = config::engines(recipe, &self.instrument.name, &self.config).first().copied();
         let parameters = engine.and_then(|e| config::parameters(recipe, e, &self.config).ok()).unwrap_or_default();
         let wanted = calibrated_as(&group.members);
         let raw = raw_frames(&group.members);

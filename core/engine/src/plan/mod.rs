@@ -9,7 +9,7 @@ pub mod associate;
 mod belongings;
 mod draft;
 pub mod drawing;
-mod engines;
+mod enabled;
 mod evidence;
 mod file;
 mod graph;
@@ -22,7 +22,7 @@ pub mod reason;
 mod tests;
 
 pub use draft::{COMPARISON, OTHER, Request, Verdicts, plan};
-pub use engines::{enabled, engines};
+pub use enabled::enabled;
 pub use file::{FORMAT, Saved, file_schema, instrument_of, read, write};
 pub use graph::{Blocked, Plan, PlannedTask, Skipped, Targets};
 pub use identity::{identity, product_identity};

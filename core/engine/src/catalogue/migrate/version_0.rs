@@ -23,11 +23,11 @@ use crate::attempt::{Attempt, Cause, Cost, Ending, FORMAT, MadeProduct};
 use crate::catalogue::attempts::MIGRATED;
 use crate::catalogue::frames::{ScannedRow, fingerprint};
 use crate::catalogue::open::Trouble;
-use crate::catalogue::remark::Damage;
 use crate::catalogue::runs::{Run, run};
 use crate::catalogue::schema;
 use crate::catalogue::sealed::get;
 use crate::catalogue::tasks::ProductRow;
+use crate::error::Damage;
 use crate::hint_file::HintFile;
 use crate::usage::Usage;
 

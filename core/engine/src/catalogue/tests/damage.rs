@@ -4,7 +4,8 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use super::*;
-use crate::catalogue::{Damage, FILE, Remark};
+use crate::catalogue::{FILE, Remark};
+use crate::error::Damage;
 use crate::error::Error;
 
 fn filled() -> (tempfile::TempDir, BTreeSet<String>) {

@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 use super::*;
-use crate::catalogue::{Damage, FILE, Remark, schema};
+use crate::catalogue::{FILE, Remark, schema};
+use crate::error::Damage;
 use crate::error::Error;
 
 const SHAPES: [&str; 4] = [

@@ -1,29 +1,13 @@
-//! Which recipes run, and which engine does the work of each.
+//! Which recipes run.
 
 use std::collections::BTreeSet;
 
-use ifured_core::recipe::{Engine, RecipeDescription};
-use ifured_core::{Config, EngineName, InstrumentDescription};
+use ifured_core::recipe::RecipeDescription;
+use ifured_core::{Config, InstrumentDescription};
 use serde_json::Value;
 
 use crate::error::Result;
 use crate::{config, file_parameters};
-
-/// The engines that do the work of a recipe, the one whose products others use first: one, or two that are compared.
-///
-/// The recipe's own setting counts before that of the recipe that it is a variant of, then that of the instrument, then that of all. An engine that the
-/// recipe does not have counts as not said, but for its own setting, which the configuration's check refuses.
-pub fn engines<'a>(recipe: &'a RecipeDescription, instrument: &str, config: &Config) -> Vec<&'a Engine> {
-    let of_recipe = |name: &String| config.recipes.get(name)?.get("engine")?.as_str().map(EngineName::from);
-    let own = of_recipe(&recipe.name).or_else(|| of_recipe(recipe.variant_of.as_ref()?));
-    let wider = [config.engines.get(instrument).cloned(), config.engine.clone()];
-    let is_had = |name: &EngineName| recipe.engine(name).is_some() || (*name == EngineName::BOTH && recipe.engines.len() > 1);
-    match [own].into_iter().chain(wider).flatten().find(is_had) {
-        Some(both) if both == EngineName::BOTH => recipe.engines.iter().take(2).collect(),
-        Some(one) => recipe.engine(&one).into_iter().collect(),
-        None => recipe.first_engine().into_iter().collect(),
-    }
-}
 
 /// Recipes that run: those of the instrument, those that the configuration switches on, those whose file or list is given, and those that a parameter
 /// of another makes necessary; but none that the configuration switches off.
@@ -37,7 +21,7 @@ pub fn enabled<'a>(instrument: &'a InstrumentDescription, config: &Config) -> Re
     loop {
         let mut needed: BTreeSet<&str> = BTreeSet::new();
         for recipe in instrument.recipes.iter().filter(|r| on.contains(r.name.as_str())) {
-            for engine in engines(recipe, &instrument.name, config) {
+            for engine in config::engines(recipe, &instrument.name, config) {
                 let parameters = config::parameters(recipe, engine, config)?;
                 let holding = recipe.requirements.iter().filter(|r| r.holds(&parameters));
                 needed.extend(holding.flat_map(|r| &r.enables).map(String::as_str));
