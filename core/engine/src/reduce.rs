@@ -217,7 +217,12 @@ fn run_round(
 ) -> Result<Vec<Attempt>> {
     for &at in to_do {
         let planned = plan.at(at);
-        tracing::info!(recipe = planned.task.recipe, task = planned.task.id.as_str(), why = standings[at].to_do().map(tracing::field::display), "to do");
+        tracing::info!(
+            recipe = planned.task.recipe,
+            task = planned.task.id.as_str(),
+            why = standings[at].to_do().map(tracing::field::display),
+            "to do"
+        );
         for note in standing::keep_foreign(&session.known, &planned.task)? {
             reporter.note(&note);
         }
