@@ -125,12 +125,56 @@ fn a_plan_that_does_not_fit_is_refused_in_words() {
     refused(&|p| p["format"] = 2.into(), "this plan has format 2");
     refused(&|p| p["tasks"][1]["parameters"]["wolf"] = 1.into(), "has no parameter `wolf`");
     refused(&|p| p["tasks"][1]["inputs"][0]["frame"] = 100_000.into(), "there is no frame 100000");
-    refused(&|p| p["tasks"][0]["outputs"][0]["name"] = "../../etc/x.fits".into(), "outside the output directory");
+    for name in ["../../etc/x.fits", "", "ifured.sqlite", "plan.json"] {
+        refused(&|p| p["tasks"][0]["outputs"][0]["name"] = name.into(), "edit its parameters or inputs");
+    }
+    refused(&|p| p["tasks"][1]["level"] = 3.into(), "edit its parameters or inputs");
+    refused(&|p| p["tasks"][1]["inputs"][0]["role"] = "wolf".into(), "has no input `wolf`");
+    for (key, value) in [("mjd", Value::from(1e300)), ("hash", "0000".into()), ("tag", "bias".into())] {
+        let at = right["tasks"][1]["inputs"][0]["frame"].as_u64().unwrap() as usize;
+        refused(&|p| p["frames"][at][key] = value.clone(), "only its path may be");
+    }
+    let with = right["tasks"][1]["run_with"].as_u64().unwrap() as usize;
+    refused(&|p| p["recipes"][with]["version"] = 7.into(), "is for version 7 of recipe");
     refused(&|p| p["tasks"][0]["wolf"] = 1.into(), "unknown field `wolf`");
     refused(&|p| *p = Value::Array(vec![]), "this is no plan");
     fs::write(s.join("plan.json"), right.to_string()).unwrap();
     s.ifured(&["exec", "zzz"]).code(2).says("begins with `zzz`");
+    s.ifured(&["exec", ""]).code(2).says("tasks begin with ``");
     // What it needs comes first.
     let last = right["tasks"].as_array().unwrap().iter().rfind(|t| t["recipe"] == "coadd").unwrap()["id"].as_str().unwrap().to_owned();
     s.ifured(&["exec", &last]).code(2).says("which is to be made first").says("ifured exec");
+}
+
+#[test]
+fn a_frame_that_is_another_one_by_now_is_refused() {
+    let s = Scenario::new();
+    s.simulate(&["--size", "128"]);
+    s.ifured(&["-i", "cafos", "plan", "night/raw"]).code(0);
+    let right = plan(s.path());
+    let task = &right["tasks"].as_array().unwrap().iter().find(|t| t["recipe"] == "master-bias").unwrap().clone();
+    let at = task["inputs"][1]["frame"].as_u64().unwrap() as usize;
+    let frame = std::path::PathBuf::from(right["frames"][at]["path"].as_str().unwrap());
+    let original = fs::read(&frame).unwrap();
+    let mut other = original.clone();
+    let last = other.len() - 2000;
+    other[last] ^= 1;
+    fs::write(&frame, &other).unwrap();
+    let id = task["id"].as_str().unwrap();
+    s.ifured(&["exec", id]).code(1).says("has another content (").says("than the plan counts on (");
+    assert!(products(s.path()).keys().all(|name| name.starts_with("night/")), "nothing is made of it");
+    fs::write(&frame, &original).unwrap();
+    s.ifured(&["exec", id]).code(0).says("bias/");
+}
+
+#[test]
+fn one_task_at_the_same_time_is_run_once() {
+    let s = Scenario::new();
+    s.simulate(&["--size", "128"]);
+    s.ifured(&["-i", "cafos", "plan", "night/raw"]).code(0);
+    let id = plan(s.path())["tasks"][0]["id"].as_str().unwrap().to_owned();
+    let running: Vec<_> = (0..4).map(|_| s.command(&["exec", &id]).spawn().unwrap()).collect();
+    assert!(running.into_iter().all(|mut r| r.wait().unwrap().success()));
+    assert_eq!(fs::read_dir(s.join("journal")).unwrap().count(), 1, "one attempt");
+    assert!(!s.join(".ifured-scratch").exists());
 }

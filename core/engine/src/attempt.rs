@@ -196,6 +196,9 @@ pub fn records(output: &Path) -> Vec<String> {
 /// Reads a record; none if it is of another version, or damaged.
 pub fn read(output: &Path, record: &str) -> Option<Attempt> {
     let path: PathBuf = output.join(DIRECTORY).join(record);
+    if !path.is_file() {
+        return None;
+    }
     let attempt: Attempt = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
     (attempt.format == FORMAT).then_some(attempt)
 }

@@ -7,11 +7,12 @@
 use std::path::Path;
 
 use ifured_core::recipe::Outcome;
-use ifured_core::{LoadedInstrument, RecipeError, Task, TaskId};
+use ifured_core::{EngineName, LoadedInstrument, RecipeError, Role, Task, TaskId};
 
 use crate::attempt::Attempt;
 use crate::catalogue::{Catalogue, Known};
 use crate::error::{Error, Result};
+use crate::execute::scratch::TaskLock;
 use crate::execute::{Executor, Happening, Job};
 use crate::files::DirectoryLock;
 use crate::known;
@@ -46,8 +47,14 @@ pub fn exec(
     let output = std::path::absolute(&setup.output).map_err(Error::io("cannot find", &setup.output))?;
     let saved = plan::read(file, &output)?;
     let Some(planned) = saved.beginning(wanted) else {
-        return Err(Error::usage(format!("no task, or more than one, begins with `{wanted}`"), "`ifured ls tasks` lists them"));
+        let several = saved.plan.tasks().filter(|t| t.task.id.as_str().starts_with(wanted)).count();
+        let what = match several {
+            0 => format!("the plan has no task that begins with `{wanted}`; it may be another plan by now"),
+            n => format!("{n} tasks begin with `{wanted}`"),
+        };
+        return Err(Error::usage(what, "`ifured ls tasks --columns TASK` lists them"));
     };
+    fits_the_program(&planned.task, instruments)?;
     let mut known = known::of_directory(&output)?;
     let id = planned.task.id.clone();
     let place = saved.plan.place(&id).unwrap_or_default();
@@ -90,6 +97,43 @@ fn out_of_date(planned: &PlannedTask, defect: &Defect, advice: &str) -> Error {
     Error::usage(format!("the plan is out of date for {}: of what it needs, {defect}", planned.task.name()), advice)
 }
 
+/// Refuses a task that was planned for another version of a recipe, or that gives it what it does not know.
+fn fits_the_program(task: &Task, instruments: &[LoadedInstrument]) -> Result<()> {
+    let anew = "make the plan anew with `ifured plan`";
+    let description = instruments.iter().map(LoadedInstrument::description).find(|d| d.is_called(&task.instrument));
+    let Some(recipe) = description.and_then(|d| d.recipe(&task.recipe)) else {
+        return Err(Error::usage(format!("{} has no recipe {}", task.instrument, task.recipe), anew));
+    };
+    if task.engine == EngineName::BOTH && recipe.engines.len() > 1 {
+        return Ok(());
+    }
+    let Some(engine) = recipe.engine(&task.engine) else {
+        return Err(Error::usage(format!("recipe {} has no engine {}", recipe.name, task.engine), anew));
+    };
+    if engine.version != task.recipe_version {
+        let what = format!("the plan is for version {} of recipe {}; here is version {}", task.recipe_version, recipe.name, engine.version);
+        return Err(Error::usage(what, anew));
+    }
+    let known = |role: &Role| role.is_main() || recipe.inputs.iter().any(|i| i.role == *role) || engine.has_parameter(role.as_str());
+    match task.inputs.iter().find(|i| !known(&i.role)) {
+        Some(input) => Err(Error::usage(format!("recipe {} has no input `{}`", recipe.name, input.role), anew)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a task whose frames do not have the content that was planned with.
+fn frames_are_the_same(task: &Task, made: impl Fn(&str) -> bool) -> Result<()> {
+    for input in task.inputs.iter().filter(|i| !made(&i.name)) {
+        let hash = standing::content_hash(&input.path)?;
+        if hash != input.identity {
+            let path = ifured_core::path::shown(&input.path);
+            let what = format!("{path} has another content ({hash}) than the plan counts on ({})", input.identity);
+            return Err(Error::Recipe(RecipeError::new(what, "make the plan anew with `ifured plan`")));
+        }
+    }
+    Ok(())
+}
+
 fn run(
     plan: &Plan,
     place: usize,
@@ -99,6 +143,9 @@ fn run(
     reporter: &dyn Reporter,
 ) -> Result<Executed> {
     let task = &plan.at(place).task;
+    // Two that run one task: the second finds it done.
+    let _lock = TaskLock::take(output, &task.id)?;
+    *known = known::of_directory(output)?;
     let mut found = Vec::new();
     if let Standing::Done(outcome) = standing::standing(known, task, output, &mut found)? {
         return Ok(Executed::Before(outcome));
@@ -110,6 +157,7 @@ fn run(
             return Err(Error::usage(what, format!("ifured exec {}", maker.id)));
         }
     }
+    frames_are_the_same(task, |name| plan.maker(name).is_some_and(|maker| plan.needs(place).contains(&maker)))?;
     for note in standing::keep_foreign(known, task)? {
         reporter.note(&note);
     }

@@ -317,6 +317,7 @@ fn lock(output: &Path, opening: Opening<'_>, reporter: &dyn Reporter) -> Result<
 
 /// Removes what a killed run left unfinished. Only with the lock held.
 fn clear_up(output: &Path) -> usize {
+    scratch::remove_lone_locks(output);
     let abandoned = scratch::abandoned(output);
     files::remove_unfinished(output) + abandoned.iter().filter(|s| scratch::remove(s)).count()
 }

@@ -74,6 +74,50 @@ fn lock_of(scratch: &Path) -> PathBuf {
     scratch.with_file_name(name)
 }
 
+/// Removes the locks of directories that were never made or are gone: a killed task may leave its lock alone.
+pub fn remove_lone_locks(output: &Path) {
+    let all = output.join(DIRECTORY);
+    let entries = fs::read_dir(&all).into_iter().flatten().flatten().map(|e| e.path());
+    for lock in entries.filter(|p| p.is_file() && p.extension().is_some_and(|e| e == "lock") && !p.with_extension("").is_dir()) {
+        if File::open(&lock).is_ok_and(|f| f.try_lock().is_ok()) {
+            let _ = fs::remove_file(&lock);
+        }
+    }
+    let _ = fs::remove_dir(&all);
+}
+
+/// Holds the right to run a task; whoever wants it meanwhile waits. Released when dropped, also by a crash.
+pub struct TaskLock {
+    path: PathBuf,
+    _locked: File,
+}
+
+impl TaskLock {
+    /// Waits for the right to run a task.
+    pub fn take(output: &Path, task: &TaskId) -> Result<Self> {
+        let all = output.join(DIRECTORY);
+        loop {
+            fs::create_dir_all(&all).map_err(Error::io("cannot create", &all))?;
+            let path = all.join(format!("{}.task.lock", task.short()));
+            let file = File::create(&path).map_err(Error::io("cannot create", &path))?;
+            file.lock().map_err(Error::io("cannot lock", &path))?;
+            // Whoever had it before may have removed it meanwhile: then it is another file by now.
+            use std::os::unix::fs::MetadataExt;
+            let same = file.metadata().ok().zip(fs::metadata(&path).ok()).is_some_and(|(a, b)| (a.dev(), a.ino()) == (b.dev(), b.ino()));
+            if same {
+                return Ok(TaskLock { path, _locked: file });
+            }
+        }
+    }
+}
+
+impl Drop for TaskLock {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+        let _ = self.path.parent().map(fs::remove_dir);
+    }
+}
+
 /// Removes a scratch directory that nobody needs any more; says whether it is gone.
 pub fn remove(scratch: &Path) -> bool {
     let gone = fs::remove_dir_all(scratch).is_ok();

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use ifured_core::recipe::{Choice, Fit, MissingInput, ProductFormat, TaskInput, TaskOutput};
 use ifured_core::{EngineName, Role, Tag, Task, TaskId};
+use ifured_pixels::fits::hash_of_bytes;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -73,6 +74,19 @@ struct FrameLine {
     mjd: Option<f64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     corrections: Vec<(String, ifured_core::Value)>,
+    /// Hash of all but the path: what a frame is may not be edited, where it lies may.
+    seal: String,
+}
+
+impl FrameLine {
+    fn seal(&self) -> String {
+        seal(&serde_json::json!([self.name, self.tag, self.hash, self.mjd, self.corrections]))
+    }
+}
+
+/// A short hash of what may not be edited.
+fn seal(value: &Value) -> String {
+    hash_of_bytes(value.to_string().as_bytes()).chars().take(12).collect()
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -95,6 +109,16 @@ struct TaskLine {
     outputs: Vec<OutputLine>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     missing: Vec<MissingLine>,
+    /// Hash of what follows from the frames and is no part of the identity: night, signature, level, memory, outputs, what is missing.
+    seal: String,
+}
+
+impl TaskLine {
+    fn seal(&self) -> String {
+        let outputs: Vec<_> = self.outputs.iter().map(|o| (&o.tag, &o.name, o.format)).collect();
+        let missing: Vec<_> = self.missing.iter().map(|m| (&m.role, &m.otherwise, m.level)).collect();
+        seal(&serde_json::json!([self.recipe, self.night, self.signature, self.extension, self.level, self.memory, outputs, missing]))
+    }
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -188,13 +212,17 @@ fn to_file(plan: &Plan) -> PlanFile {
         let mut input = |i: &TaskInput| {
             let made = plan.maker(&i.name).filter(|&m| i.identity == product_identity(&plan.at(m).task.id, &i.tag));
             let output = made.and_then(|m| Some((m, plan.at(m).task.outputs.iter().position(|o| o.name == i.name)?)));
-            let line = || FrameLine {
-                name: i.name.clone(),
-                tag: i.tag.clone(),
-                path: i.path.clone(),
-                hash: i.identity.clone(),
-                mjd: i.mjd,
-                corrections: i.corrections.clone(),
+            let line = || {
+                let line = FrameLine {
+                    name: i.name.clone(),
+                    tag: i.tag.clone(),
+                    path: i.path.clone(),
+                    hash: i.identity.clone(),
+                    mjd: i.mjd,
+                    corrections: i.corrections.clone(),
+                    seal: String::new(),
+                };
+                FrameLine { seal: line.seal(), ..line }
             };
             let key = || format!("{} {} {:?}", i.tag, i.name, i.path);
             // The time follows from those of the frames.
@@ -217,7 +245,7 @@ fn to_file(plan: &Plan) -> PlanFile {
             level: m.level,
             lack: lack.clone(),
         };
-        tasks.push(TaskLine {
+        let line = TaskLine {
             id: task.id.clone(),
             run_with,
             recipe: task.recipe.clone(),
@@ -230,7 +258,9 @@ fn to_file(plan: &Plan) -> PlanFile {
             inputs,
             outputs: task.outputs.iter().map(|o| OutputLine { tag: o.tag.clone(), name: o.name.clone(), format: o.format }).collect(),
             missing: task.missing.iter().zip(&planned.lacks).map(missing).collect(),
-        });
+            seal: String::new(),
+        };
+        tasks.push(TaskLine { seal: line.seal(), ..line });
     }
     PlanFile {
         schema: None,
@@ -289,6 +319,12 @@ pub fn instrument_of(path: &Path) -> Result<String> {
 
 /// The text of a plan and its head, if it is of this version.
 fn head(path: &Path) -> Result<(Vec<u8>, Head)> {
+    if path.exists() && !path.is_file() {
+        return Err(Error::usage(
+            format!("{} is no regular file", ifured_core::path::shown(path)),
+            "make the plan anew with `ifured plan`",
+        ));
+    }
     let bytes = std::fs::read(path).map_err(Error::io("cannot read the plan", path))?;
     let head: Head = serde_json::from_slice(&bytes).map_err(|e| broken(path, format!("this is no plan: {e}")))?;
     if head.format != FORMAT {
@@ -347,11 +383,10 @@ fn task_of(line: &TaskLine, file: &PlanFile, before: &[Arc<PlannedTask>], output
     let inputs: Vec<TaskInput> = line.inputs.iter().map(|i| input_of(i, file, before, output)).collect::<std::result::Result<_, _>>()?;
     let first = inputs.iter().find(|i| i.role.is_main()).and_then(|i| i.mjd);
     let inputs = inputs.into_iter().map(|i| with_days(i, first)).collect();
-    for output in &line.outputs {
-        let safe = |part: std::path::Component<'_>| matches!(part, std::path::Component::Normal(_));
-        if !Path::new(&output.name).components().all(safe) {
-            return Err(format!("product {} would lie outside the output directory", output.name));
-        }
+    if line.seal != line.seal() {
+        return Err(
+            "its night, signature, level, memory, outputs and what is missing follow from the frames: edit its parameters or inputs".into(),
+        );
     }
     let mut task = Task {
         id: TaskId::default(),
@@ -393,6 +428,9 @@ fn input_of(line: &InputLine, file: &PlanFile, before: &[Arc<PlannedTask>], outp
     match (line.frame, line.product) {
         (Some(frame), None) => {
             let frame = file.frames.get(frame).ok_or_else(|| format!("there is no frame {frame} in the table"))?;
+            if frame.seal != frame.seal() {
+                return Err(format!("frame {} was edited: only its path may be", frame.name));
+            }
             Ok(TaskInput {
                 tag: frame.tag.clone(),
                 path: frame.path.clone(),

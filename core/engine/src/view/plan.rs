@@ -1,6 +1,7 @@
 //! A plan as an answer: tasks with their choices and candidates, what is blocked, what is left out.
 
-use ifured_core::Task;
+use ifured_core::recipe::{MissingInput, TaskInput, TaskOutput};
+use ifured_core::{EngineName, TaskId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -28,28 +29,69 @@ pub struct PlanView {
     pub groups: PlanGroups,
 }
 
-/// One task.
+/// One task: its fields, with the reasons in words.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct TaskView {
-    /// The task.
-    #[serde(flatten)]
-    pub task: Task,
+    /// Identity.
+    pub id: TaskId,
+    /// Name of the instrument.
+    pub instrument: String,
+    /// Content hash of the plugin library, if the instrument is not built in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// Name of the recipe.
+    pub recipe: String,
+    /// Version of the recipe.
+    pub recipe_version: u32,
+    /// The engine that does the work.
+    pub engine: EngineName,
+    /// The recipe of another program that does the work, with its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external: Option<String>,
+    /// Parameters, complete.
+    pub parameters: serde_json::Value,
+    /// Night of the first main frame.
+    pub night: String,
+    /// Signature of the group.
+    pub signature: String,
+    /// Extension that it is about; none for whole frames.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extension: Option<String>,
+    /// Frames, main ones first.
+    pub inputs: Vec<InputView>,
+    /// Products to write.
+    pub outputs: Vec<TaskOutput>,
+    /// Optional inputs that were not found.
+    pub missing: Vec<MissingView>,
+    /// Quality level: the worst of all inputs.
+    pub level: i32,
+    /// Estimated memory in bytes.
+    pub memory: u64,
     /// How far it is.
     pub state: TaskState,
     /// Identities of the tasks whose products it needs.
-    pub depends_on: Vec<String>,
-    /// Why each of its missing inputs is missing, in their order.
-    pub lacks: Vec<LackView>,
+    pub depends_on: Vec<TaskId>,
     /// All candidates for its inputs.
     pub associations: Vec<AssociationView>,
 }
 
-/// Why an input has nothing.
+/// A frame that goes into a task.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct LackView {
-    /// The input.
-    pub role: String,
-    /// Why, in words.
+pub struct InputView {
+    /// The frame.
+    #[serde(flatten)]
+    pub input: TaskInput,
+    /// Why it was chosen, in words.
+    pub why: String,
+}
+
+/// An input that was not found.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct MissingView {
+    /// The input, and what is done without.
+    #[serde(flatten)]
+    pub missing: MissingInput,
+    /// Why it is missing, in words.
     pub why: String,
     /// Why, as a value.
     pub reason: Lack,
@@ -143,16 +185,27 @@ impl PlanView {
 }
 
 fn task_view(plan: &Plan, place: usize, planned: &PlannedTask, state: TaskState) -> TaskView {
-    let lack = |(m, lack): (&ifured_core::recipe::MissingInput, &Lack)| LackView {
-        role: m.role.to_string(),
-        why: lack.to_string(),
-        reason: lack.clone(),
-    };
+    let task = planned.task.clone();
+    let missing = |(missing, lack): (MissingInput, &Lack)| MissingView { missing, why: lack.to_string(), reason: lack.clone() };
     TaskView {
-        task: planned.task.clone(),
+        id: task.id,
+        instrument: task.instrument,
+        plugin: task.plugin,
+        recipe: task.recipe,
+        recipe_version: task.recipe_version,
+        engine: task.engine,
+        external: task.external,
+        parameters: task.parameters,
+        night: task.night,
+        signature: task.signature,
+        extension: task.extension,
+        inputs: task.inputs.into_iter().map(|input| InputView { why: input.choice.to_string(), input }).collect(),
+        outputs: task.outputs,
+        missing: task.missing.into_iter().zip(&planned.lacks).map(missing).collect(),
+        level: task.level,
+        memory: task.memory,
         state,
-        depends_on: plan.needs(place).iter().map(|&maker| plan.at(maker).task.id.to_string()).collect(),
-        lacks: planned.task.missing.iter().zip(&planned.lacks).map(lack).collect(),
+        depends_on: plan.needs(place).iter().map(|&maker| plan.at(maker).task.id.clone()).collect(),
         associations: plan.associations(planned).into_iter().map(association).collect(),
     }
 }

@@ -1,6 +1,8 @@
 //! What an instrument adds to the schema: its recipes with their parameters, the roles of its calibrations, its tags.
 
 use ifured_core::recipe::{InputSpec, RecipeDescription};
+use std::collections::BTreeSet;
+
 use ifured_core::{EngineName, InstrumentDescription};
 use serde_json::{Map, Value, json};
 
@@ -40,6 +42,11 @@ pub fn merge(schema: &mut Value, instrument: &InstrumentDescription) {
         *tag = json!({"type": "string", "description": description, "enum": names, "examples": examples});
     }
     let properties = &mut schema["properties"];
+    let mut engines: BTreeSet<&str> = instrument.recipes.iter().flat_map(|r| &r.engines).map(|e| e.name.as_str()).collect();
+    // For whatever instrument.
+    engines.extend([EngineName::NATIVE, "esorex", EngineName::BOTH]);
+    properties["engine"]["enum"] = json!(engines);
+    properties["engines"]["additionalProperties"] = json!({"type": "string", "enum": engines});
     for (key, content) in [("recipes", recipes), ("association", roles), ("grouping", groups), ("classification", tags)] {
         let description = properties[key]["description"].as_str().unwrap_or_default().to_owned();
         properties[key] = closed(&description, content);
