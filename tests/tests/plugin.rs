@@ -76,7 +76,7 @@ fn plugins_are_found_where_the_user_says_and_nowhere_else() {
     let s = Scenario::new();
     let known = |ran: &Ran| ran.stdout.contains("myspec");
     let listed = with(&s, library, &["plugin", "ls"]).code(0);
-    assert!(listed.stdout.contains("libmyspec.so") && listed.stdout.contains("interface version 3"), "{}", listed.stdout);
+    assert!(listed.stdout.contains("libmyspec.so") && listed.stdout.contains("interface version 4"), "{}", listed.stdout);
 
     fs::create_dir_all(s.join("plugins")).unwrap();
     fs::create_dir_all(s.join("home/ifured/plugins")).unwrap();
@@ -166,7 +166,7 @@ fn other_layout() -> PathBuf {
 struct Other;
 impl Instrument for Other {
     fn describe(&self) -> InstrumentDescription { InstrumentDescription { name: \"other\".into(), ..Default::default() } }
-    fn recipes(&self) -> Vec<Box<dyn AnyRecipe>> { vec![] }
+    fn recipes(&self) -> Result<Vec<Box<dyn AnyRecipe>>, RecipeError> { Ok(vec![]) }
     fn simulate(&self, _: &SimulationRequest, _: &dyn Host) -> Result<Simulation, RecipeError> { Ok(Simulation::default()) }
     fn compare_with_truth(&self, _: &std::path::Path, _: &[ProductPath]) -> Result<Vec<TruthRow>, RecipeError> { Ok(vec![]) }
 }
