@@ -1,4 +1,4 @@
-//! Execution: whoever runs tasks is an [`Executor`]. The one of this machine is [`local`]; one that runs nothing, for tests, is [`null`].
+//! Execution: whoever runs tasks is an [`Executor`]. The one of this machine is [`local`]; one that runs nothing, for tests, is `null`.
 //!
 //! An executor takes jobs, starts each when those that it waits for are done, leaves a record of every attempt in the journal of the output
 //! directory ([`crate::attempt`]), and tells what happens. It decides nothing: what a failed or doubtful product means for the plan is the business of

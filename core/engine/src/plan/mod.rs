@@ -3,7 +3,7 @@
 //! A task's identity is a hash of its recipe and version, its parameters and the identities of its inputs; the identity of a product that is yet to be
 //! made is that of its task and its tag. So the whole plan is known, and what is done can be told from what is not, without running anything.
 //!
-//! A [`draft`] becomes a finished [`graph`]; what is said of either are values ([`reason`]).
+//! A draft (`draft.rs`) becomes a finished graph (`graph.rs`); what is said of either are values ([`reason`]).
 
 pub mod associate;
 mod belongings;
