@@ -67,14 +67,7 @@ pub fn take_in(known: &mut Known, (record, attempt): Record) {
         let row = TaskRow { task: attempt.task.clone(), outcome: outcome.clone(), grade: outcome.grade() };
         known.tasks.insert(attempt.task.id.clone(), row);
         for product in products {
-            let row = ProductRow {
-                name: product.name.clone(),
-                tag: product.tag.clone(),
-                task: attempt.task.id.clone(),
-                hash: product.hash.clone(),
-                bytes: product.bytes,
-                fingerprint: product.fingerprint,
-            };
+            let row = ProductRow::of(product, &attempt.task.id);
             known.products.insert(row.name.clone(), row);
         }
     }

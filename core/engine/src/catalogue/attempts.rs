@@ -82,15 +82,7 @@ fn store_made(db: &Connection, record: &str, attempt: &Attempt) -> rusqlite::Res
     let made_ms = started_ms(attempt);
     let Ending::Done { outcome, products } = &attempt.ending else { return Ok(()) };
     tasks::store_task(db, Conflict::Newest, Made { record: Some(record), ms: made_ms }, &attempt.task, outcome)?;
-    let row = |p: &crate::attempt::MadeProduct| ProductRow {
-        name: p.name.clone(),
-        tag: p.tag.clone(),
-        task: attempt.task.id.clone(),
-        hash: p.hash.clone(),
-        bytes: p.bytes,
-        fingerprint: p.fingerprint,
-    };
-    products.iter().try_for_each(|p| tasks::store_product(db, Conflict::Newest, made_ms, &row(p)))
+    products.iter().try_for_each(|p| tasks::store_product(db, Conflict::Newest, made_ms, &ProductRow::of(p, &attempt.task.id)))
 }
 
 /// The last attempt at each task. All are looked at: of a damaged one it is not known whether it is a last one.

@@ -12,6 +12,7 @@ use super::frames::{fingerprint, fingerprint_cells};
 use super::remark::Remark;
 use super::schema::{PRODUCTS, TASKS};
 use super::sealed::{self, Cell, Conflict, get, json, number, text};
+use crate::attempt::MadeProduct;
 use crate::error::Result;
 use crate::files::Fingerprint;
 
@@ -30,6 +31,14 @@ pub struct ProductRow {
     pub bytes: u64,
     /// To tell whether it was touched afterwards.
     pub fingerprint: Option<Fingerprint>,
+}
+
+impl ProductRow {
+    /// The row of a product that an attempt at `task` has made.
+    pub fn of(made: &MadeProduct, task: &TaskId) -> ProductRow {
+        let MadeProduct { name, tag, hash, bytes, fingerprint } = made.clone();
+        ProductRow { name, tag, task: task.clone(), hash, bytes, fingerprint }
+    }
 }
 
 /// A task that was done.

@@ -10,6 +10,7 @@ use ifured_core::recipe::{
 };
 use ifured_core::rule::Verdict;
 use ifured_core::{Compare, Config, EngineName, Grade, InstrumentDescription, Role, SignatureKey, Tag, Task, TaskId, rule};
+use ifured_pixels::compare::OTHER;
 use serde_json::Value;
 
 use super::associate::{Candidates, Chosen};
@@ -439,8 +440,6 @@ impl<'a> Draft<'a> {
 
 /// Tag of the comparison of two engines.
 pub const COMPARISON: &str = "engine-comparison";
-/// Role of the products of the second engine in a comparison; those of the first are main.
-pub const OTHER: &str = "other";
 /// A comparison goes through images plane by plane.
 const COMPARISON_MEMORY: u64 = 512 << 20;
 

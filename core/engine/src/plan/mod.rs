@@ -21,7 +21,7 @@ pub mod reason;
 #[cfg(test)]
 mod tests;
 
-pub use draft::{COMPARISON, OTHER, Request, Verdicts, plan};
+pub use draft::{COMPARISON, Request, Verdicts, plan};
 pub use enabled::enabled;
 pub use file::{FORMAT, Saved, file_schema, instrument_of, read, write};
 pub use graph::{Blocked, Plan, PlannedTask, Skipped, Targets};
