@@ -17,7 +17,6 @@ import json
 import os
 import resource
 import shutil
-import sqlite3
 import subprocess
 import sys
 import warnings
@@ -27,6 +26,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
+import journal
 from page import replace_section
 
 warnings.simplefilter('ignore')
@@ -85,9 +85,8 @@ def reduce(data, work, catalogue):
     os.makedirs(work)
     run([IFURED, '--instrument', 'cafos', '--output', work, '--set', f'recipes.astrometry.catalogue={catalogue}', 'reduce',
          os.path.join(data, 'raw')], work + '.log', allowed=(0, 1))
-    db = sqlite3.connect(f'file:{work}/ifured.sqlite?mode=ro', uri=True)
-    query = "SELECT a.cpu_seconds, a.seconds FROM attempts a JOIN tasks t ON t.id = a.task WHERE t.recipe = 'astrometry' AND a.state = 'done'"
-    return db.execute(query).fetchall()
+    records = journal.by_recipe(journal.attempts(work)).get('astrometry', [])
+    return [(r['cost']['cpu_seconds'], r['cost']['seconds']) for r in records]
 
 
 def products(work, recipe):

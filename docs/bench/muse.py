@@ -19,11 +19,11 @@ import json
 import os
 import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 import warnings
 
+import journal
 from page import replace_section
 
 warnings.simplefilter('ignore')
@@ -147,11 +147,7 @@ def ours(work, folder, name, more=()):
 
 
 def tasks_of_last_run(work):
-    db = sqlite3.connect(f'file:{os.path.join(work, "ifured.sqlite")}?mode=ro', uri=True)
-    run_number = db.execute('SELECT max(number) FROM runs').fetchone()[0]
-    rows = db.execute("SELECT t.recipe, count(*) FROM attempts a JOIN tasks t ON t.id = a.task WHERE a.run = ? AND a.state = 'done' GROUP BY 1",
-                      (run_number,)).fetchall()
-    return dict(rows)
+    return {recipe: len(records) for recipe, records in journal.by_recipe(journal.of_last_run(work)).items()}
 
 
 # ------------------------------------------------------------------ what came out
@@ -279,10 +275,10 @@ def table(head, rows):
 
 def walls_of_first_run(work):
     """Wall s of the tasks of each recipe, in the first run that had any."""
-    db = sqlite3.connect(f'file:{os.path.join(work, "ifured.sqlite")}?mode=ro', uri=True)
-    rows = db.execute("SELECT t.recipe, sum(a.seconds) FROM attempts a JOIN tasks t ON t.id = a.task WHERE a.state = 'done' "
-                      'AND a.run = (SELECT min(run) FROM attempts b JOIN tasks u ON u.id = b.task WHERE u.recipe = t.recipe) GROUP BY 1').fetchall()
-    return dict(rows)
+    def wall(records):
+        first = min(r['run'] for r in records)
+        return sum(r['cost']['seconds'] for r in records if r['run'] == first)
+    return {recipe: wall(records) for recipe, records in journal.by_recipe(journal.attempts(work)).items()}
 
 
 def rows_of_costs(hand, runs, walls):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The results of docs/bench/run.sh as a page.
 
-  report.py attempts CATALOGUE OUT          what the tasks of the last run cost, from the catalogue of an output directory
+  report.py attempts DIRECTORY OUT          what the tasks of the last run cost, from the journal of an output directory
   report.py sameness OUT DIR DIR...         whether the products of several directories are the same bytes
   report.py page RESULTS OUT --sets 'small nights' --ifured VERSION --commit COMMIT
 """
@@ -10,9 +10,10 @@ import hashlib
 import json
 import os
 import platform
-import sqlite3
 import statistics
 import sys
+
+import journal
 
 STEPS = {'initialize': 'classify', 'bias': 'master bias', 'flat': 'master flat', 'science_noastro': 'science images'}
 TITLES = {'small': 'Two nights, 512 x 512 pixels, with odd frames', 'nights': 'Ten nights, 1650 x 1650 pixels'}
@@ -24,21 +25,13 @@ REMARKS = {
 }
 
 
-# ------------------------------------------------------------------ from catalogue and products
-def attempts(catalogue, out):
-    if not os.path.exists(catalogue):
-        sys.exit(f'report.py: there is no catalogue {catalogue}')
-    db = sqlite3.connect(f'file:{catalogue}?mode=ro', uri=True)
-    run = db.execute('SELECT max(number) FROM runs').fetchone()[0]
-    rows = db.execute(
-        'SELECT t.recipe, a.seconds, a.cpu_seconds, a.peak_memory, a.bytes_read, a.bytes_written FROM attempts a '
-        "JOIN tasks t ON t.id = a.task WHERE a.run = ? AND a.state = 'done'", (run,)).fetchall()
-    if not rows:
-        sys.exit(f'report.py: the last run in {catalogue} did nothing')
+# ------------------------------------------------------------------ from journal and products
+def attempts(work, out):
+    records = journal.of_last_run(work)
+    if not records:
+        sys.exit(f'report.py: no run in {work} did anything')
     keys = ('seconds', 'cpu_seconds', 'peak_memory', 'bytes_read', 'bytes_written')
-    recipes = {}
-    for recipe, *numbers in rows:
-        recipes.setdefault(recipe, []).append(dict(zip(keys, numbers)))
+    recipes = {recipe: [{k: r['cost'][k] for k in keys} for r in of_it] for recipe, of_it in journal.by_recipe(records).items()}
     with open(out, 'w') as f:
         json.dump(recipes, f, indent=1)
 
@@ -277,8 +270,8 @@ def page(a):
            f'Machine: {machine()}.', '', f'Versions: {versions(a, have_peer)}', '',
            'The data are simulated with `make_cafos.py`, whose truth is known and which shares no code with ifured. Four steps of filabres are '
            'compared: classification, master biases, master imaging flats, and science images without astrometry. *The same steps* in ifured are '
-           'scan, `master-bias`, `master-flat-imaging` and `science-imaging` with cosmic rays and illumination correction switched off. *All steps* are the '
-           'defaults: also spectra, illumination, cosmic rays and sums. ifured writes data, variance and quality as 32-bit planes with checksums; filabres '
+           'scan, `master-bias`, `master-flat-imaging` and `science-imaging` without illumination correction, drift of the bias, cosmic rays and search for '
+           'stars. *All steps* are the defaults: also spectra, polarimetry, illumination, cosmic rays, stars and sums. ifured writes data, variance and quality as 32-bit planes with checksums; filabres '
            'writes data as 64-bit numbers.', '',
            'CPU seconds are user and system time of the program and all its workers; they are the number to compare, as wall time depends on how busy the '
            'machine is. Bytes are those that went through read and write calls. Files were in the page cache.', '']
@@ -310,7 +303,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest='command', required=True)
     p = commands.add_parser('attempts')
-    p.add_argument('catalogue')
+    p.add_argument('directory')
     p.add_argument('out')
     p = commands.add_parser('sameness')
     p.add_argument('out')
@@ -322,7 +315,7 @@ def main():
         p.add_argument(option, required=True)
     a = parser.parse_args()
     if a.command == 'attempts':
-        attempts(a.catalogue, a.out)
+        attempts(a.directory, a.out)
     elif a.command == 'sameness':
         sameness(a.out, a.directories)
     else:

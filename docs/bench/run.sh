@@ -113,9 +113,11 @@ peer() {
 }
 
 # ---------------------------------------------------------------- ifured
-# What filabres does and no more: no spectra, no illumination correction, no cosmic rays, no sums.
+# What filabres does and no more: no spectra, no polarimetry, no sums; of images no illumination correction, drift of the bias, cosmic rays, stars.
 SAME=(
   --set recipes.science-imaging.cosmic_rays=false --set recipes.science-imaging.illumination=false
+  --set recipes.science-imaging.pedestal=false --set recipes.science-imaging.stars=false
+  --set recipes.science-imaging-wollaston.enabled=false --set recipes.polarimetry.enabled=false
   --set recipes.illumination.enabled=false --set recipes.coadd.enabled=false
   --set recipes.master-flat-spectroscopy.enabled=false --set recipes.arc.enabled=false --set recipes.science-spectroscopy.enabled=false
 )
@@ -127,7 +129,7 @@ measure() {  # measure SET NAME COMMAND...: the small set holds frames that may 
   [ $code = 0 ] || { [ "$set" = small ] && [ $code = 1 ]; } || fail "$name on $set ended with exit code $code: see $CACHE/results/$set/$name.log"
 }
 
-attempts() { "$PYTHON" "$BENCH/report.py" attempts "$1/ifured.sqlite" "$2"; }
+attempts() { "$PYTHON" "$BENCH/report.py" attempts "$1" "$2"; }
 
 ours() {
   local set=$1 raw=$CACHE/data/$1/raw truth=$CACHE/data/$1/truth work=$CACHE/ifured/$1 results=$CACHE/results/$1

@@ -102,6 +102,9 @@ fn every_answer_is_as_its_schema_says() {
     checked.answer("verify", json(&["verify", product]).code(0));
     checked.answer("verify-truth", json(&["verify", "--truth", "night/truth"]).code(0));
     checked.answer("show", json(&["show", product]).code(0));
+    checked.answer("report", json(&["report"]).code(0));
+    let removed = checked.answer("clean", json(&["clean", product, "--dry-run"]).code(0));
+    assert_eq!((removed[0]["name"].as_str(), removed[0]["fate"].as_str()), (Some(product), Some("would-be-removed")));
     checked.answer("collect", json(&["collect", "cubes", "--tag", "reduced-imaging", "--dry-run"]).code(0));
 
     checked.answer("recipe-ls", json(&["-i", "cafos", "recipe", "ls"]).code(0));

@@ -10,7 +10,7 @@ use ifured_engine::collect::{self, Means, Wanted};
 use ifured_engine::execute::scratch;
 use ifured_engine::plan::Targets;
 use ifured_engine::session::{Opening, Session};
-use ifured_engine::view::answer::VerifiedView;
+use ifured_engine::view::answer::{Fate, RemovedView, VerifiedView};
 use ifured_engine::{Error, known, remove, verify};
 
 use super::{print_json, say};
@@ -121,33 +121,34 @@ pub fn clean(context: &Context, products: &[String], tags: &[String], left_over:
     let mut seen = std::collections::BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
     let kept = if dry_run { Vec::new() } else { remove::remove(&mut session.catalogue, &session.known, &session.output, &names)? };
-    for name in &names {
-        let what = match (dry_run, kept.contains(name)) {
-            (true, _) => "would remove",
-            (false, true) => "kept, because it was changed since it was written:",
-            (false, false) => "removed",
-        };
-        say(&format!("{what} {name}"));
-    }
+    let fate = |name: &String| match (dry_run, kept.contains(name)) {
+        (true, _) => Fate::WouldBeRemoved,
+        (false, true) => Fate::Kept,
+        (false, false) => Fate::Removed,
+    };
+    let mut all: Vec<RemovedView> = names.iter().map(|n| RemovedView { name: n.clone(), fate: fate(n), what: None }).collect();
     if left_over {
-        clean_remains(&session, dry_run)?;
+        all.extend(clean_remains(&session, dry_run)?);
+    }
+    if context.json {
+        print_json(&all)?;
+    } else {
+        all.iter().for_each(|removed| say(&removed.to_string()));
     }
     Ok(0)
 }
 
 /// Removes what failed runs left for a person to look at, and scratch directories that nobody needs any more.
-fn clean_remains(session: &Session, dry_run: bool) -> Result<(), Error> {
+fn clean_remains(session: &Session, dry_run: bool) -> Result<Vec<RemovedView>, Error> {
     let failed = remove::left_by_failures(&session.known).into_iter().map(|path| (path, "left by a failed run"));
     let scratch = scratch::abandoned(&session.output).into_iter().map(|path| (path, "the scratch of a task that was killed"));
-    for (path, what) in failed.chain(scratch) {
-        let name = shown(path.strip_prefix(&session.output).unwrap_or(&path));
-        if dry_run {
-            say(&format!("would remove {name}, {what}"));
-            continue;
+    let remove = |(path, what): (PathBuf, &'static str)| {
+        if !dry_run {
+            let gone = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            gone.map_err(Error::io("cannot remove", &path))?;
         }
-        let gone = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
-        gone.map_err(Error::io("cannot remove", &path))?;
-        say(&format!("removed {name}, {what}"));
-    }
-    Ok(())
+        let fate = if dry_run { Fate::WouldBeRemoved } else { Fate::Removed };
+        Ok(RemovedView { name: shown(path.strip_prefix(&session.output).unwrap_or(&path)), fate, what: Some(what) })
+    };
+    failed.chain(scratch).map(remove).collect()
 }

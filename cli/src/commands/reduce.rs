@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use ifured_core::InstrumentDescription;
+use ifured_core::path::shown;
 use ifured_engine::execute::local::LocalExecutor;
 use ifured_engine::execute::process::WorkerCommand;
 use ifured_engine::plan::Targets;
 use ifured_engine::reduce::{self, ReduceOptions};
 use ifured_engine::session::{Opening, Session};
+use ifured_engine::view::answer::ReportView;
 use ifured_engine::view::frames::census;
 use ifured_engine::view::run::RunView;
 use ifured_engine::{Error, files, report};
@@ -93,6 +95,11 @@ pub fn report(context: &Context) -> Result<u8, Error> {
     let snapshot = session.snapshot(&Targets::default())?;
     let summary = reduce::summary_of(&snapshot)?;
     let page = report::write(&snapshot, &summary, &RunView::of(&snapshot, &summary))?;
-    say(&page.display().to_string());
+    let view = ReportView { report: shown(&page) };
+    if context.json {
+        print_json(&view)?;
+    } else {
+        say(&view.report);
+    }
     Ok(0)
 }

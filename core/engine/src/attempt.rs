@@ -1,7 +1,8 @@
 //! The journal: the record that whoever runs a task leaves beside the products, one file for each attempt.
 //!
 //! It says all that the run of a task told: state and cause, cost, log, products, side files. It is written to a temporary name, synced
-//! and renamed, so that it is there completely or not at all, and it is never changed. The catalogue is a memory of these records: whoever
+//! and renamed, so that it is there completely or not at all, and it is never changed; its first key is a digest of the rest, so that a record that was
+//! damaged or edited is not believed. The catalogue is a memory of these records: whoever
 //! coordinates merges those that it has not seen, whichever machine wrote them.
 
 use std::os::unix::process::ExitStatusExt;
@@ -11,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ifured_core::recipe::{Outcome, SideFile};
 use ifured_core::{Grade, RecipeError, Tag, Task};
+use ifured_pixels::fits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +23,19 @@ use crate::usage::Usage;
 /// Directory of the records, below the output directory.
 pub const DIRECTORY: &str = "journal";
 /// Version of the format of a record. Records of another version are left alone.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// A record as it lies in the journal.
+#[derive(JsonSchema)]
+#[schemars(rename = "Attempt")]
+pub struct AttemptFile {
+    /// Content hash of all that follows this key, from the opening quote of the next one to the end of the file.
+    #[allow(dead_code, reason = "written as text before the rest")]
+    digest: String,
+    #[allow(dead_code, reason = "read as `Attempt`")]
+    #[schemars(flatten)]
+    attempt: Attempt,
+}
 
 /// One attempt at a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -166,8 +180,10 @@ impl Attempt {
     /// Writes the record of an attempt into the journal of an output directory; gives the name of its file.
     pub fn write(&self, output: &Path) -> Result<String> {
         let name = format!("{}-{}-{}.json", self.task.id.short(), self.started_ms, std::process::id());
-        let text = serde_json::to_vec(self).map_err(|e| Error::Inconsistent(e.to_string()))?;
-        files::write_atomically(&output.join(DIRECTORY).join(&name), &text)?;
+        let text = serde_json::to_string(self).map_err(|e| Error::Inconsistent(e.to_string()))?;
+        let rest = &text[1..];
+        let record = format!("{}{}{SEPARATOR}{rest}", OPENING, fits::hash_of_bytes(rest.as_bytes()));
+        files::write_atomically(&output.join(DIRECTORY).join(&name), record.as_bytes())?;
         Ok(name)
     }
 }
@@ -193,13 +209,23 @@ pub fn records(output: &Path) -> Vec<String> {
     names
 }
 
-/// Reads a record; none if it is of another version, or damaged.
+/// What stands before the digest in a record.
+const OPENING: &str = "{\"digest\":\"";
+/// What stands after it.
+const SEPARATOR: &str = "\",";
+
+/// Reads a record; none if it is of another version, damaged or edited.
 pub fn read(output: &Path, record: &str) -> Option<Attempt> {
     let path: PathBuf = output.join(DIRECTORY).join(record);
     if !path.is_file() {
         return None;
     }
-    let attempt: Attempt = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    let text = std::fs::read_to_string(path).ok()?;
+    let (digest, rest) = text.strip_prefix(OPENING)?.split_once(SEPARATOR)?;
+    if fits::hash_of_bytes(rest.as_bytes()) != digest {
+        return None;
+    }
+    let attempt: Attempt = serde_json::from_str(&format!("{{{rest}")).ok()?;
     (attempt.format == FORMAT).then_some(attempt)
 }
 
@@ -240,7 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_read_as_it_was_written_and_one_of_another_version_is_left_alone() {
+    fn a_record_is_read_as_it_was_written_one_that_was_edited_or_of_another_version_is_not() {
         let directory = tempfile::tempdir().unwrap();
         let task = Task { id: "0123456789abcdef".into(), ..Task::default() };
         let ending = Ending::Failed { cause: Cause::Recipe(RecipeError::new("no star", "look")) };
@@ -249,6 +275,10 @@ mod tests {
         assert!(name.starts_with("0123456789ab-"));
         assert_eq!(records(directory.path()), std::slice::from_ref(&name));
         assert_eq!(read(directory.path(), &name), Some(attempt.clone()));
+        let path = directory.path().join(DIRECTORY).join(&name);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("no star", "no moon")).unwrap();
+        assert_eq!(read(directory.path(), &name), None, "an edited record is not believed");
         let later = Attempt { format: 99, started_ms: 1, ..attempt };
         assert_eq!(read(directory.path(), &later.write(directory.path()).unwrap()), None);
     }

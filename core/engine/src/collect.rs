@@ -11,7 +11,7 @@ use ifured_core::{Task, TaskId, rule};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::catalogue::ProductRow;
+use crate::catalogue::KnownProduct;
 use crate::error::{Error, Result};
 use crate::files::{UNFINISHED, stem};
 use crate::frame::Frame;
@@ -110,7 +110,7 @@ fn patterns(session: &Session, wanted: &Wanted) -> Result<Vec<String>> {
 
 /// A product with the name that it gets, without ending.
 struct Named {
-    row: ProductRow,
+    row: KnownProduct,
     name: String,
     /// What it may be chosen by: names of the product, of its frames and exposures.
     labels: Vec<String>,
@@ -119,7 +119,7 @@ struct Named {
 /// All products of the catalogue, in the order of their names.
 fn named(session: &Session) -> Vec<Named> {
     let tasks = &session.known.tasks;
-    let products: Vec<&ProductRow> = session.known.products.values().collect();
+    let products: Vec<&KnownProduct> = session.known.products.values().collect();
     let makers: HashMap<&str, &Task> = products.iter().filter_map(|p| Some((p.name.as_str(), &tasks.get(&p.task)?.task))).collect();
     let by_hash: HashMap<&str, &Arc<Frame>> = session.frames.iter().rev().map(|f| (f.hash.as_str(), f)).collect();
     let mut all: BTreeMap<&str, Named> = BTreeMap::new();
@@ -155,7 +155,7 @@ fn raw_frames<'a>(task: &Task, makers: &HashMap<&str, &Task>, by_hash: &HashMap<
 }
 
 /// `TAG_BLOCK_EXPOSURE`, of several exposures `TAG_BLOCK_EXPOSURE_6-exposures`.
-fn name_of(session: &Session, row: &ProductRow, frames: &[&Arc<Frame>]) -> String {
+fn name_of(session: &Session, row: &KnownProduct, frames: &[&Arc<Frame>]) -> String {
     let names = &session.instrument.exposure_names;
     let mut blocks: Vec<String> = frames.iter().filter_map(|f| names.block_of(&***f)).collect();
     blocks.dedup();
@@ -171,7 +171,7 @@ fn name_of(session: &Session, row: &ProductRow, frames: &[&Arc<Frame>]) -> Strin
 }
 
 /// Whether what is there is the product: a link to it, the file itself, or a file of its content.
-fn is_same(place: &Path, product: &Path, row: &ProductRow) -> Result<bool> {
+fn is_same(place: &Path, product: &Path, row: &KnownProduct) -> Result<bool> {
     use std::os::unix::fs::MetadataExt;
     if let Ok(target) = place.read_link() {
         let target = place.parent().unwrap_or(Path::new("/")).join(target);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::attempt::{self, Attempt, Ending};
-use crate::catalogue::{Catalogue, Known, LastAttempt, ProductRow, Remark, TaskRow};
+use crate::catalogue::{Catalogue, Known, KnownProduct, KnownTask, LastAttempt, Remark};
 use crate::error::Result;
 
 /// A record of the journal, with its name.
@@ -64,10 +64,10 @@ fn read(output: &Path, names: impl Iterator<Item = String>) -> Vec<Record> {
 /// Takes a record in that is newer than all that is known of its task.
 pub fn take_in(known: &mut Known, (record, attempt): Record) {
     if let Ending::Done { outcome, products } = &attempt.ending {
-        let row = TaskRow { task: attempt.task.clone(), outcome: outcome.clone(), grade: outcome.grade() };
+        let row = KnownTask { task: attempt.task.clone(), outcome: outcome.clone(), grade: outcome.grade() };
         known.tasks.insert(attempt.task.id.clone(), row);
         for product in products {
-            let row = ProductRow::of(product, &attempt.task.id);
+            let row = KnownProduct::of(product, &attempt.task.id);
             known.products.insert(row.name.clone(), row);
         }
     }

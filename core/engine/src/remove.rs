@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use ifured_core::TaskId;
 use ifured_core::rule::like;
 
-use crate::catalogue::{Catalogue, Known, ProductRow};
+use crate::catalogue::{Catalogue, Known, KnownProduct};
 use crate::error::{Error, Result};
 use crate::files::Fingerprint;
 
 /// Products that were made with a product, directly or not, the product itself first. `name` may be any unique end of a name.
 pub fn with_dependents(known: &Known, name: &str) -> Result<Vec<String>> {
-    let found: Vec<&ProductRow> = match known.products.get(name) {
+    let found: Vec<&KnownProduct> = match known.products.get(name) {
         Some(exact) => vec![exact],
         None => known.products.values().filter(|p| p.name.ends_with(name)).collect(),
     };
@@ -55,8 +55,8 @@ pub fn left_by_failures(known: &Known) -> Vec<PathBuf> {
 
 /// All products of a tag, or of the recipe that made them; `*` and `?` are wild.
 pub fn of_tag(known: &Known, pattern: &str) -> Vec<String> {
-    let recipe = |p: &ProductRow| known.tasks.get(&p.task).map_or("", |t| t.task.recipe.as_str());
-    let is = |p: &&ProductRow| like(pattern, p.tag.as_str()) || like(pattern, recipe(p));
+    let recipe = |p: &KnownProduct| known.tasks.get(&p.task).map_or("", |t| t.task.recipe.as_str());
+    let is = |p: &&KnownProduct| like(pattern, p.tag.as_str()) || like(pattern, recipe(p));
     known.products.values().filter(is).map(|p| p.name.clone()).collect()
 }
 
@@ -103,13 +103,13 @@ mod tests {
 
     use super::*;
     use crate::attempt::{Attempt, Cause, Cost, Ending};
-    use crate::catalogue::{LastAttempt, TaskRow};
+    use crate::catalogue::{KnownTask, LastAttempt};
 
     fn made(known: &mut Known, id: &str, product: &str, needs: &[&str]) {
         let input = |n: &&str| TaskInput { name: (*n).into(), ..TaskInput::default() };
         let task = Task { id: id.into(), recipe: "flat".into(), inputs: needs.iter().map(input).collect(), ..Task::default() };
-        known.tasks.insert(id.into(), TaskRow { task, outcome: Outcome::default(), grade: Grade::Good });
-        let row = ProductRow { name: product.into(), tag: "F".into(), task: id.into(), hash: String::new(), bytes: 0, fingerprint: None };
+        known.tasks.insert(id.into(), KnownTask { task, outcome: Outcome::default(), grade: Grade::Good });
+        let row = KnownProduct { name: product.into(), tag: "F".into(), task: id.into(), hash: String::new(), bytes: 0, fingerprint: None };
         known.products.insert(product.into(), row);
     }
 

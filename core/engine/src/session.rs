@@ -10,7 +10,7 @@ use ifured_core::path::shown;
 use ifured_core::{Config, InstrumentDescription, LoadedInstrument, Task, TaskId};
 
 use crate::attempt::Attempt;
-use crate::catalogue::{Catalogue, Known, ProductRow, ScannedRow};
+use crate::catalogue::{Catalogue, Known, KnownProduct, ScannedRow};
 use crate::classify;
 use crate::config::{self, Document};
 use crate::error::{Error, Result};
@@ -284,7 +284,7 @@ impl Session {
     }
 
     /// Products that no task of the plan makes: left over from other frames or parameters.
-    pub fn left_over(&self, plan: &Plan) -> Vec<&ProductRow> {
+    pub fn left_over(&self, plan: &Plan) -> Vec<&KnownProduct> {
         // A task may have made several files of one output.
         let tasks: BTreeSet<&TaskId> = plan.tasks().map(|t| &t.task.id).collect();
         self.known.products.values().filter(|p| plan.maker(&p.name).is_none() && !tasks.contains(&p.task)).collect()

@@ -10,7 +10,7 @@ use ifured_core::recipe::{Outcome, TaskOutput};
 use ifured_core::{Header, Task, provenance};
 use ifured_pixels::fits;
 
-use crate::catalogue::{Known, ProductRow, TaskRow, unused_name};
+use crate::catalogue::{Known, KnownProduct, KnownTask, unused_name};
 use crate::error::{Error, Result};
 use crate::files::Fingerprint;
 use crate::plan::Plan;
@@ -51,7 +51,7 @@ pub struct Found {
     /// What came out of it.
     pub outcome: Outcome,
     /// Its products.
-    pub products: Vec<ProductRow>,
+    pub products: Vec<KnownProduct>,
 }
 
 /// How each task of a plan stands, in the order of the plan. What is found out on the way goes into what is known, and into `found`.
@@ -100,7 +100,7 @@ fn remembered(known: &mut Known, task: &Task, output: &Path, found: &mut Vec<Fou
         if content_hash(&path)? != remembered.hash {
             return Ok(Standing::ToDo(ToDo::Changed { name: name() }));
         }
-        touched.push(ProductRow { fingerprint: now, ..remembered.clone() });
+        touched.push(KnownProduct { fingerprint: now, ..remembered.clone() });
     }
     let outcome = row.outcome.clone();
     if !touched.is_empty() {
@@ -136,10 +136,10 @@ fn by_provenance(known: &mut Known, task: &Task, found: &mut Vec<Found>) -> Resu
         let fingerprint = Fingerprint::of(&output.path).ok();
         let bytes = fingerprint.map_or(0, |f| f.size as u64);
         outcome.add(output, hash.clone(), bytes);
-        rows.push(ProductRow { name: name(), tag: output.tag.clone(), task: task.id.clone(), hash, bytes, fingerprint });
+        rows.push(KnownProduct { name: name(), tag: output.tag.clone(), task: task.id.clone(), hash, bytes, fingerprint });
     }
     known.products.extend(rows.iter().map(|r| (r.name.clone(), r.clone())));
-    known.tasks.insert(task.id.clone(), TaskRow { task: task.clone(), outcome: outcome.clone(), grade: outcome.grade() });
+    known.tasks.insert(task.id.clone(), KnownTask { task: task.clone(), outcome: outcome.clone(), grade: outcome.grade() });
     found.push(Found { task: task.clone(), outcome: outcome.clone(), products: rows });
     Ok(Standing::Done(Box::new(outcome)))
 }
@@ -186,7 +186,7 @@ pub fn keep_foreign(known: &Known, task: &Task) -> Result<Vec<String>> {
 }
 
 /// Whether a file is a product just as we wrote it.
-fn is_ours(row: Option<&ProductRow>, path: &Path) -> Result<bool> {
+fn is_ours(row: Option<&KnownProduct>, path: &Path) -> Result<bool> {
     if let Some(row) = row {
         return Ok(Fingerprint::of(path).ok() == row.fingerprint || content_hash(path)? == row.hash);
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ifured_core::path::shown;
 use ifured_core::{Header, provenance};
 use ifured_pixels::fits;
 use schemars::JsonSchema;
@@ -98,6 +99,7 @@ fn inputs(header: &Header, task: &str, known: &Known, checks: &mut Vec<Check>) {
         }
         // A raw frame is known by its content; a product by the task that made it.
         match known.products.get(&input.name) {
+            _ if !input.path.exists() => checks.push(check(what, None, format!("is not at {} any more", shown(&input.path)))),
             Some(p) if crate::plan::product_identity(&p.task, &p.tag) == input.identity => match content_hash(&input.path) {
                 Ok(hash) if hash == p.hash => checks.push(check(what, true, "the same")),
                 Ok(_) => checks.push(check(what, false, "changed since")),

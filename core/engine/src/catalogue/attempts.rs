@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::remark::Remark;
 use super::schema::{ATTEMPTS, LOGS};
 use super::sealed::{Conflict, Rows, get, json, number, text};
-use super::tasks::{self, Made, ProductRow};
+use super::tasks::{self, KnownProduct, Made};
 use super::{Catalogue, sealed};
 use crate::attempt::{Attempt, Ending};
 use crate::error::Result;
@@ -82,7 +82,7 @@ fn store_made(db: &Connection, record: &str, attempt: &Attempt) -> rusqlite::Res
     let made_ms = started_ms(attempt);
     let Ending::Done { outcome, products } = &attempt.ending else { return Ok(()) };
     tasks::store_task(db, Conflict::Newest, Made { record: Some(record), ms: made_ms }, &attempt.task, outcome)?;
-    products.iter().try_for_each(|p| tasks::store_product(db, Conflict::Newest, made_ms, &ProductRow::of(p, &attempt.task.id)))
+    products.iter().try_for_each(|p| tasks::store_product(db, Conflict::Newest, made_ms, &KnownProduct::of(p, &attempt.task.id)))
 }
 
 /// The last attempt at each task. All are looked at: of a damaged one it is not known whether it is a last one.

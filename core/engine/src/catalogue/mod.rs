@@ -18,6 +18,7 @@ mod attempts;
 mod damage;
 mod frames;
 mod hints;
+mod known;
 mod migrate;
 mod open;
 mod remark;
@@ -31,9 +32,10 @@ mod tests;
 pub use attempts::LastAttempt;
 pub use damage::unused_name;
 pub use frames::ScannedRow;
+pub use known::Known;
 pub use remark::Remark;
 pub use runs::RunRow;
-pub use tasks::{Known, ProductRow, TaskRow};
+pub use tasks::{KnownProduct, KnownTask};
 
 /// Name of the catalogue in an output directory.
 pub const FILE: &str = "ifured.sqlite";

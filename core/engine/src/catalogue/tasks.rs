@@ -7,7 +7,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use super::Catalogue;
-use super::attempts::{self, LastAttempt};
+use super::attempts::LastAttempt;
 use super::frames::{fingerprint, fingerprint_cells};
 use super::remark::Remark;
 use super::schema::{PRODUCTS, TASKS};
@@ -18,7 +18,7 @@ use crate::files::Fingerprint;
 
 /// A product that was written.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ProductRow {
+pub struct KnownProduct {
     /// Path below the output directory.
     pub name: String,
     /// Its tag.
@@ -33,17 +33,17 @@ pub struct ProductRow {
     pub fingerprint: Option<Fingerprint>,
 }
 
-impl ProductRow {
+impl KnownProduct {
     /// The row of a product that an attempt at `task` has made.
-    pub fn of(made: &MadeProduct, task: &TaskId) -> ProductRow {
+    pub fn of(made: &MadeProduct, task: &TaskId) -> KnownProduct {
         let MadeProduct { name, tag, hash, bytes, fingerprint } = made.clone();
-        ProductRow { name, tag, task: task.clone(), hash, bytes, fingerprint }
+        KnownProduct { name, tag, task: task.clone(), hash, bytes, fingerprint }
     }
 }
 
 /// A task that was done.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TaskRow {
+pub struct KnownTask {
     /// The task as it was run.
     pub task: Task,
     /// What came out.
@@ -52,39 +52,13 @@ pub struct TaskRow {
     pub grade: Grade,
 }
 
-/// All that is known of tasks.
-#[derive(Clone, Debug, Default)]
-pub struct Known {
-    /// Those that were done.
-    pub tasks: HashMap<TaskId, TaskRow>,
-    /// Products by name.
-    pub products: BTreeMap<String, ProductRow>,
-    /// The last attempt at each task.
-    pub attempts: HashMap<TaskId, LastAttempt>,
-    /// What was damaged and is left out.
-    pub remarks: Vec<Remark>,
-}
-
 impl Catalogue {
-    /// All that is known of tasks, at one moment.
-    pub fn known(&self) -> Result<Known> {
-        self.ask(|db| {
-            // One transaction, for another process may write in between.
-            let tx = db.unchecked_transaction()?;
-            let mut remarks = Vec::new();
-            let attempts = attempts::last(&tx, &mut remarks)?;
-            let tasks = tasks(&tx, &attempts, &mut remarks)?;
-            let products = products(&tx, &mut remarks)?;
-            Ok(Known { tasks, products, attempts, remarks })
-        })
-    }
-
     /// Stores a task that was done and left no record, with its products: for those that are adopted by what they say of themselves.
     /// A record of the task that is merged later takes its place; a product that another task made later than the file was written does, too.
-    pub fn store_done(&mut self, task: &Task, outcome: &Outcome, products: &[ProductRow]) -> Result<()> {
+    pub fn store_done(&mut self, task: &Task, outcome: &Outcome, products: &[KnownProduct]) -> Result<()> {
         self.change(|tx| {
             store_task(tx, Conflict::Replace, Made { record: None, ms: 0 }, task, outcome)?;
-            let written_ms = |p: &ProductRow| p.fingerprint.map_or(0, |f| f.mtime_ns / 1_000_000);
+            let written_ms = |p: &KnownProduct| p.fingerprint.map_or(0, |f| f.mtime_ns / 1_000_000);
             products.iter().try_for_each(|p| store_product(tx, Conflict::Replace, written_ms(p), p))
         })
     }
@@ -124,7 +98,7 @@ pub(super) fn store_task(db: &Connection, conflict: Conflict, made: Made<'_>, ta
     )
 }
 
-pub(super) fn store_product(db: &Connection, conflict: Conflict, made_ms: i64, product: &ProductRow) -> rusqlite::Result<()> {
+pub(super) fn store_product(db: &Connection, conflict: Conflict, made_ms: i64, product: &KnownProduct) -> rusqlite::Result<()> {
     let mut cells: Vec<Cell<'_>> = vec![
         ("name", text(&product.name)),
         ("tag", text(product.tag.as_str())),
@@ -143,11 +117,11 @@ enum Source<'a> {
     Attempt { task: &'a Task, outcome: &'a Outcome },
 }
 
-fn tasks(
+pub(super) fn tasks(
     db: &Connection,
     attempts: &HashMap<TaskId, LastAttempt>,
     remarks: &mut Vec<Remark>,
-) -> rusqlite::Result<HashMap<TaskId, TaskRow>> {
+) -> rusqlite::Result<HashMap<TaskId, KnownTask>> {
     let source = |r: &Row<'_>| {
         let last = attempts.get(get::<String>(r, "id")?.as_str());
         let same = last.filter(|last| r.get_ref("record").is_ok_and(|record| record == text(&last.record)));
@@ -162,15 +136,15 @@ fn tasks(
             Source::Row { task, outcome } => (serde_json::from_str(&task).ok()?, serde_json::from_str(&outcome).ok()?),
             Source::Attempt { task, outcome } => (task.clone(), outcome.clone()),
         };
-        Some(TaskRow { task, outcome, grade })
+        Some(KnownTask { task, outcome, grade })
     };
     let rows = sealed::decoded(rows, TASKS.name, remarks, decode);
     Ok(rows.into_iter().map(|row| (row.task.id.clone(), row)).collect())
 }
 
-fn products(db: &Connection, remarks: &mut Vec<Remark>) -> rusqlite::Result<BTreeMap<String, ProductRow>> {
+pub(super) fn products(db: &Connection, remarks: &mut Vec<Remark>) -> rusqlite::Result<BTreeMap<String, KnownProduct>> {
     let rows = PRODUCTS.read(db, "", [], |r| {
-        Some(ProductRow {
+        Some(KnownProduct {
             name: get(r, "name")?,
             tag: Tag::new(get::<String>(r, "tag")?),
             task: TaskId::new(get::<String>(r, "task")?),

@@ -58,7 +58,7 @@ pub struct TaskRow {
     pub recipe: String,
     /// Night.
     pub night: String,
-    /// `done`, `failed` or `to do`.
+    /// `done`, `failed`, `to do`, or `left over` for a task of another plan whose products are still there.
     pub state: String,
     /// Quality level.
     pub level: i32,

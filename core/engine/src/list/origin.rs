@@ -25,7 +25,7 @@ pub struct Origin {
 /// # Errors
 /// If there is no such product, or several.
 pub fn origin(snapshot: &Snapshot, product: &str, options: &ListOptions) -> Result<Origin> {
-    let all_products: Vec<&crate::catalogue::ProductRow> = snapshot.known.products.values().collect();
+    let all_products: Vec<&crate::catalogue::KnownProduct> = snapshot.known.products.values().collect();
     let wanted = product.strip_prefix(&format!("{}/", snapshot.output.display())).unwrap_or(product);
     let wanted = wanted.strip_prefix("./").unwrap_or(wanted);
     let mut found: Vec<_> = all_products.iter().filter(|r| r.name == wanted).collect();

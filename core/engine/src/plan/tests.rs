@@ -235,7 +235,7 @@ fn a_task_whose_maker_turned_out_bad_is_out_of_date_and_others_are_not() {
     let mut known = crate::catalogue::Known::default();
     assert_eq!(crate::reduce::is_out_of_date(&plan, science, &known), None);
     let outcome = ifured_core::Outcome { notes: vec!["no light".into()], ..Default::default() };
-    known.tasks.insert(bias.id.clone(), crate::catalogue::TaskRow { task: bias, outcome, grade: Grade::Good });
+    known.tasks.insert(bias.id.clone(), crate::catalogue::KnownTask { task: bias, outcome, grade: Grade::Good });
     assert_eq!(crate::reduce::is_out_of_date(&plan, science, &known), Some(Defect::Nothing { notes: vec!["no light".into()] }));
     assert_eq!([own, other].map(|at| crate::reduce::is_out_of_date(&plan, at, &known)), [None, None]);
 }

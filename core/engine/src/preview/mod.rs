@@ -71,7 +71,7 @@ fn each_row(
     rows: usize,
     mut on: impl FnMut(&[f32]),
 ) -> std::result::Result<(), ifured_pixels::fits::FitsError> {
-    let columns = reader.shape().1;
+    let columns = reader.stacked_shape().1;
     let band = ((1 << 18) / columns.max(1)).clamp(1, rows.max(1));
     let mut buffer = vec![0f32; band * columns];
     let mut row = 0;
@@ -99,7 +99,7 @@ fn sample_rows(
     if factor <= SAMPLED {
         return each_row(reader, first, rows, |row| reducer.push(row));
     }
-    let columns = reader.shape().1;
+    let columns = reader.stacked_shape().1;
     let mut buffer = vec![0f32; SAMPLED * columns];
     for block in (0..rows).step_by(factor) {
         let height = factor.min(rows - block);
@@ -115,7 +115,7 @@ fn sample_rows(
 
 /// Whether there is an image of more than one column: pixel tables of MUSE keep their columns as images, which show nothing.
 pub fn is_picture(path: &Path, hdu: &HduSelect) -> bool {
-    ImageReader::open(path, hdu.clone()).is_ok_and(|reader| reader.shape().1 > 1)
+    ImageReader::open(path, hdu.clone()).is_ok_and(|reader| reader.stacked_shape().1 > 1)
 }
 
 /// A plane of a FITS file, made small while it is read, with the header of its HDU.
@@ -125,7 +125,7 @@ pub fn is_picture(path: &Path, hdu: &HduSelect) -> bool {
 pub fn small_of_file(path: &Path, hdu: &HduSelect, size: usize) -> Result<(Header, Small)> {
     let fail = failed(path);
     let reader = ImageReader::open(path, hdu.clone()).map_err(&fail)?;
-    let (all_rows, columns) = reader.shape();
+    let (all_rows, columns) = reader.stacked_shape();
     let planes: u64 = reader.axes().iter().skip(2).product();
     let rows = all_rows / planes.max(1) as usize;
     let taken = planes.clamp(1, PLANES);
@@ -168,7 +168,7 @@ pub fn small_quality(path: &Path, size: usize) -> Result<Option<SmallQuality>> {
     if reader.axes().len() > 2 || !matches!(reader.bitpix(), 8 | 16 | 32) {
         return Ok(None);
     }
-    let (rows, columns) = reader.shape();
+    let (rows, columns) = reader.stacked_shape();
     let mut reducer = Reducer::new(rows, columns, size);
     let mut counts = [0u64; 32];
     let band = ((1 << 16) / columns.max(1)).clamp(1, rows.max(1));

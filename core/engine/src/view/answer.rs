@@ -56,6 +56,49 @@ impl VerifiedView {
     }
 }
 
+/// What `clean` did with a file or directory.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct RemovedView {
+    /// Path below the output directory.
+    pub name: String,
+    /// What became of it.
+    pub fate: Fate,
+    /// What it is, where it is no product: `left by a failed run`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub what: Option<&'static str>,
+}
+
+/// What became of a file that was to be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// It is gone.
+    Removed,
+    /// It would be removed: a dry run.
+    WouldBeRemoved,
+    /// It is still there: it was changed since it was written.
+    Kept,
+}
+
+/// As in a list.
+impl std::fmt::Display for RemovedView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.fate {
+            Fate::Removed => write!(f, "removed {}", self.name)?,
+            Fate::WouldBeRemoved => write!(f, "would remove {}", self.name)?,
+            Fate::Kept => write!(f, "kept {}, which was changed since it was written", self.name)?,
+        }
+        self.what.map_or(Ok(()), |what| write!(f, ", {what}"))
+    }
+}
+
+/// A report that was written.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ReportView {
+    /// Path of its first page.
+    pub report: String,
+}
+
 /// A FITS file.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ShowView {

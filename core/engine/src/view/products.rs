@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::Snapshot;
 use super::tasks::{CalibrationView, FrameIndex, calibrations, mean_mjd};
-use crate::catalogue::{ProductRow, TaskRow};
+use crate::catalogue::{KnownProduct, KnownTask};
 use crate::frame::Frame;
 
 /// One product.
@@ -65,7 +65,7 @@ pub fn products(snapshot: &Snapshot) -> Vec<ProductView> {
     let known = snapshot.known.products.values();
     let index = FrameIndex::of(snapshot);
     let makers: HashMap<&str, &Task> = known.clone().filter_map(|p| Some((p.name.as_str(), &done.get(&p.task)?.task))).collect();
-    let view = |product: &ProductRow| {
+    let view = |product: &KnownProduct| {
         let row = done.get(&product.task);
         ProductView {
             name: product.name.clone(),
@@ -80,7 +80,7 @@ pub fn products(snapshot: &Snapshot) -> Vec<ProductView> {
     known.map(view).collect()
 }
 
-fn made(row: &TaskRow) -> MadeView {
+fn made(row: &KnownTask) -> MadeView {
     let task = &row.task;
     MadeView {
         recipe: task.recipe.clone(),

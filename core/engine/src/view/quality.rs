@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Snapshot;
 use super::tasks::mean_mjd;
-use crate::catalogue::TaskRow;
+use crate::catalogue::KnownTask;
 
 /// All quality numbers of what is known to be made.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -89,7 +89,7 @@ pub fn quality(snapshot: &Snapshot) -> QualityView {
     let mut series: BTreeMap<(Tag, String), Series> = BTreeMap::new();
     let products = &snapshot.known.products;
     // Products of a task that was made anew since belong to another task now.
-    let is_there = |row: &&TaskRow| {
+    let is_there = |row: &&KnownTask| {
         let first = row.outcome.products.first();
         first.and_then(|p| products.get(&p.name)).is_some_and(|p| p.task == row.task.id)
     };

@@ -6,12 +6,12 @@ use ifured_core::recipe::{Outcome, RecipeDescription, Simulation, TruthRow};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use super::answer::{ConfigCheckView, ErrorView, ImportView, PluginView, ShowView, VerifiedView};
+use super::answer::{ConfigCheckView, ErrorView, ImportView, PluginView, RemovedView, ReportView, ShowView, VerifiedView};
 use super::frames::CensusView;
 use super::plan::PlanView;
 use super::run::RunView;
 use super::why::{Why, WhyNot};
-use crate::attempt::Attempt;
+use crate::attempt::AttemptFile;
 use crate::collect::Collected;
 use crate::config::Setting;
 use crate::list::answer::{FrameRow, GroupRow, Origin, ProductRow, QualityRow, TaskRow};
@@ -36,6 +36,7 @@ impl Entry {
 
 /// What `--json` prints, by command.
 pub const ANSWERS: &[Entry] = &[
+    answer::<Vec<RemovedView>>("clean"),
     answer::<Vec<Collected>>("collect"),
     answer::<ConfigCheckView>("config-check"),
     answer::<Vec<Setting>>("config-show"),
@@ -57,6 +58,7 @@ pub const ANSWERS: &[Entry] = &[
     answer::<Outcome>("recipe-run"),
     answer::<RecipeDescription>("recipe-show"),
     answer::<RunView>("reduce"),
+    answer::<ReportView>("report"),
     answer::<CensusView>("scan"),
     answer::<ShowView>("show"),
     answer::<Simulation>("simulate"),
@@ -67,7 +69,7 @@ pub const ANSWERS: &[Entry] = &[
 ];
 
 /// Files in an output directory.
-pub const FILES: &[Entry] = &[file::<Attempt>("attempt"), Entry { name: "plan", make: plan::file_schema }];
+pub const FILES: &[Entry] = &[file::<AttemptFile>("attempt"), Entry { name: "plan", make: plan::file_schema }];
 
 /// All schemas as files below a directory: `answers/why.json`, with their text.
 pub fn all() -> Vec<(String, String)> {

@@ -17,6 +17,9 @@ pub enum TaskState {
     /// It is still to be run.
     #[serde(rename = "to do")]
     ToDo,
+    /// The plan has no such task, but its products are there: another plan made them.
+    #[serde(rename = "left over")]
+    LeftOver,
 }
 
 impl TaskState {
@@ -26,6 +29,7 @@ impl TaskState {
             TaskState::Done => "done",
             TaskState::Failed => "failed",
             TaskState::ToDo => "to do",
+            TaskState::LeftOver => "left over",
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Tasks of the plan, with what is known of the last attempt at each.
+//! Tasks of the plan, and those of others whose products are there, with what is known of the last attempt at each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ifured_core::recipe::{QualityNumber, TaskInput};
@@ -11,9 +11,7 @@ use serde::Serialize;
 use super::{Planned, Snapshot, TaskState};
 use crate::attempt::Cost;
 use crate::frame::{Frame, FrameState};
-use crate::plan::PlannedTask;
 use crate::plan::reason::Lack;
-use crate::standing::Standing;
 
 /// One task.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -75,23 +73,41 @@ pub struct CalibrationView {
     pub days: Option<f64>,
 }
 
-/// All tasks, in the order of the plan.
+/// All tasks in the order of the plan, then those of other plans whose products are still there.
 pub fn tasks(snapshot: &Snapshot, planned: &Planned) -> Vec<TaskSummary> {
     let index = FrameIndex::of(snapshot);
-    let outputs = planned.plan.tasks().flat_map(|p| p.task.outputs.iter().map(move |o| (o.name.as_str(), &p.task)));
-    let makers: HashMap<&str, &Task> = outputs.collect();
-    planned.tasks().map(|(task, standing)| summary(snapshot, task, standing, &index, &makers)).collect()
+    let left_over = left_over(snapshot, planned);
+    let tasks = planned.plan.tasks().map(|p| &p.task).chain(left_over.iter().copied());
+    let outputs = tasks.flat_map(|task| task.outputs.iter().map(move |o| (o.name.as_str(), task)));
+    // Of two tasks that make one product the plan's is the first.
+    let mut makers: HashMap<&str, &Task> = HashMap::new();
+    outputs.for_each(|(name, task)| {
+        makers.entry(name).or_insert(task);
+    });
+    let of_plan = planned.tasks().map(|(planned, standing)| (&planned.task, &*planned.lacks, snapshot.state(planned, standing)));
+    let of_others = left_over.iter().map(|task| (*task, &[][..], TaskState::LeftOver));
+    of_plan.chain(of_others).map(|(task, lacks, state)| summary(snapshot, task, lacks, state, &index, &makers)).collect()
+}
+
+/// Tasks that the plan does not have and whose products are there, by name.
+fn left_over<'a>(snapshot: &'a Snapshot, planned: &Planned) -> Vec<&'a Task> {
+    let of_plan: HashSet<&TaskId> = planned.plan.tasks().map(|p| &p.task.id).collect();
+    let known = &snapshot.known;
+    let makers: HashSet<&TaskId> = known.products.values().map(|p| &p.task).filter(|id| !of_plan.contains(id)).collect();
+    let mut tasks: Vec<&Task> = makers.into_iter().filter_map(|id| known.tasks.get(id)).map(|row| &row.task).collect();
+    tasks.sort_by(|a, b| (a.name(), &a.id).cmp(&(b.name(), &b.id)));
+    tasks
 }
 
 fn summary(
     snapshot: &Snapshot,
-    planned: &PlannedTask,
-    standing: &Standing,
+    task: &Task,
+    lacks: &[Lack],
+    state: TaskState,
     index: &FrameIndex<'_>,
     makers: &HashMap<&str, &Task>,
 ) -> TaskSummary {
-    let task = &planned.task;
-    let attempt = snapshot.last_attempt(planned).map(|last| &last.attempt);
+    let attempt = snapshot.known.attempts.get(&task.id).map(|last| &last.attempt);
     let made = snapshot.known.tasks.get(&task.id);
     TaskSummary {
         id: task.id.clone(),
@@ -99,7 +115,7 @@ fn summary(
         path: task.outputs.first().map(|o| o.path.display().to_string()).unwrap_or_default(),
         recipe: task.recipe.clone(),
         night: task.night.clone(),
-        state: snapshot.state(planned, standing),
+        state,
         why: attempt.and_then(|a| a.cause()).map_or_else(String::new, |cause| cause.error().what),
         level: task.level,
         grade: made.map(|m| m.grade),
@@ -109,7 +125,7 @@ fn summary(
         signature: task.signature.clone(),
         memory: task.memory,
         cost: attempt.map(|a| a.cost),
-        calibrations: calibrations(task, &planned.lacks),
+        calibrations: calibrations(task, lacks),
         quality: made.map(|m| m.outcome.quality.clone()).unwrap_or_default(),
         rejected: made.map(|m| m.outcome.rejected.len()),
         frame: task.main().next().and_then(|m| index.first(m, makers)).cloned(),

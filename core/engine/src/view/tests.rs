@@ -81,7 +81,11 @@ fn states_are_those_of_products_and_attempts() {
     assert_eq!(states(&snapshot).iter().filter(|s| **s == TaskState::Done).count(), 5);
     assert_eq!(states(&snapshot).last(), Some(&TaskState::Failed));
     assert!(tasks::tasks(&example(), example().planned().unwrap()).iter().all(|t| t.state == TaskState::ToDo));
-    assert!(Snapshot { planned: None, ..snapshot }.planned().is_err());
+    assert!(Snapshot { planned: None, ..snapshot.clone() }.planned().is_err());
+    // A plan without what was made: it is still there.
+    let other = Planned::new(Plan::default(), Vec::new());
+    let left: Vec<TaskState> = tasks::tasks(&snapshot, &other).iter().map(|t| t.state).collect();
+    assert_eq!(left, [TaskState::LeftOver; 5]);
 }
 
 #[test]

@@ -84,7 +84,7 @@ struct Images([Image; 2]);
 impl Pairs for Images {
     fn each(&self, take: &mut dyn FnMut(&Block<'_>)) -> Result<(), FitsError> {
         let [first, second] = &self.0;
-        let (rows, columns) = first.values.shape();
+        let (rows, columns) = first.values.stacked_shape();
         let band = (BAND / columns.max(1)).clamp(1, rows.max(1));
         let mut values = [vec![0.0; band * columns], vec![0.0; band * columns]];
         let mut variances = values.clone();

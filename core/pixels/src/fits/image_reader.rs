@@ -139,11 +139,6 @@ impl ImageReader {
         (self.rows, self.columns)
     }
 
-    /// [`ImageReader::stacked_shape`], by its old name. Code for images of two axes wants [`ImageReader::image_shape`].
-    pub fn shape(&self) -> (usize, usize) {
-        self.stacked_shape()
-    }
-
     /// The rows of a plane (from 0), for `read_rows...`.
     ///
     /// # Errors

@@ -199,7 +199,7 @@ fn pixels_of(hdus: &[HduInfo], name: &str) -> Option<usize> {
 /// Share of the pixels of an image that are finite, read band by band.
 fn finite_share(path: &Path, index: usize) -> Result<f64, fits::FitsError> {
     let reader = ImageReader::open(path, HduSelect::Index(index))?;
-    let (rows, columns) = reader.shape();
+    let (rows, columns) = reader.stacked_shape();
     if reader.bitpix() > 0 && reader.scaling().blank.is_none() {
         return Ok(1.0);
     }

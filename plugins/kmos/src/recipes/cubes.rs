@@ -184,7 +184,7 @@ impl Checked {
 /// Share of the pixels that are numbers, and whether one of these is not zero.
 fn pixels(path: &std::path::Path, index: usize) -> Result<(f64, bool), RecipeError> {
     let reader = ImageReader::open(path, HduSelect::Index(index))?;
-    let (rows, columns) = reader.shape();
+    let (rows, columns) = reader.stacked_shape();
     let step = (BAND / columns.max(1)).clamp(1, rows.max(1));
     let mut band = vec![0f32; step * columns];
     let (mut finite, mut has_light) = (0usize, false);

@@ -12,7 +12,7 @@ use super::open::Trouble;
 use super::remark::Remark;
 use super::runs::{self, Run};
 use super::sealed::Conflict;
-use super::tasks::{Made, ProductRow, TaskRow};
+use super::tasks::{KnownProduct, KnownTask, Made};
 use super::{attempts, frames, hints, schema, tasks};
 use crate::attempt::Attempt;
 use crate::hint_file::HintFile;
@@ -27,9 +27,9 @@ pub(super) struct Contents {
     /// With the directories that were scanned for them.
     pub hints: Vec<(PathBuf, HintFile)>,
     /// With the time that they were made, in milliseconds since 1970.
-    pub tasks: Vec<(i64, TaskRow)>,
+    pub tasks: Vec<(i64, KnownTask)>,
     /// With the same.
-    pub products: Vec<(i64, ProductRow)>,
+    pub products: Vec<(i64, KnownProduct)>,
     /// With the names of their records.
     pub attempts: Vec<(String, Attempt)>,
     pub runs: Vec<Run>,

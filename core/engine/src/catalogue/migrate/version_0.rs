@@ -18,7 +18,7 @@ use std::str::FromStr;
 use ifured_core::{Header, Outcome, RecipeError, Tag, Task, TaskId};
 use rusqlite::{Connection, Row};
 
-use super::{Contents, TaskRow};
+use super::{Contents, KnownTask};
 use crate::attempt::{Attempt, Cause, Cost, Ending, FORMAT, MadeProduct};
 use crate::catalogue::attempts::MIGRATED;
 use crate::catalogue::frames::{ScannedRow, fingerprint};
@@ -26,7 +26,7 @@ use crate::catalogue::open::Trouble;
 use crate::catalogue::runs::{Run, run};
 use crate::catalogue::schema;
 use crate::catalogue::sealed::get;
-use crate::catalogue::tasks::ProductRow;
+use crate::catalogue::tasks::KnownProduct;
 use crate::error::Damage;
 use crate::hint_file::HintFile;
 use crate::usage::Usage;
@@ -138,8 +138,8 @@ fn task(row: &Row<'_>) -> Option<(Task, Outcome)> {
     Some((serde_json::from_str(&get::<String>(row, "task")?).ok()?, serde_json::from_str(&get::<String>(row, "outcome")?).ok()?))
 }
 
-fn product(row: &Row<'_>) -> Option<ProductRow> {
-    Some(ProductRow {
+fn product(row: &Row<'_>) -> Option<KnownProduct> {
+    Some(KnownProduct {
         name: get(row, "name")?,
         tag: Tag::new(get::<String>(row, "tag")?),
         task: TaskId::new(get::<String>(row, "task")?),
@@ -181,7 +181,7 @@ fn old_attempt(row: &Row<'_>) -> Option<OldAttempt> {
 }
 
 /// Makes of what was apart the records that a journal would hold.
-fn join(contents: &mut Contents, tasks: Vec<(Task, Outcome)>, products: Vec<ProductRow>, attempts: Vec<OldAttempt>) {
+fn join(contents: &mut Contents, tasks: Vec<(Task, Outcome)>, products: Vec<KnownProduct>, attempts: Vec<OldAttempt>) {
     let done: HashMap<&TaskId, &(Task, Outcome)> = tasks.iter().map(|row| (&row.0.id, row)).collect();
     let mut made: BTreeMap<&TaskId, Vec<MadeProduct>> = BTreeMap::new();
     for p in &products {
@@ -224,7 +224,7 @@ fn join(contents: &mut Contents, tasks: Vec<(Task, Outcome)>, products: Vec<Prod
     contents.products = products.iter().map(|p| (when(&p.task), p.clone())).collect();
     contents.tasks = tasks
         .iter()
-        .map(|(task, outcome)| (when(&task.id), TaskRow { task: task.clone(), outcome: outcome.clone(), grade: outcome.grade() }))
+        .map(|(task, outcome)| (when(&task.id), KnownTask { task: task.clone(), outcome: outcome.clone(), grade: outcome.grade() }))
         .collect();
 }
 

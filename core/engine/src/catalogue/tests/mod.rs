@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ifured_core::recipe::TaskInput;
 use ifured_core::{Header, Hint, Hints, Outcome, QualityNumber, RecipeError, Task};
 
-use super::{Catalogue, ProductRow, ScannedRow};
+use super::{Catalogue, KnownProduct, ScannedRow};
 use crate::attempt::{Attempt, Cause, Cost, Ending, FORMAT, MadeProduct};
 use crate::files::Fingerprint;
 use crate::hint_file::HintFile;
@@ -130,7 +130,7 @@ fn described(row: &ScannedRow) -> String {
     format!("frame {path:?} {root:?} {fingerprint:?} {hash} {} {extensions:?} {axes:?} {statistics:?} {error}", header.to_lines())
 }
 
-fn product(name: &str, task: &str, n: i64) -> ProductRow {
+fn product(name: &str, task: &str, n: i64) -> KnownProduct {
     let MadeProduct { name, tag, hash, bytes, fingerprint } = made(name, n);
-    ProductRow { name, tag, task: task.into(), hash, bytes, fingerprint }
+    KnownProduct { name, tag, task: task.into(), hash, bytes, fingerprint }
 }

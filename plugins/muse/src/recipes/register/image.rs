@@ -99,7 +99,7 @@ impl ExposureImage {
         if reader.bitpix() < 0 {
             return Ok(Some(Stored::Real(reader.read_all()?)));
         }
-        let shape = reader.shape();
+        let shape = reader.stacked_shape();
         let mut bits = Array2::<i32>::zeros(shape);
         if let Some(values) = bits.as_slice_mut() {
             reader.read_rows_i32(0..shape.0, values)?;

@@ -1,0 +1,28 @@
+"""Attempts at tasks, as the journal of an output directory says (schemas/files/attempt.json)."""
+import glob
+import json
+import os
+
+
+def attempts(work):
+    """All attempts that went well: records with `run`, `task` and `cost`."""
+    records = []
+    for path in sorted(glob.glob(os.path.join(work, 'journal', '*.json'))):
+        with open(path) as f:
+            records.append(json.load(f))
+    return [r for r in records if r['ending']['state'] == 'done']
+
+
+def by_recipe(records):
+    """The records of each recipe."""
+    found = {}
+    for record in records:
+        found.setdefault(record['task']['recipe'], []).append(record)
+    return found
+
+
+def of_last_run(work):
+    """The attempts of the last run."""
+    records = attempts(work)
+    last = max((r['run'] for r in records if r.get('run') is not None), default=None)
+    return [r for r in records if r.get('run') == last]
