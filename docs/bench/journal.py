@@ -4,10 +4,15 @@ import json
 import os
 
 
-def attempts(work):
-    """All attempts that went well: records with `run`, `task` and `cost`."""
+def names(work):
+    """Files of all records."""
+    return set(glob.glob(os.path.join(work, 'journal', '*.json')))
+
+
+def attempts(work, before=frozenset()):
+    """All attempts that went well: records with `run`, `task` and `cost`; without those that were there before."""
     records = []
-    for path in sorted(glob.glob(os.path.join(work, 'journal', '*.json'))):
+    for path in sorted(names(work) - before):
         with open(path) as f:
             records.append(json.load(f))
     return [r for r in records if r['ending']['state'] == 'done']
@@ -22,7 +27,7 @@ def by_recipe(records):
 
 
 def of_last_run(work):
-    """The attempts of the last run."""
+    """The attempts of the last run that did anything."""
     records = attempts(work)
     last = max((r['run'] for r in records if r.get('run') is not None), default=None)
     return [r for r in records if r.get('run') == last]

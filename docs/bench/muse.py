@@ -127,6 +127,7 @@ def ours(work, folder, name, more=()):
     settings = [word for k, v in SETTINGS.items() for word in ('--set', f'{k}={v}')]
     # All settings in one place: those before the word `reduce` would give way to those after it.
     command = [IFURED, '--instrument', 'muse', '--threads', '2', '--output', work, 'reduce', *settings, *more, folder]
+    before = journal.names(work)
     run([sys.executable, os.path.join(BENCH, 'measure.py'), '--name', name, '--json', record, '--log', os.path.join(CACHE, f'{name}.log'), '--', *command],
         os.path.join(CACHE, 'measure.log'), env=dict(os.environ, IFURED_ESOREX=wrapper(records)))
     with open(record) as f:
@@ -142,12 +143,9 @@ def ours(work, folder, name, more=()):
             result['questions'] += cost
     result['esorex_s'] = sum(c['cpu_s'] for c in result['calls'])
     result['own_s'] = result['cpu_s'] - result['esorex_s']
-    result['tasks'] = tasks_of_last_run(work)
+    done = journal.by_recipe(journal.attempts(work, before))
+    result['tasks'] = {recipe: len(records) for recipe, records in done.items()}
     return result
-
-
-def tasks_of_last_run(work):
-    return {recipe: len(records) for recipe, records in journal.by_recipe(journal.of_last_run(work)).items()}
 
 
 # ------------------------------------------------------------------ what came out

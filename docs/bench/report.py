@@ -263,6 +263,15 @@ def identical(results):
     return [table(['against `--threads 1`', 'products', ''], rows), '']
 
 
+def by_hand(path):
+    """Sections of the page that were measured by hand: they stay as they are."""
+    if not os.path.exists(path):
+        return []
+    with open(path) as f:
+        sections = f.read().split('\n## ')[1:]
+    return [f'## {s.rstrip()}\n' for s in sections if '\n*Measured by hand' in s]
+
+
 def page(a):
     sets = a.sets.split()
     have_peer = any(os.path.exists(os.path.join(a.results, s, 'filabres.tsv')) for s in sets)
@@ -291,6 +300,7 @@ def page(a):
         if os.path.exists(path):
             with open(path) as f:
                 out += [f.read()]
+    out += by_hand(a.out)
     out += ['## The same bytes', '', 'All products of the two small nights, compared by SHA-256.', '', *identical(a.results), '## How to repeat', '',
             '```sh', 'make bench', '```', '',
             'It needs the generator and the runner of filabres in `../shared/peers` (or `$IFURED_SHARED/peers`), and for MUSE those of MUSE and esorex. Data and results of filabres are kept in '
