@@ -493,8 +493,8 @@ pub struct Ls {
     #[arg(long, value_name = "KEYS", value_delimiter = ',')]
     pub sort: Vec<String>,
     /// Most decimals of numbers; 5 in tables, all in CSV and JSON if not given.
-    #[arg(long, value_name = "N")]
-    pub decimals: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=30))]
+    pub decimals: Option<u16>,
     /// Comma-separated values.
     #[arg(long, conflicts_with_all = ["basic", "single_line"])]
     pub csv: bool,

@@ -13,6 +13,8 @@ use ifured_engine::session::Setup;
 use ifured_engine::view::answer::ErrorView;
 use ifured_engine::{Error, answers, config, plugin};
 
+use commands::tell;
+
 use arguments::{Arguments, Command, ConfigCommand, Global, PluginCommand};
 use progress::{Loudness, Progress};
 
@@ -43,6 +45,13 @@ fn main() -> std::process::ExitCode {
             e.exit_code()
         }
     };
+    let code = match commands::unsaid() {
+        Some(e) => {
+            tell(&format!("error: cannot write to standard output: {e}"));
+            code.max(1)
+        }
+        None => code,
+    };
     std::process::ExitCode::from(code)
 }
 
@@ -60,6 +69,8 @@ fn start_log(global: &Global) {
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .without_time()
         .with_target(false)
+        // It would be said on standard error, which is what failed.
+        .log_internal_errors(false)
         .init();
 }
 
@@ -67,15 +78,15 @@ fn start_log(global: &Global) {
 fn complain(error: &Error, json: bool) {
     let advice = error.advice();
     if json {
-        println!("{}", serde_json::to_string(&ErrorView::from(error)).unwrap_or_default());
+        commands::say(&serde_json::to_string(&ErrorView::from(error)).unwrap_or_default());
         return;
     }
     match error {
-        Error::Configuration(problems) => problems.0.iter().for_each(|p| eprintln!("error: {p}")),
-        other => eprintln!("error: {other}"),
+        Error::Configuration(problems) => problems.0.iter().for_each(|p| tell(&format!("error: {p}"))),
+        other => tell(&format!("error: {other}")),
     }
     if !advice.is_empty() {
-        eprintln!("help: {advice}");
+        tell(&format!("help: {advice}"));
     }
 }
 
@@ -118,7 +129,7 @@ fn instruments(global: &Global, command: &Command) -> Result<Vec<LoadedInstrumen
         if is_new(&library) {
             match plugin::deferred(&library, &probe) {
                 Ok(instrument) => all.push(instrument),
-                Err(e) if !global.quiet => eprintln!("note: not loaded: {e}\n      {}", e.advice()),
+                Err(e) if !global.quiet => tell(&format!("note: not loaded: {e}\n      {}", e.advice())),
                 Err(_) => {}
             }
         }

@@ -11,6 +11,8 @@ use ifured_engine::execute::Happening;
 use ifured_engine::session::Reporter;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::commands::tell;
+
 /// How much is said.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub enum Loudness {
@@ -47,7 +49,7 @@ impl Progress {
         if self.terminal {
             let _ = self.bars.println(text);
         } else {
-            eprintln!("{text}");
+            tell(text);
         }
     }
 
@@ -90,7 +92,7 @@ impl Reporter for Progress {
             }
         } else if done == all || state.last_scan_line.get_or_insert_with(Instant::now).elapsed() > Duration::from_secs(10) {
             state.last_scan_line = Some(Instant::now());
-            eprintln!("read {done} of {all} files");
+            tell(&format!("read {done} of {all} files"));
         }
     }
 

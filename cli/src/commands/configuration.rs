@@ -6,7 +6,7 @@ use clap::CommandFactory;
 use ifured_engine::view::schemas;
 use ifured_engine::{Error, classify, config, files, init};
 
-use super::{named_description, print_json, say};
+use super::{named_description, print_json, say, tell};
 use crate::Context;
 use crate::arguments::{Arguments, ConfigFormat};
 
@@ -47,7 +47,10 @@ pub fn schema(context: &Context) -> Result<u8, Error> {
     print_json(&named.map_or_else(|| config::schema_of_any(&all), config::schema))?;
     if named.is_none() && !context.quiet && !context.json {
         let names: Vec<&str> = all.iter().map(|d| d.name.as_str()).collect();
-        eprintln!("note: no instrument is named, so the keys of recipes are not in it; add --instrument with one of {}", names.join(", "));
+        tell(&format!(
+            "note: no instrument is named, so the keys of recipes are not in it; add --instrument with one of {}",
+            names.join(", ")
+        ));
     }
     Ok(0)
 }

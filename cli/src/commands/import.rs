@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use ifured_core::words::padded;
 use ifured_core::{ImportRequest, ImportSource, LoadedInstrument};
 use ifured_engine::import::{Import, PlacedSetting, configuration};
 use ifured_engine::view::answer::ImportView;
 use ifured_engine::{Error, classify, config, files, init};
 use serde_json::Value;
 
-use super::{named_instrument, print_json, say};
+use super::{named_instrument, print_json, say, tell};
 use crate::Context;
 use crate::arguments::ImportArguments;
 
@@ -65,7 +66,7 @@ pub fn import(context: &Context, arguments: &ImportArguments) -> Result<u8, Erro
     } else {
         say(import.text.trim_end());
         if !context.quiet {
-            eprintln!("{}", table(&import));
+            tell(&table(&import));
         }
     }
     Ok(0)
@@ -166,8 +167,8 @@ fn table(import: &Import) -> String {
         let width = rows.iter().map(|(from, _, _)| from.chars().count()).max().unwrap_or(0).min(44);
         out += &format!("{title}\n");
         for (from, to, remarks) in rows {
-            out += &format!("  {from:<width$}  {to}\n");
-            remarks.iter().filter(|r| !r.is_empty()).for_each(|r| out += &format!("  {:width$}  {r}\n", ""));
+            out += &format!("  {}  {to}\n", padded(&from, width));
+            remarks.iter().filter(|r| !r.is_empty()).for_each(|r| out += &format!("  {}  {r}\n", padded("", width)));
         }
         out.push('\n');
     };

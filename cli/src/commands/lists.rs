@@ -6,7 +6,7 @@ use ifured_engine::plan::Targets;
 use ifured_engine::session::{Opening, Session};
 use ifured_engine::view::Snapshot;
 
-use super::{print_json, say};
+use super::{print_json, say, tell};
 use crate::Context;
 use crate::arguments::{Kind, Ls};
 
@@ -38,7 +38,7 @@ pub fn ls(context: &Context, typed: &Ls) -> Result<u8, Error> {
         columns: if all_keys { Vec::new() } else { typed.columns.clone() },
         sort: typed.sort.clone(),
         reasons: context.json || typed.csv,
-        decimals: typed.decimals,
+        decimals: typed.decimals.map(usize::from),
     };
     let what = What::from(typed.kind);
     let snapshot = snapshot(&mut session, what)?;
@@ -72,7 +72,7 @@ fn print(context: &Context, table: &Table, format: Format) {
         say(&table.count());
     }
     for note in &table.notes {
-        eprintln!("note: {note}");
+        tell(&format!("note: {note}"));
     }
 }
 

@@ -13,6 +13,9 @@ pub mod recipes;
 pub mod reduce;
 pub mod scan;
 
+use std::io::{ErrorKind, Write};
+use std::sync::OnceLock;
+
 use ifured_core::InstrumentDescription;
 use ifured_engine::{Error, classify};
 
@@ -41,8 +44,24 @@ pub fn print_json(value: &impl serde::Serialize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Prints a line; a reader that has gone away (`| head`) is no error.
+/// Why something could not be printed on standard output, the first time.
+static UNSAID: OnceLock<std::io::Error> = OnceLock::new();
+
+/// Prints a line; a reader that has gone away (`| head`) is no error, a full disk is (see [`unsaid`]).
 pub fn say(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => drop(UNSAID.set(e)),
+        _ => {}
+    }
+}
+
+/// Prints a line on standard error. That nobody reads it any more must not end what is being done.
+pub fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Why some of the answer could not be printed; none if all was, or if the reader has gone away.
+pub fn unsaid() -> Option<&'static std::io::Error> {
+    UNSAID.get()
 }

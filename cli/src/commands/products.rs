@@ -13,7 +13,7 @@ use ifured_engine::session::{Opening, Session};
 use ifured_engine::view::answer::{Fate, RemovedView, VerifiedView};
 use ifured_engine::{Error, known, remove, verify};
 
-use super::{print_json, say};
+use super::{print_json, say, tell};
 use crate::Context;
 use crate::arguments::CollectArguments;
 
@@ -110,7 +110,7 @@ pub fn clean(context: &Context, products: &[String], tags: &[String], left_over:
     for tag in tags {
         let of_tag = remove::of_tag(&session.known, tag);
         if of_tag.is_empty() {
-            eprintln!("note: there are no products of tag {tag}; `ifured ls products` lists all");
+            tell(&format!("note: there are no products of tag {tag}; `ifured ls products` lists all"));
         }
         names.extend(of_tag);
     }

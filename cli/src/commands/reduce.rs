@@ -14,7 +14,7 @@ use ifured_engine::view::frames::census;
 use ifured_engine::view::run::RunView;
 use ifured_engine::{Error, files, report};
 
-use super::{print_json, say};
+use super::{print_json, say, tell};
 use crate::Context;
 use crate::arguments::TargetArguments;
 use crate::progress::title;
@@ -75,14 +75,14 @@ fn print_run(context: &Context, view: &RunView) {
         });
     }
     for failed in &view.failed {
-        eprintln!("failed: {}: {}", title(&failed.recipe, &failed.name), failed.error);
+        tell(&format!("failed: {}: {}", title(&failed.recipe, &failed.name), failed.error));
         if !failed.advice.is_empty() {
-            eprintln!("   help: {}", failed.advice);
+            tell(&format!("   help: {}", failed.advice));
         }
     }
-    view.blocked_groups.iter().for_each(|group| eprintln!("{group}"));
+    view.blocked_groups.iter().for_each(|group| tell(&group.to_string()));
     if view.counts.refused > 0 {
-        eprintln!("{} frame(s) refused; `ifured ls --where 'STATE == \"refused\"'` says why", view.counts.refused);
+        tell(&format!("{} frame(s) refused; `ifured ls --where 'STATE == \"refused\"'` says why", view.counts.refused));
     }
     if let (Some(page), false) = (&view.report, context.quiet) {
         say(&format!("report: {page}"));

@@ -1,4 +1,4 @@
-//! Similar words, for messages about words that nobody knows.
+//! Words in messages and tables: similar ones, for messages about words that nobody knows, and columns of equal width.
 
 /// The most similar of the known words, if one is so similar that it was probably meant: a few slips, or a beginning (`max_age` for
 /// `max_age_days`). Case does not matter.
@@ -30,6 +30,16 @@ fn distance(a: &str, b: &str) -> usize {
     table[a.len()][b.len()]
 }
 
+/// A text with blanks behind it, up to a number of characters. The formatter of the standard library panics beyond 65 535 of them, which names and
+/// header values from files can reach.
+pub fn padded(text: &str, width: usize) -> String {
+    let blanks = width.saturating_sub(text.chars().count());
+    let mut out = String::with_capacity(text.len() + blanks);
+    out.push_str(text);
+    out.extend(std::iter::repeat_n(' ', blanks));
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,5 +51,12 @@ mod tests {
         assert_eq!(closest("max_age", ["required", "max_age_days"]), Some("max_age_days"));
         assert_eq!(closest("zzzzzz", ["flat", "bias"]), None);
         assert_eq!(closest("x", []), None);
+    }
+
+    #[test]
+    fn blanks_fill_up_to_any_width() {
+        assert_eq!(padded("\u{e5}r", 4), "\u{e5}r  ");
+        assert_eq!(padded("long", 2), "long");
+        assert_eq!(padded("x", 100_000).len(), 100_000);
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use ifured_core::recipe::{Choice, Span};
+use ifured_core::words::padded;
 use ifured_core::{InstrumentDescription, Purpose, Task};
 
 use crate::files::stem;
@@ -180,7 +181,7 @@ fn write_lines(out: &mut String, lines: &[(Line, usize)]) {
     let rows: Vec<[String; 8]> = std::iter::once(TITLES.map(str::to_owned)).chain(lines.iter().map(row)).collect();
     let widths: Vec<usize> = (0..8).map(|c| rows.iter().map(|r| r[c].chars().count()).max().unwrap_or(0)).collect();
     for row in &rows {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, &width)| padded(cell, width)).collect();
         let _ = writeln!(out, "  {}", cells.join("  ").trim_end());
     }
 }

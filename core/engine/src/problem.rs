@@ -108,7 +108,8 @@ fn excerpt(text: &str, bytes: &Range<usize>) -> Excerpt {
     let line_end = text[start..].find('\n').map_or(text.len(), |i| start + i);
     let line = text[line_start..line_end].trim_end_matches('\r');
     let at = (start - line_start).min(line.len());
-    let end = boundary(text, bytes.end.clamp(start, line_start + line.len()).max(line_start + at)) - line_start;
+    // A mark may begin behind what is shown: at the end of a line.
+    let end = boundary(text, bytes.end.clamp(line_start + at, line_start + line.len())) - line_start;
     // Of a very long line only what is around the mark.
     let from = line[..at].char_indices().rev().nth(SHOWN / 2).map_or(0, |(i, _)| i);
     let to = line[at..].char_indices().nth(SHOWN / 2).map_or(line.len(), |(i, _)| at + i);
@@ -147,5 +148,23 @@ impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let texts: Vec<String> = self.0.iter().map(ToString::to_string).collect();
         f.write_str(&texts.join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_may_begin_at_or_behind_the_end_of_a_line() {
+        for text in ["=\r", "a = \"b\r\nc = 1\r\n", "\r", "", "\u{e9}\r\r\r\n"] {
+            for start in 0..=text.len() + 1 {
+                for end in start..=text.len() + 1 {
+                    let shown = excerpt(text, &(start..end));
+                    assert!(shown.width >= 1 && !shown.line.contains('\n'), "{text:?} {start}..{end}");
+                }
+            }
+        }
+        assert_eq!(excerpt("=\r", &(1..2)), Excerpt { line: "=".into(), before: " ".into(), width: 1 });
     }
 }

@@ -1,6 +1,7 @@
 //! Tables to the bytes of a binary table (FITS standard 4.0, section 7.3).
 
 use ifured_core::Card;
+use ifured_core::words::padded;
 
 use super::table::{Cells, Column, ColumnData, Table};
 use super::table_format::BinaryForm;
@@ -204,7 +205,7 @@ fn encode_text(cells: &Cells<String>, rows: usize, shape: &[usize]) -> Result<En
         return Err(format!("text {bad:?} has characters outside ASCII"));
     }
     let length = values.iter().map(String::len).max().unwrap_or(0).max(1);
-    let bytes = values.iter().flat_map(|v| format!("{v:<length$}").into_bytes()).collect();
+    let bytes = values.iter().flat_map(|v| padded(v, length).into_bytes()).collect();
     let shape = dimensions(shape, *repeat)?;
     let mut all = vec![length];
     if shape.is_empty() && *repeat > 1 {

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use ifured_core::RecipeError;
-use ifured_core::words::closest;
+use ifured_core::words::{closest, padded};
 
 use super::{Exposure, Kind, Pairing, Row, Sky, row};
 use crate::arms::{ARMS, Arm, ArmState};
@@ -55,7 +55,7 @@ pub fn write(pairing: &Pairing) -> String {
          # Minutes and note are not read.\n",
     );
     for line in &lines {
-        let padded: Vec<String> = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let padded: Vec<String> = line.iter().zip(widths).map(|(cell, width)| padded(cell, width)).collect();
         text += padded.join(" | ").trim_end();
         text.push('\n');
     }

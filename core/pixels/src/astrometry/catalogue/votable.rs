@@ -106,7 +106,8 @@ fn field(element: &BytesStart) -> Result<(Field, String, String), String> {
     let count = match size.trim() {
         "" => Some(1),
         s if s.ends_with('*') => None,
-        s => Some(s.split('x').map(|n| n.trim().parse::<usize>().unwrap_or(1)).product()),
+        // More than any cell has is too much when the cell is read.
+        s => Some(s.split('x').map(|n| n.trim().parse::<usize>().unwrap_or(1)).fold(1, usize::saturating_mul)),
     };
     Ok((Field { datatype: text("datatype")?, count }, text("name")?, text("unit")?))
 }
@@ -122,6 +123,10 @@ fn rows(data: &[u8], fields: &[Field], flagged: bool, columns: &mut [Numbers]) -
     };
     if data.is_empty() {
         return Ok(());
+    }
+    // A row of no bytes would never come to the end of them.
+    if !flagged && fields.iter().all(|f| f.count == Some(0)) || fields.is_empty() {
+        return Err("its rows have no bytes".into());
     }
     loop {
         let flags = if flagged { take(fields.len().div_ceil(8)).ok_or_else(short)?.0 } else { &[] };
@@ -144,5 +149,32 @@ fn rows(data: &[u8], fields: &[Field], flagged: bool, columns: &mut [Numbers]) -
         if done {
             return Ok(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(fields: &[&str], stream: &str) -> Result<Vec<Numbers>, String> {
+        let fields: String = fields.iter().map(|f| format!("<FIELD name=\"a\" datatype=\"double\" arraysize=\"{f}\"/>")).collect();
+        let data = format!("<DATA><{stream}><STREAM encoding=\"base64\">AAAAAAAAAAA=</STREAM></{stream}></DATA>");
+        columns(format!("<VOTABLE><RESOURCE><TABLE>{fields}{data}</TABLE></RESOURCE></VOTABLE>").as_bytes())
+    }
+
+    #[test]
+    fn rows_of_no_bytes_and_cells_beyond_all_bounds_are_errors() {
+        for (fields, stream) in [
+            (&["0", "0"][..], "BINARY"),
+            (&[], "BINARY"),
+            (&[], "BINARY2"),
+            (&["99999999999x99999999999"], "BINARY"),
+            (&["18446744073709551615"], "BINARY2"),
+            (&["0", "*"], "BINARY2"),
+        ] {
+            assert!(of(fields, stream).is_err(), "{fields:?} {stream}");
+        }
+        assert_eq!(of(&[""], "BINARY").map(|c| c[0].values.clone()), Ok(vec![0.0]));
+        assert_eq!(of(&["0", "1"], "BINARY").map(|c| c[1].values.clone()), Ok(vec![0.0]));
     }
 }
