@@ -284,6 +284,9 @@ Examples:
         dry_run: bool,
     },
     /// Run one task of a plan; does nothing if it is done.
+    ///
+    /// Its parameters are those of the plan. `--set` and `--config` count where the plan has to be made again, because something that the task needs
+    /// turned out bad.
     #[command(after_help = "Example:\n  ifured exec 5f0c1d2e --plan plan.json")]
     Exec {
         /// Identifier of the task (its beginning is enough).

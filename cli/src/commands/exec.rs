@@ -16,7 +16,10 @@ pub fn exec(context: &Context, task: Option<&str>, file: Option<&Path>, worker: 
         return Ok(worker::serve(&context.instruments, answers));
     }
     let Some(wanted) = task else {
-        return Err(Error::usage("no task is named", "give the beginning of a task's identifier; `ifured ls tasks` lists them"));
+        return Err(Error::usage(
+            "no task is named",
+            "give the beginning of a task's identifier; `ifured ls tasks --columns TASK` lists them",
+        ));
     };
     let setup = &context.setup;
     let output = std::path::absolute(&setup.output).map_err(Error::io("cannot find", &setup.output))?;

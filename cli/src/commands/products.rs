@@ -116,7 +116,12 @@ pub fn clean(context: &Context, products: &[String], tags: &[String], left_over:
     }
     if left_over {
         let plan = session.plan(&Targets::default())?;
-        names.extend(session.left_over(&plan).into_iter().map(|p| p.name.clone()));
+        let (reachable, kept) = remove::reachable(&session.known, session.left_over(&plan));
+        if let Some((directory, count)) = kept {
+            let what = format!("{count} products are kept, for their frames cannot be reached: {} is gone or empty", shown(&directory));
+            tell(&format!("note: {what}; products that are named, or of a --tag, are removed all the same"));
+        }
+        names.extend(reachable);
     }
     let mut seen = std::collections::BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
@@ -133,7 +138,10 @@ pub fn clean(context: &Context, products: &[String], tags: &[String], left_over:
     if context.json {
         print_json(&all)?;
     } else {
-        all.iter().for_each(|removed| say(&removed.to_string()));
+        all.iter().filter(|r| !context.quiet || r.fate == Fate::Kept).for_each(|removed| say(&removed.to_string()));
+        if all.is_empty() && !context.quiet {
+            say("nothing to remove");
+        }
     }
     Ok(0)
 }

@@ -94,6 +94,13 @@ pub fn report(context: &Context) -> Result<u8, Error> {
     let mut session = Session::open(&context.setup, &context.instruments, Opening::Look, &context.progress)?;
     let snapshot = session.snapshot(&Targets::default())?;
     let summary = reduce::summary_of(&snapshot)?;
+    if summary.plan.is_empty() && summary.plan.blocked.is_empty() {
+        let what = "there is nothing to report: no frame that is known can be reduced".to_owned();
+        return Err(Error::Nothing {
+            what,
+            advice: "the report that is there stays; name the data directories: `ifured scan DIRECTORY`".into(),
+        });
+    }
     let page = report::write(&snapshot, &summary, &RunView::of(&snapshot, &summary))?;
     let view = ReportView { report: shown(&page) };
     if context.json {

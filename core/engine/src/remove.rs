@@ -1,6 +1,6 @@
 //! Removing products: one with all that was made from it, or all that no plan makes any more; with what lies beside them, and what failed runs left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use ifured_core::TaskId;
@@ -43,6 +43,39 @@ pub fn with_dependents(known: &Known, name: &str) -> Result<Vec<String>> {
         }
     }
     Ok(ordered)
+}
+
+/// Of products that no plan makes, the names of those whose raw frames could be looked for; then a directory that is gone or empty, as where a disk
+/// is not mounted, with the number of products whose frames lay in such.
+pub fn reachable(known: &Known, left_over: Vec<&KnownProduct>) -> (Vec<String>, Option<(PathBuf, usize)>) {
+    let mut seen: HashMap<PathBuf, bool> = HashMap::new();
+    let mut unreachable = |directory: &Path| {
+        let is_empty = |d: &Path| std::fs::read_dir(d).map_or(true, |mut entries| entries.next().is_none());
+        *seen.entry(directory.to_owned()).or_insert_with(|| is_empty(directory))
+    };
+    let (mut names, mut kept) = (Vec::new(), None);
+    for product in left_over {
+        match raw_directories(known, product).into_iter().find(|d| unreachable(d)) {
+            None => names.push(product.name.clone()),
+            Some(directory) => kept.get_or_insert((directory, 0)).1 += 1,
+        }
+    }
+    (names, kept)
+}
+
+/// Directories of the raw frames that a product was made from, directly or not.
+fn raw_directories(known: &Known, product: &KnownProduct) -> BTreeSet<PathBuf> {
+    let (mut found, mut seen, mut next) = (BTreeSet::new(), BTreeSet::new(), vec![&product.task]);
+    while let Some(task) = next.pop() {
+        let Some(row) = known.tasks.get(task).filter(|_| seen.insert(task)) else { continue };
+        for input in row.task.main() {
+            match known.products.get(&input.name) {
+                Some(made) => next.push(&made.task),
+                None => found.extend(input.path.parent().map(Path::to_owned)),
+            }
+        }
+    }
+    found
 }
 
 /// What the last attempts that failed left for a person to look at, and is still there.
@@ -99,14 +132,14 @@ pub fn remove(catalogue: &mut Catalogue, known: &Known, output: &Path, names: &[
 #[cfg(test)]
 mod tests {
     use ifured_core::recipe::{Outcome, RecipeError, SideFile, TaskInput};
-    use ifured_core::{Grade, Task};
+    use ifured_core::{Grade, Role, Task};
 
     use super::*;
     use crate::attempt::{Attempt, Cause, Cost, Ending};
     use crate::catalogue::{KnownTask, LastAttempt};
 
     fn made(known: &mut Known, id: &str, product: &str, needs: &[&str]) {
-        let input = |n: &&str| TaskInput { name: (*n).into(), ..TaskInput::default() };
+        let input = |n: &&str| TaskInput { role: Role::MAIN.into(), name: (*n).into(), ..TaskInput::default() };
         let task = Task { id: id.into(), recipe: "flat".into(), inputs: needs.iter().map(input).collect(), ..Task::default() };
         known.tasks.insert(id.into(), KnownTask { task, outcome: Outcome::default(), grade: Grade::Good });
         let row = KnownProduct { name: product.into(), tag: "F".into(), task: id.into(), hash: String::new(), bytes: 0, fingerprint: None };
@@ -126,6 +159,24 @@ mod tests {
         assert_eq!(all, ["flat.fits", "image.fits"]);
         assert_eq!(of_tag(&known, "fla?").len(), 4);
         assert!(with_dependents(&known, "nothing").is_err() && with_dependents(&known, ".fits").is_err());
+    }
+
+    #[test]
+    fn what_was_made_from_frames_that_cannot_be_reached_is_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let (there, empty, gone) = (directory.path().join("there"), directory.path().join("empty"), directory.path().join("gone"));
+        std::fs::create_dir(&there).unwrap();
+        std::fs::create_dir(&empty).unwrap();
+        std::fs::write(there.join("another.fits"), "").unwrap();
+        let mut known = Known::default();
+        for (id, product, frames) in [("1", "a.fits", &there), ("2", "b.fits", &empty), ("3", "c.fits", &gone)] {
+            made(&mut known, id, product, &["frame.fits"]);
+            known.tasks.get_mut(id).unwrap().task.inputs[0].path = frames.join("frame.fits");
+        }
+        // A product of a product, and one of nothing that is known.
+        made(&mut known, "4", "d.fits", &["c.fits"]);
+        let all: Vec<&KnownProduct> = known.products.values().collect();
+        assert_eq!(reachable(&known, all), (vec!["a.fits".to_owned()], Some((empty, 3))));
     }
 
     #[test]

@@ -26,8 +26,12 @@ pub(super) enum Trouble {
 
 impl From<rusqlite::Error> for Trouble {
     fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::Error::{FromSqlConversionFailure, InvalidColumnType, Utf8Error};
+        // What SQLite itself stores of tables and columns is text; where it is not, it was damaged.
+        let is_no_text = matches!(error, FromSqlConversionFailure(..) | InvalidColumnType(..) | Utf8Error(..));
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Trouble::Damaged(Damage::Unreadable(error.to_string())),
+            _ if is_no_text => Trouble::Damaged(Damage::Unreadable(error.to_string())),
             _ => Trouble::Unusable(error),
         }
     }
@@ -121,8 +125,8 @@ fn examine(db: &Connection) -> std::result::Result<Found, Trouble> {
     if tables == 0 {
         return Ok(Found::Nothing);
     }
-    // A damaged page shows up only when it is read.
-    let says: String = db.query_row("PRAGMA quick_check(1)", [], |r| r.get("quick_check"))?;
+    // A damaged page shows up only when it is read, and a damaged index only when something is written.
+    let says: String = db.query_row("PRAGMA integrity_check(1)", [], |r| r.get("integrity_check"))?;
     if says != "ok" {
         return Err(Trouble::Damaged(Damage::Unreadable(says)));
     }

@@ -58,7 +58,7 @@ pub struct TaskRow {
     pub recipe: String,
     /// Night.
     pub night: String,
-    /// `done`, `failed`, `to do`, or `left over` for a task of another plan whose products are still there.
+    /// `done`, `failed`, `to do`, or `not planned` for a task that other settings or other frames had made, whose products are there.
     pub state: String,
     /// Quality level.
     pub level: i32,

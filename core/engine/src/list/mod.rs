@@ -14,7 +14,7 @@ use ifured_core::{Lookup, Value};
 
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Judgement, no_such_key};
-use crate::view::{Snapshot, frames, groups, products, quality, tasks};
+use crate::view::{Snapshot, TaskState, frames, groups, products, quality, tasks};
 
 pub use origin::{Origin, origin};
 pub use render::Format;
@@ -102,7 +102,19 @@ pub struct Table {
 /// As [`table`]; if the snapshot has no plan and one is needed.
 pub fn list(snapshot: &Snapshot, what: What, options: &ListOptions) -> Result<Table> {
     let rows = collect(snapshot, what)?;
-    table(what, &rows, options, &usual_columns(snapshot, what, &rows, options))
+    let mut table = table(what, &rows, options, &usual_columns(snapshot, what, &rows, options))?;
+    if what == What::Tasks {
+        table.notes.extend(other_plans(&rows));
+    }
+    Ok(table)
+}
+
+/// Says where products come from that this plan does not make.
+fn other_plans(rows: &[Row]) -> Option<String> {
+    let state = TaskState::NotPlanned.as_str();
+    let count = rows.iter().filter(|r| r.lookup("STATE").is_some_and(|v| v.as_text() == Some(state))).count();
+    let what = "made with other settings, or of frames that are not known now; with the same --set they are `done`";
+    (count > 0).then(|| format!("{count} {} {state}: {what}", What::Tasks.word(count)))
 }
 
 /// The keys that columns, sorting and filters of such a list can name, in alphabetical order: for `--columns all`.

@@ -18,8 +18,8 @@ pub enum TaskState {
     #[serde(rename = "to do")]
     ToDo,
     /// The plan has no such task, but its products are there: another plan made them.
-    #[serde(rename = "left over")]
-    LeftOver,
+    #[serde(rename = "not planned")]
+    NotPlanned,
 }
 
 impl TaskState {
@@ -29,7 +29,7 @@ impl TaskState {
             TaskState::Done => "done",
             TaskState::Failed => "failed",
             TaskState::ToDo => "to do",
-            TaskState::LeftOver => "left over",
+            TaskState::NotPlanned => "not planned",
         }
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{Planned, Snapshot, TaskState};
 use crate::attempt::Cost;
 use crate::frame::{Frame, FrameState};
-use crate::plan::reason::Lack;
+use crate::plan::reason::{Defect, Lack};
 
 /// One task.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -28,7 +28,7 @@ pub struct TaskSummary {
     pub night: String,
     /// How far it is.
     pub state: TaskState,
-    /// What went wrong in the last attempt; empty if nothing did.
+    /// What went wrong in the last attempt, or why what it made is bad; empty if nothing is wrong.
     pub why: String,
     /// Quality level: the worst of all inputs.
     pub level: i32,
@@ -76,8 +76,8 @@ pub struct CalibrationView {
 /// All tasks in the order of the plan, then those of other plans whose products are still there.
 pub fn tasks(snapshot: &Snapshot, planned: &Planned) -> Vec<TaskSummary> {
     let index = FrameIndex::of(snapshot);
-    let left_over = left_over(snapshot, planned);
-    let tasks = planned.plan.tasks().map(|p| &p.task).chain(left_over.iter().copied());
+    let not_planned = not_planned(snapshot, planned);
+    let tasks = planned.plan.tasks().map(|p| &p.task).chain(not_planned.iter().copied());
     let outputs = tasks.flat_map(|task| task.outputs.iter().map(move |o| (o.name.as_str(), task)));
     // Of two tasks that make one product the plan's is the first.
     let mut makers: HashMap<&str, &Task> = HashMap::new();
@@ -85,12 +85,12 @@ pub fn tasks(snapshot: &Snapshot, planned: &Planned) -> Vec<TaskSummary> {
         makers.entry(name).or_insert(task);
     });
     let of_plan = planned.tasks().map(|(planned, standing)| (&planned.task, &*planned.lacks, snapshot.state(planned, standing)));
-    let of_others = left_over.iter().map(|task| (*task, &[][..], TaskState::LeftOver));
+    let of_others = not_planned.iter().map(|task| (*task, &[][..], TaskState::NotPlanned));
     of_plan.chain(of_others).map(|(task, lacks, state)| summary(snapshot, task, lacks, state, &index, &makers)).collect()
 }
 
 /// Tasks that the plan does not have and whose products are there, by name.
-fn left_over<'a>(snapshot: &'a Snapshot, planned: &Planned) -> Vec<&'a Task> {
+fn not_planned<'a>(snapshot: &'a Snapshot, planned: &Planned) -> Vec<&'a Task> {
     let of_plan: HashSet<&TaskId> = planned.plan.tasks().map(|p| &p.task.id).collect();
     let known = &snapshot.known;
     let makers: HashSet<&TaskId> = known.products.values().map(|p| &p.task).filter(|id| !of_plan.contains(id)).collect();
@@ -116,7 +116,11 @@ fn summary(
         recipe: task.recipe.clone(),
         night: task.night.clone(),
         state,
-        why: attempt.and_then(|a| a.cause()).map_or_else(String::new, |cause| cause.error().what),
+        why: match (attempt.and_then(|a| a.cause()), made) {
+            (Some(cause), _) => cause.error().what,
+            (None, Some(made)) => Defect::of(&made.outcome).map_or_else(String::new, |defect| defect.to_string()),
+            (None, None) => String::new(),
+        },
         level: task.level,
         grade: made.map(|m| m.grade),
         frames: task.main().count(),

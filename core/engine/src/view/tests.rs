@@ -85,7 +85,7 @@ fn states_are_those_of_products_and_attempts() {
     // A plan without what was made: it is still there.
     let other = Planned::new(Plan::default(), Vec::new());
     let left: Vec<TaskState> = tasks::tasks(&snapshot, &other).iter().map(|t| t.state).collect();
-    assert_eq!(left, [TaskState::LeftOver; 5]);
+    assert_eq!(left, [TaskState::NotPlanned; 5]);
 }
 
 #[test]

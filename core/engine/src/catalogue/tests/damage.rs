@@ -196,3 +196,19 @@ fn a_file_that_was_cut_or_overwritten_is_rebuilt() {
     std::fs::write(&file, &original[..original.len() / 2]).unwrap();
     assert!(matches!(Catalogue::open(directory.path()).unwrap().1[..], [Remark::DamagedFile { .. }]));
 }
+
+#[test]
+fn a_file_whose_index_is_damaged_is_begun_anew() {
+    let (directory, _) = filled();
+    {
+        // Its rows are whole; what is written next would fail.
+        let db = Connection::open(directory.path().join(FILE)).unwrap();
+        db.pragma_update(None, "writable_schema", true).unwrap();
+        let place = "(SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_attempts_1')";
+        db.execute(&format!("UPDATE sqlite_master SET rootpage = {place} WHERE name = 'sqlite_autoindex_tasks_1'"), []).unwrap();
+    }
+    assert!(matches!(Catalogue::open_to_read(directory.path()), Err(Error::CatalogueDamaged { .. })));
+    let (catalogue, remarks) = Catalogue::open(directory.path()).unwrap();
+    assert!(matches!(&remarks[..], [Remark::DamagedFile { why: Damage::Unreadable(_), .. }]), "{remarks:?}");
+    assert!(catalogue.known().unwrap().tasks.is_empty() && !catalogue.roots().unwrap().is_empty());
+}
