@@ -23,7 +23,7 @@ fn a_good_night_gives_cubes_and_nothing_is_lost_with_the_catalogue() {
     // An optional product that was not made, and two files of one tag.
     assert!(night.found("out", "DATACUBE_STD").is_empty() && night.found("out/muse_scipost", "_2.fits").len() == 2);
     night.reduce(&[]).code(0).says("all of them done already");
-    assert_eq!(night.ifured(&["clean", "--left-over", "--dry-run"]).code(0).stdout, "");
+    assert_eq!(night.ifured(&["clean", "--left-over", "--dry-run"]).code(0).stdout, "nothing to remove\n");
     // The products say themselves what they are.
     for file in night.found("out", "ifured.sqlite") {
         std::fs::remove_file(file).unwrap();
