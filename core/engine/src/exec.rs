@@ -10,7 +10,7 @@ use ifured_core::recipe::Outcome;
 use ifured_core::{EngineName, LoadedInstrument, RecipeError, Role, Task, TaskId};
 
 use crate::attempt::Attempt;
-use crate::catalogue::{Catalogue, Known};
+use crate::catalogue::Catalogue;
 use crate::error::{Error, Result};
 use crate::execute::scratch::TaskLock;
 use crate::execute::{Executor, Happening, Job};
@@ -55,14 +55,14 @@ pub fn exec(
         return Err(Error::usage(what, "`ifured ls tasks --columns TASK` lists them"));
     };
     fits_the_program(&planned.task, instruments)?;
-    let mut known = known::of_directory(&output)?;
+    let known = known::of_directory(&output)?;
     let id = planned.task.id.clone();
     let place = saved.plan.place(&id).unwrap_or_default();
     if let Some(written) = saved.edited.iter().find(|(_, now)| **now == id).map(|(written, _)| written) {
         reporter.note(&format!("task {written} was edited, or something that it needs: it is task {id} now"));
     }
     match reduce::is_out_of_date(&saved.plan, place, &known) {
-        None => run(&saved.plan, place, &mut known, &output, executor, reporter),
+        None => run(&saved.plan, place, &output, executor, reporter),
         Some(defect) if saved.edited.values().any(|now| *now == id) => {
             Err(out_of_date(planned, &defect, "edit it again, or make it anew with `ifured plan`"))
         }
@@ -76,7 +76,7 @@ pub fn exec(
             if now.at(place).task.id != id {
                 reporter.note(&format!("task {id} is out of date: {defect}. In its place runs task {}", now.at(place).task.id));
             }
-            run(&now, place, std::sync::Arc::make_mut(&mut session.known), &output, executor, reporter)
+            run(&now, place, &output, executor, reporter)
         }
     }
 }
@@ -134,31 +134,24 @@ fn frames_are_the_same(task: &Task, made: impl Fn(&str) -> bool) -> Result<()> {
     Ok(())
 }
 
-fn run(
-    plan: &Plan,
-    place: usize,
-    known: &mut Known,
-    output: &Path,
-    executor: &mut dyn Executor,
-    reporter: &dyn Reporter,
-) -> Result<Executed> {
+fn run(plan: &Plan, place: usize, output: &Path, executor: &mut dyn Executor, reporter: &dyn Reporter) -> Result<Executed> {
     let task = &plan.at(place).task;
-    // Two that run one task: the second finds it done.
+    // Two that run one task: the second finds it done, and so must not decide by what was known before it waited.
     let _lock = TaskLock::take(output, &task.id)?;
-    *known = known::of_directory(output)?;
+    let mut known = known::of_directory(output)?;
     let mut found = Vec::new();
-    if let Standing::Done(outcome) = standing::standing(known, task, output, &mut found)? {
+    if let Standing::Done(outcome) = standing::standing(&mut known, task, output, &mut found)? {
         return Ok(Executed::Before(outcome));
     }
     for &maker in plan.needs(place) {
         let maker = &plan.at(maker).task;
-        if let Standing::ToDo(why) = standing::standing(known, maker, output, &mut found)? {
+        if let Standing::ToDo(why) = standing::standing(&mut known, maker, output, &mut found)? {
             let what = format!("{} needs {}, which is to be made first: {why}", task.name(), maker.name());
             return Err(Error::usage(what, format!("ifured exec {}", maker.id)));
         }
     }
     frames_are_the_same(task, |name| plan.maker(name).is_some_and(|maker| plan.needs(place).contains(&maker)))?;
-    for note in standing::keep_foreign(known, task)? {
+    for note in standing::keep_foreign(&known, task)? {
         reporter.note(&note);
     }
     let attempt = run_one(task, executor, reporter)?;

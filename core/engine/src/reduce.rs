@@ -258,7 +258,7 @@ pub fn summary_of(snapshot: &Snapshot) -> Result<RunSummary> {
     let planned = snapshot.planned()?;
     let outcomes = outcomes(&planned.plan, &planned.standings);
     let failure = |planned: &PlannedTask| {
-        let cause = snapshot.last_attempt(planned)?.attempt.cause()?;
+        let cause = snapshot.last_attempt(&planned.task.id)?.attempt.cause()?;
         Some(FailedTask { planned: planned.clone(), error: cause.error() })
     };
     let failed = planned.plan.tasks().filter(|t| !outcomes.contains_key(&t.task.id)).filter_map(failure).collect();

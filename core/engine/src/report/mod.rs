@@ -108,7 +108,7 @@ fn tasks<'a>(snapshot: &'a Snapshot, summary: &'a RunSummary, view: &'a RunView)
         };
         let places = summary.plan.place(&view.id).map_or(&[][..], |at| summary.plan.needs(at));
         let needs = places.iter().map(|&maker| &summary.plan.at(maker).task.id).collect();
-        Some(TaskReport { planned, view, state, needs, attempt: snapshot.last_attempt(planned) })
+        Some(TaskReport { planned, view, state, needs, attempt: snapshot.last_attempt(&planned.task.id) })
     };
     view.all_tasks().filter_map(report).collect()
 }

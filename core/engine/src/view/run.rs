@@ -276,7 +276,7 @@ impl RunView {
 
 fn run_task(snapshot: &Snapshot, summary: &RunSummary, to_do: &HashMap<&TaskId, &ToDo>, planned: &PlannedTask) -> RunTask {
     let task = &planned.task;
-    let attempt = snapshot.last_attempt(planned).map(|last| &last.attempt);
+    let attempt = snapshot.last_attempt(&planned.task.id).map(|last| &last.attempt);
     let failed_now = summary.failed.iter().find(|f| f.planned.task.id == task.id).map(|f| f.error.clone());
     let outcome = summary.outcomes.get(&task.id).filter(|_| failed_now.is_none());
     let would_run = to_do.get(&task.id).copied().filter(|_| outcome.is_none() && failed_now.is_none());

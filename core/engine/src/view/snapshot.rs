@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ifured_core::InstrumentDescription;
+use ifured_core::{InstrumentDescription, TaskId};
 
 use crate::catalogue::{Known, LastAttempt, RunRow};
 use crate::error::{Error, Result};
@@ -78,13 +78,13 @@ impl Snapshot {
     }
 
     /// The last attempt at a task.
-    pub fn last_attempt(&self, planned: &PlannedTask) -> Option<&LastAttempt> {
-        self.known.attempts.get(&planned.task.id)
+    pub fn last_attempt(&self, task: &TaskId) -> Option<&LastAttempt> {
+        self.known.attempts.get(task)
     }
 
     /// The state of a task: products that are there and verified count, also where a later attempt to make them again failed.
     pub fn state(&self, planned: &PlannedTask, standing: &Standing) -> TaskState {
-        let failed = || self.last_attempt(planned).is_some_and(|last| last.attempt.cause().is_some());
+        let failed = || self.last_attempt(&planned.task.id).is_some_and(|last| last.attempt.cause().is_some());
         match standing {
             Standing::Done(_) => TaskState::Done,
             Standing::ToDo(_) if failed() => TaskState::Failed,

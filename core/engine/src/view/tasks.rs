@@ -107,7 +107,7 @@ fn summary(
     index: &FrameIndex<'_>,
     makers: &HashMap<&str, &Task>,
 ) -> TaskSummary {
-    let attempt = snapshot.known.attempts.get(&task.id).map(|last| &last.attempt);
+    let attempt = snapshot.last_attempt(&task.id).map(|last| &last.attempt);
     let made = snapshot.known.tasks.get(&task.id);
     TaskSummary {
         id: task.id.clone(),
