@@ -101,6 +101,10 @@ fn an_edited_plan_is_a_plan_with_other_tasks() {
     assert!(parameter.is_some(), "{name} = {value} is in the provenance: {header}");
     s.ifured(&["-o", "reduced", "verify", &format!("reduced/{product}")]).code(0);
 
+    // The list has it, and says so where it shows it.
+    s.ifured(&["-o", "reduced", "ls", "tasks"]).code(0).says("note: 1 task not planned: made with other settings");
+    let done = s.ifured(&["-o", "reduced", "ls", "tasks", "--where", "STATE = 'done'"]).code(0);
+    assert!(!done.stderr.contains("not planned"), "{done}");
     // For the configuration as it is, this is the product of another task: it is made anew.
     let run = s.ifured(&["-i", "cafos", "-o", "reduced", "reduce", "night/raw", "--json"]).code(0).json();
     assert_eq!(run["reused"], 0, "{run}");

@@ -104,15 +104,17 @@ pub fn list(snapshot: &Snapshot, what: What, options: &ListOptions) -> Result<Ta
     let rows = collect(snapshot, what)?;
     let mut table = table(what, &rows, options, &usual_columns(snapshot, what, &rows, options))?;
     if what == What::Tasks {
-        table.notes.extend(other_plans(&rows));
+        let note = other_plans(&table);
+        table.notes.extend(note);
     }
     Ok(table)
 }
 
-/// Says where products come from that this plan does not make.
-fn other_plans(rows: &[Row]) -> Option<String> {
+/// Says where the listed products come from that this plan does not make.
+fn other_plans(table: &Table) -> Option<String> {
     let state = TaskState::NotPlanned.as_str();
-    let count = rows.iter().filter(|r| r.lookup("STATE").is_some_and(|v| v.as_text() == Some(state))).count();
+    let column = table.column("STATE").ok()?;
+    let count = table.rows.iter().filter(|row| row[column].as_ref().and_then(Value::as_text) == Some(state)).count();
     let what = "made with other settings, or of frames that are not known now; with the same --set they are `done`";
     (count > 0).then(|| format!("{count} {} {state}: {what}", What::Tasks.word(count)))
 }
